@@ -1,0 +1,135 @@
+"""Names on the command line, what they stand for, and what can be set on each; imports nothing until asked."""
+
+import dataclasses
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from seqgcn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name: the class it stands for, as `module:name`, and a line about it."""
+
+    target: str
+    summary: str
+
+
+CATALOGUE: dict[str, dict[str, Entry]] = {
+    "selector": {
+        "core-gcn": Entry("seqgcn.selectors:CoreGCN", "k-center greedy in the sequential GCN's feature space"),
+        "uncertain-gcn": Entry("seqgcn.selectors:UncertainGCN", "sequential GCN confidence nearest to a margin"),
+        "core-set": Entry("seqgcn.selectors:CoreSet", "k-center greedy on the learner's embeddings"),
+        "margin": Entry("seqgcn.selectors:Margin", "smallest gap between the two top classes"),
+        "least-confidence": Entry("seqgcn.selectors:LeastConfidence", "smallest top class probability"),
+        "entropy": Entry("seqgcn.selectors:Entropy", "largest entropy of the class probabilities"),
+        "random": Entry("seqgcn.selectors:Random", "uniformly random, without replacement"),
+    },
+    "learner": {
+        "small-cnn": Entry("seqgcn.learners:SmallCNNClassifier", "four convolutions, Adam; fast on a CPU"),
+        "resnet18": Entry("seqgcn.learners:ResNet18Classifier", "CIFAR ResNet-18 with the paper's recipe"),
+    },
+    "dataset": {
+        "digits": Entry("seqgcn.datasets:Digits", "1,797 handwritten digits that scikit-learn carries"),
+        "cifar10": Entry("seqgcn.datasets:CIFAR10", "CIFAR-10, binary or python version"),
+        "cifar100": Entry("seqgcn.datasets:CIFAR100", "CIFAR-100, binary or python version"),
+        "mnist": Entry("seqgcn.datasets:MNIST", "MNIST, IDX files, gzipped or not"),
+        "fashion-mnist": Entry("seqgcn.datasets:FashionMNIST", "Fashion-MNIST, IDX files, gzipped or not"),
+        "svhn": Entry("seqgcn.datasets:SVHN", "SVHN cropped digits, .mat files"),
+        "image-folder": Entry("seqgcn.datasets:ImageFolder", "images in one folder per class"),
+    },
+}
+
+_SET_BY_THE_RUN = {"seed", "device", "num_classes", "warm_start", "root"}
+"""Parameters with an option of their own."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that `--set` takes: its type and its default."""
+
+    type: Any
+    default: Any
+
+
+def load(kind: str, name: str) -> Any:
+    """The class a name stands for.
+
+    Raises:
+        ConfigError: No such name; the nearest ones are offered.
+    """
+    entries = CATALOGUE[kind]
+    if name not in entries:
+        raise ConfigError(f"unknown {kind} {name!r}{suggestion(name, entries)}")
+    module, _, attribute = entries[name].target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def parameters(kind: str, name: str) -> dict[str, Parameter]:
+    """What can be set on a component, by name."""
+    component = load(kind, name)
+    constructor = component if dataclasses.is_dataclass(component) else component.__init__
+    hints = typing.get_type_hints(constructor)
+    return {
+        key: Parameter(hints[key], value.default)
+        for key, value in inspect.signature(component).parameters.items()
+        if key not in _SET_BY_THE_RUN
+    }
+
+
+def coerce(key: str, value: Any, wanted: Any) -> Any:
+    """A value from YAML or the command line as the type a parameter is declared with.
+
+    Raises:
+        ConfigError: It is of another type.
+    """
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        for choice in arguments:
+            try:
+                return coerce(key, value, choice)
+            except ConfigError:
+                continue
+    elif origin is typing.Literal:
+        if value in arguments:
+            return value
+    elif origin is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(coerce(key, item, arguments[0]) for item in items)
+    elif wanted is float and not isinstance(value, bool):
+        # YAML 1.1 reads 1e-3 as a string.
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(wanted, type) and isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{key} must be {describe_type(wanted)}, got {value!r}")
+
+
+def describe_type(wanted: Any) -> str:
+    """A declared type in words a user reads."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe_type(choice) for choice in arguments)
+    if origin is typing.Literal:
+        return " | ".join(map(str, arguments))
+    if origin is tuple:
+        return f"list of {describe_type(arguments[0])}"
+    names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(wanted, getattr(wanted, "__name__", str(wanted)))
+
+
+def suggestion(name: str, known: Mapping[str, Any] | typing.Iterable[str]) -> str:
+    """`"; did you mean X? There are: ..."` for an unknown name."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return (f"; did you mean {near[0]}?" if near else ";") + f" There are: {', '.join(names)}"

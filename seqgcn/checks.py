@@ -1,0 +1,122 @@
+"""Checks of what users pass in; each returns the checked value or raises an `ArgumentError` that names it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqgcn.errors import ArgumentError
+
+
+def name_rows(wrong: Tensor, what: str = "rows", most: int = 5) -> str:
+    """`"rows 3, 7, 9 and 12 more"` of a boolean `[n]` tensor."""
+    rows = wrong.nonzero().flatten().tolist()
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"{what} {', '.join(map(str, rows[:most]))}{more}"
+
+
+def check_features(x: Any, name: str = "x") -> Tensor:
+    """Finite floating-point features `[n, d]`; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, not a 2-D floating-point tensor, without columns, or with NaN or infinite rows.
+    """
+    if not isinstance(x, Tensor):
+        raise ArgumentError(
+            f"features are missing: attach them as data.{name} [n, d], a floating-point tensor"
+            if x is None
+            else f"{name} must be a torch.Tensor [n, d], got {type(x).__name__}; use torch.as_tensor"
+        )
+    if x.dim() != 2 or x.shape[1] == 0:
+        raise ArgumentError(f"{name} must be 2-D [n, d] with d > 0, got {list(x.shape)}; use {name}.flatten(1)")
+    if not x.is_floating_point():
+        raise ArgumentError(f"{name} must be floating point, got {x.dtype}; use {name}.float()")
+    if x.dtype in (torch.float16, torch.bfloat16):
+        x = x.float()
+    # A sum is finite where all its terms are, and needs no mask as large as x; overflow is looked at again.
+    if not x.detach().sum().isfinite():
+        bad = ~x.isfinite().all(dim=1)
+        if bad.any():
+            raise ArgumentError(f"{name} has NaN or infinite values in {name_rows(bad)}; remove or impute them")
+    detached: Tensor = x.detach()
+    return detached
+
+
+def check_mask(mask: Any, name: str, n: int | None = None) -> Tensor:
+    """Boolean `[n]` mask.
+
+    Raises:
+        ArgumentError: Missing, another dtype, dimension or length.
+    """
+    if not isinstance(mask, Tensor):
+        raise ArgumentError(f"data.{name} [n] (bool tensor) is missing: attach it to the Data")
+    if mask.dtype != torch.bool:
+        raise ArgumentError(f"data.{name} must be bool, got {mask.dtype}; use mask.bool(), not node indices")
+    if mask.dim() != 1:
+        raise ArgumentError(f"data.{name} must be 1-D [n], got {list(mask.shape)}; choose one split's column")
+    if n is not None and len(mask) != n:
+        raise ArgumentError(f"data.{name} has {len(mask)} entries, but there are {n} nodes")
+    return mask
+
+
+def check_probabilities(prob: Any, n: int) -> Tensor:
+    """Class probabilities `[n, c]`, rows summing to 1; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, wrong shape or dtype, negative, not finite, or rows that do not sum to 1.
+    """
+    if prob is None:
+        raise ArgumentError("class probabilities are missing: attach them as data.prob [n, classes]")
+    if not isinstance(prob, Tensor) or prob.dim() != 2 or len(prob) != n or not prob.is_floating_point():
+        got = f"{prob.dtype} {list(prob.shape)}" if isinstance(prob, Tensor) else type(prob).__name__
+        raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {got}")
+    half = prob.dtype in (torch.float16, torch.bfloat16)
+    values: Tensor = prob.detach().float() if half else prob.detach()
+    # What a softmax leaves of 1 after rounding: more in half precision.
+    wrong = ~((values >= 0).all(dim=1) & ((values.sum(dim=1) - 1).abs() <= (1e-2 if half else 1e-3)))
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ArgumentError(
+            f"prob must be non-negative with rows that sum to 1; {name_rows(wrong)} are not (row {row} sums to "
+            f"{float(values[row].sum()):.4g}). Are these logits? Use torch.softmax(logits, dim=1)"
+        )
+    return values
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise an `ArgumentError` that lists the choices if `value` is none of them."""
+    if value not in choices:
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    low: float,
+    high: float = float("inf"),
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Finite number within bounds.
+
+    Raises:
+        ArgumentError: Not a number, or outside.
+    """
+    ok = isinstance(value, int | float) and not isinstance(value, bool)
+    ok = ok and (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
+    if not ok or value == float("inf"):
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
+        raise ArgumentError(f"{name} must be a number in {interval}, got {value!r}")
+    return float(value)
+
+
+def check_positive_int(name: str, value: Any) -> int:
+    """Whole number of at least 1.
+
+    Raises:
+        ArgumentError: Anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return value

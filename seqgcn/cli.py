@@ -1,0 +1,176 @@
+"""The command line: arguments in, exit codes out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqgcn import __version__
+from seqgcn.catalogue import CATALOGUE, describe_type, parameters
+from seqgcn.config import CONFIG, RunConfig, options, parse_setting, read_config
+from seqgcn.errors import ConfigError, SeqGCNError
+from seqgcn.progress import Bars
+
+DONE, BAD_DATA, BAD_COMMAND, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 is done, 1 a problem with the user's data or files, 2 with the command line, 130 interrupted.
+    """
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except ConfigError as error:
+        print(f"seqgcn: {error}", file=sys.stderr)
+        return BAD_COMMAND
+    except SeqGCNError as error:
+        print(f"seqgcn: {error}", file=sys.stderr)
+        return BAD_DATA
+    except KeyboardInterrupt:
+        print("seqgcn: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar; needs neither torch nor PyG."""
+    top = argparse.ArgumentParser(
+        prog="seqgcn", description="Choose which items to label: sequential GCN active learning."
+    )
+    top.add_argument("--version", action="version", version=f"seqgcn {__version__}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="active learning on a data set whose labels are known",
+        description="Active learning on a data set whose labels are known: train, select, reveal, repeat. Writes "
+        "config.yaml, journal.jsonl and curve.png into a run folder; several selectors or seeds get a folder each "
+        "below it, and comparison.md.",
+    )
+    run.set_defaults(command=_run)
+    _add_run_options(run)
+    for kind in CATALOGUE:
+        lister = commands.add_parser(
+            f"{kind}s", help=f"list the {kind}s and what can be set on each", description=f"List the {kind}s."
+        )
+        lister.set_defaults(command=_list, kind=kind)
+    return top
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
+    folder = run.add_argument_group("folders")
+    folder.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="run folder (default: runs/ and a name made of data set, learner, selectors)",
+    )
+    folder.add_argument("--resume", action="store_true", help="go on with what the folder holds, under the configuration it holds (default: off)")
+    folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
+    folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
+    what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")
+    for option in options():
+        settings: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS}
+        shown = option.metadata.get("shown", option.default)
+        if isinstance(option.default, bool):
+            settings |= {"action": argparse.BooleanOptionalAction}
+            shown = "on" if option.default else "off"
+        elif option.name == "set":
+            settings |= {"action": "append", "type": _setting}
+            shown = "none"
+        elif isinstance(option.default, tuple):
+            settings |= {"nargs": "+"}
+            shown = " ".join(map(str, option.default))
+        elif shown is None:
+            shown = "none"
+        if option.name != "set" and option.metadata.get("unit"):
+            settings |= {"metavar": "N"}
+        if option.metadata.get("metavar"):
+            settings |= {"metavar": option.metadata["metavar"]}
+        if option.name in ("initial", "budget", "cycles", "subset", "pool_size", "test_size", "seeds"):
+            settings |= {"type": int}
+        text = option.metadata["help"]
+        if option.metadata.get("kind"):
+            settings |= {"metavar": "NAME"}
+            text += ": " + ", ".join(CATALOGUE[option.metadata["kind"]])
+        unit = f" {option.metadata['unit']}" if option.metadata.get("unit") and isinstance(shown, int) else ""
+        flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
+        what.add_argument(*flags, help=f"{text} (default: {shown}{unit})", **settings)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    try:
+        return parse_setting(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = {option.name: getattr(arguments, option.name) for option in options() if hasattr(arguments, option.name)}
+    file = arguments.config
+    if file is None and arguments.resume and arguments.out and (Path(arguments.out) / CONFIG).exists():
+        file = Path(arguments.out) / CONFIG
+    from_file = read_config(file) if file else {}
+    if "set" in given:
+        given["set"] = {**from_file.get("set", {}), **dict(given["set"])}
+    config = RunConfig(**{**from_file, **given})
+
+    from seqgcn.runs import RunSet, free_folder
+
+    folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
+    with Bars(hidden=arguments.quiet) as bars:
+        runs = RunSet(config, folder, resume=arguments.resume, progress=bars, say=_warn)
+        bars.plan(len(runs.runs) * (config.cycles + 1))
+        try:
+            for event in runs:
+                bars.cycle_done(_headline(event.run.spec.text, event.run.seed, event.record))
+        except KeyboardInterrupt:
+            bars.close()
+            command = f"seqgcn run --out {shlex.quote(str(folder))} --resume"
+            print(f"seqgcn: interrupted; finished cycles are kept. Go on with: {command}", file=sys.stderr)
+            return INTERRUPTED
+    if not arguments.quiet:
+        for run in runs.runs:
+            _print_table(f"{run.spec.text}, seed {run.seed}", run.journal.read())
+        comparison = folder / "comparison.md"
+        if comparison.exists():
+            print(f"\n{comparison.read_text()}")
+        print(f"\nrun folder: {folder}\nlearning curve: {folder / 'curve.png'}")
+    return DONE
+
+
+def _headline(selector: str, seed: int, record: Any) -> str:
+    name, value = next(iter(record.metric.items()))
+    return f"{selector}, seed {seed}: cycle {record.cycle}, {len(record.labelled)} labelled, {name} {100 * value:.2f} %"
+
+
+def _print_table(title: str, records: Sequence[Any]) -> None:
+    metric = next(iter(records[0].metric))
+    print(f"\n{title}")
+    print(f"{'cycle':>5} {'labelled':>9} {metric + ' %':>11} {'train s':>8} {'embed s':>8} {'select s':>9}")
+    for record in records:
+        seconds: Mapping[str, float] = record.seconds
+        print(
+            f"{record.cycle:>5} {len(record.labelled):>9} {100 * record.metric[metric]:>11.2f} "
+            f"{seconds['train']:>8.2f} {seconds['embed']:>8.2f} {seconds['select']:>9.2f}"
+        )
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    kind = arguments.kind
+    for name, entry in CATALOGUE[kind].items():
+        print(f"{name}: {entry.summary}")
+        for key, parameter in parameters(kind, name).items():
+            print(f"    {kind}.{key} = {parameter.default!r}  ({describe_type(parameter.type)})")
+    return DONE
+
+
+def _warn(message: str) -> None:
+    print(f"seqgcn: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

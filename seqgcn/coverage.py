@@ -1,0 +1,221 @@
+"""Covering a set of points by few of them: pure tensor functions, shared by CoreSet and CoreGCN."""
+
+import torch
+from torch import Tensor
+
+from seqgcn.checks import check_features
+from seqgcn.errors import ArgumentError
+from seqgcn.training import Progress
+
+_BLOCK_ELEMENTS = 2**24
+"""Largest intermediate, in numbers: 64 MiB of float32."""
+
+
+def k_center_greedy(
+    points: Tensor,
+    centres: Tensor,
+    budget: int,
+    *,
+    candidates: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    r"""Greedy k-center (Sener, Savarese, ICLR 2018, algorithm 1): always the point farthest from all centres.
+
+    .. math:: u = \arg\max_{i} \min_{j \in \text{centres}} \lVert x_i - x_j \rVert_2
+
+    Ties go to the lowest index; exact duplicates of a centre come last. Without any centre the first pick is
+    the candidate nearest to the candidates' mean.
+
+    Args:
+        points: `[n, d]`, floating point.
+        centres: Indices of the first centres, `[m]`.
+        budget: How many points to pick.
+        candidates: Mask of the points that may be picked, `[n]`; all but the centres by default.
+        progress: Told about every pick, as stage `"k-center"`.
+
+    Returns:
+        Indices of the picks in order, `[budget]`.
+
+    Raises:
+        ArgumentError: Points are not finite `[n, d]`, an index is out of range, or there are fewer candidates
+            than the budget.
+
+    >>> k_center_greedy(torch.tensor([[0.], [1.], [5.], [9.]]), torch.tensor([0]), budget=2)
+    tensor([3, 2])
+    """
+    return k_center(points, centres, budget, candidates=candidates, progress=progress)[0]
+
+
+def k_center(
+    points: Tensor,
+    centres: Tensor,
+    budget: int,
+    *,
+    candidates: Tensor | None = None,
+    progress: Progress | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`k_center_greedy` that also returns how far each pick was from its nearest centre, `[budget]`.
+
+    A new centre can only lower a distance, so an old value is an upper bound. Only the points with the largest
+    bounds are kept exact; the rest catch up when the best exact value no longer exceeds the best bound. The
+    picks are those of the plain loop.
+    """
+    points = check_features(points, "points")
+    n = len(points)
+    centres = centres.to(points.device, torch.int64).flatten()
+    if centres.numel() and not 0 <= int(centres.min()) <= int(centres.max()) < n:
+        raise ArgumentError(
+            f"centres must be indices from 0 to {n - 1}, got {int(centres.min())}..{int(centres.max())}"
+        )
+    allowed = torch.ones(n, dtype=torch.bool, device=points.device) if candidates is None else candidates.clone()
+    allowed[centres] = False
+    pool = allowed.nonzero().squeeze(1)
+    if not 0 <= budget <= len(pool):
+        raise ArgumentError(f"budget must be between 0 and the {len(pool)} candidates, got {budget}")
+    if budget == 0:
+        return pool[:0], points.new_empty(0)
+    search = _LazySearch(points, pool)
+    picks, distances = [], []
+    if centres.numel():
+        search.start(points[centres])
+    else:
+        first = int(_squared_distances(points[pool], points[pool].mean(dim=0, keepdim=True)).argmin())
+        search.start(points[pool[first : first + 1]])
+        picks.append(first)
+        distances.append(search.spread_from(first))
+        search.take(first)
+    while len(picks) < budget:
+        pick, distance = search.farthest()
+        search.take(pick)
+        picks.append(pick)
+        distances.append(distance)
+        if progress is not None:
+            progress("k-center", len(picks), budget)
+    return pool[torch.tensor(picks, device=pool.device)], points.new_tensor(distances).clamp_(min=0).sqrt_()
+
+
+class _LazySearch:
+    """Squared distances of the pool to the centres so far: exact for an active few, bounds for the rest.
+
+    Indices are positions in the pool. `bound[i]` is the distance to the first `seen[i]` of the new centres and
+    all old ones; a taken position has bound -1.
+    """
+
+    ACTIVE = 1024
+
+    def __init__(self, points: Tensor, pool: Tensor) -> None:
+        self.points, self.pool = points, pool
+        self.bound = points.new_empty(len(pool))
+        self.seen = torch.zeros(len(pool), dtype=torch.int64, device=points.device)
+        self.centres: list[int] = []
+        self.active = pool[:0]
+        self.rows = points[:0]
+        self.exact = points.new_empty(0)
+        self.best_outside = float("inf")
+
+    def start(self, centres: Tensor) -> None:
+        """Distances to the given centres, `[m, d]`, for the whole pool."""
+        block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], 1))
+        for begin in range(0, len(self.pool), block):
+            rows = self.points[self.pool[begin : begin + block]]
+            self.bound[begin : begin + block] = nearest_squared_distance(rows, centres)
+
+    def spread_from(self, position: int) -> float:
+        """Largest squared distance from one point: what a first centre leaves uncovered."""
+        return float(self.bound.max()) if len(self.pool) > 1 else float(self.bound[position])
+
+    def farthest(self) -> tuple[int, float]:
+        """Position and squared distance of the farthest point, the lowest position among equals."""
+        if len(self.active):
+            value, slot = self.exact.max(dim=0)
+            if float(value) > self.best_outside:
+                return int(self.active[slot]), float(value)
+        return self._refill()
+
+    def take(self, position: int) -> None:
+        """Make a point a centre: it leaves the pool, and the active points' distances are brought up to date."""
+        self.centres.append(position)
+        self.bound[position] = -1.0
+        if len(self.active):
+            centre = self.points[self.pool[position]]
+            torch.minimum(self.exact, (self.rows - centre).square_().sum(dim=1), out=self.exact)
+            self.exact.masked_fill_(self.active == position, -1.0)
+
+    def _refill(self) -> tuple[int, float]:
+        """Choose the active points anew, bring them up to date, and grow them until no bound outside can win."""
+        if len(self.active):
+            self.bound[self.active] = self.exact
+            self.seen[self.active] = len(self.centres)
+        size = min(self.ACTIVE, len(self.pool))
+        chosen = self.bound.topk(size).indices
+        inside = torch.zeros(len(self.pool), dtype=torch.bool, device=self.bound.device)
+        while True:
+            self._catch_up(chosen)
+            inside[chosen] = True
+            outside = torch.where(inside, -1.0, self.bound)
+            best = float(self.bound[inside].max())
+            chosen = (outside >= max(best, 0.0)).nonzero().squeeze(1)
+            if not len(chosen) or best <= 0:
+                break
+        self.active = inside.nonzero().squeeze(1)
+        self.rows = self.points[self.pool[self.active]]
+        self.exact = self.bound[self.active]
+        self.best_outside = float(outside.max())
+        if best <= 0:
+            # Every point left lies on a centre. Nothing changes any more, so index order decides at once.
+            self.best_outside = float("inf")
+            self.active = self.active[:0]
+            return int((self.bound >= 0).nonzero()[0]), 0.0
+        slot = int(self.exact.argmax())
+        return int(self.active[slot]), best
+
+    def _catch_up(self, chosen: Tensor) -> None:
+        """Distances of the chosen points to the new centres they have missed."""
+        missed = int(self.seen[chosen].min()) if len(chosen) else 0
+        chosen = chosen[self.bound[chosen] >= 0]
+        if missed == len(self.centres) or not len(chosen):
+            return
+        centres = self.points[self.pool[torch.tensor(self.centres[missed:], device=self.pool.device)]]
+        block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], len(centres)))
+        for some in chosen.split(block):
+            rows = self.points[self.pool[some]]
+            self.bound[some] = torch.minimum(self.bound[some], nearest_squared_distance(rows, centres))
+        self.seen[chosen] = len(self.centres)
+
+
+def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
+    r"""Squared distance of each row to its nearest centre, exactly 0 for a duplicate of one.
+
+    :math:`\lVert x \rVert^2 + \lVert c \rVert^2 - 2 x^\top c`, one matrix product, says which centre is nearest
+    but loses digits where that distance is small against the norms. So the data is centred, the distance to the
+    winner is then taken by subtraction, and rows whose contest rounding could have decided near zero are
+    compared with all centres by subtraction.
+
+    Args:
+        rows: `[r, d]`.
+        centres: `[m, d]`.
+    """
+    mean = centres.mean(dim=0)
+    near, far = rows - mean, centres - mean
+    near_norm, far_norm = near.square().sum(dim=1), far.square().sum(dim=1)
+    estimate = torch.full_like(near_norm, torch.inf)
+    winner = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    block = max(1, _BLOCK_ELEMENTS // max(len(rows), 1))
+    for begin in range(0, len(centres), block):
+        some = slice(begin, begin + block)
+        contest = torch.addmm(far_norm[some], near, far[some].T, alpha=-2)
+        value, slot = contest.min(dim=1)
+        better = value < estimate
+        estimate = torch.where(better, value, estimate)
+        winner = torch.where(better, slot + begin, winner)
+    nearest = (rows - centres[winner]).square_().sum(dim=1)
+    slack = 64 * torch.finfo(rows.dtype).eps * (near_norm + far_norm.max())
+    unsure = (nearest <= slack).nonzero().squeeze(1)
+    for some_rows in unsure.split(max(1, _BLOCK_ELEMENTS // centres.numel() if centres.numel() else 1)):
+        nearest[some_rows] = _squared_distances(rows[some_rows], centres).amin(dim=1)
+    return nearest
+
+
+def _squared_distances(rows: Tensor, centres: Tensor) -> Tensor:
+    """All squared distances `[r, m]` by subtraction, without cancellation."""
+    return (rows.unsqueeze(1) - centres).square_().sum(dim=2)

@@ -1,0 +1,41 @@
+"""Every error and warning this package raises on purpose.
+
+Each error is a `SeqGCNError` and, so that ordinary ``except`` clauses work, also the built-in type a reader
+would expect. Messages name what was wrong (argument, row, file) and the way out.
+"""
+
+
+class SeqGCNError(Exception):
+    """Base of every error of this package."""
+
+
+class ArgumentError(SeqGCNError, ValueError):
+    """An argument, or an attribute of the `Data` passed in, cannot be used as it is."""
+
+
+class ConfigError(ArgumentError):
+    """A run's configuration (command line or YAML file) does not make sense."""
+
+
+class DataFileError(SeqGCNError, ValueError):
+    """A data file is truncated, mislabelled or of another format."""
+
+
+class MissingFileError(DataFileError, FileNotFoundError):
+    """A data file that is needed is not there."""
+
+
+class RunFolderError(SeqGCNError, OSError, ValueError):
+    """A run folder cannot be used or written."""
+
+
+class TrainingError(SeqGCNError, RuntimeError):
+    """Training broke down (the loss became NaN or infinite)."""
+
+
+class MissingPackageError(SeqGCNError, ImportError):
+    """An optional package is needed for what was asked."""
+
+
+class SeqGCNWarning(UserWarning):
+    """Something was decided on the user's behalf that they may want to know."""

@@ -1,0 +1,205 @@
+"""The active-learning loop: train, describe the pool, select, reveal, and write it down."""
+
+import pickle  # only for the error that torch.load(weights_only=True) raises
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from sklearn.base import clone
+from torch_geometric.data import Data
+
+import seqgcn
+from seqgcn.checks import check_positive_int
+from seqgcn.datasets.base import ImageDataset
+from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.files import write_atomically
+from seqgcn.journal import CycleRecord, Journal
+from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.classifier import resolve_device
+from seqgcn.pool import Pool
+from seqgcn.seeding import derive_seed, generator
+from seqgcn.selectors.base import Selector, replace_seed
+from seqgcn.training import Progress
+
+
+class ActiveLearning:
+    """Label `budget` more items in each cycle, chosen by the selector; an iterator of cycle records.
+
+    Every cycle trains a fresh learner on what is labelled, measures it on the test part, lets it describe the
+    pool and asks the selector for the next items. Cycle 0 has only the initial labels; the last cycle picks
+    nothing more. Initial labels and learner seeds depend on `seed` and the cycle alone, so runs of several
+    selectors under one seed are comparable.
+
+    Args:
+        dataset: Pool and test part.
+        learner: Unfitted learner, cloned for each cycle.
+        selector: Given its own seed for each cycle.
+        budget: Items revealed a cycle.
+        cycles: How often items are revealed.
+        initial: Random items labelled at first; by default as many as the budget.
+        subset: The selector sees only this many random unlabelled items a cycle (10,000 in the paper); by
+            default all.
+        seed: Of everything random.
+        warm_start: Whether a cycle trains on from the last cycle's weights.
+        journal: Where records go, and from where a started run goes on.
+        progress: Told about every stage.
+
+    Raises:
+        ArgumentError: The pool is too small for the labels asked for, or a count is not positive.
+
+    Example:
+        >>> from seqgcn import Random
+        >>> from seqgcn.datasets import Digits
+        >>> from seqgcn.learners import SmallCNNClassifier
+        >>> loop = ActiveLearning(Digits(), SmallCNNClassifier(epochs=1), Random(), budget=10, cycles=1)
+        >>> [len(record.labelled) for record in loop]
+        [10, 20]
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        learner: Learner,
+        selector: Selector,
+        *,
+        budget: int,
+        cycles: int,
+        initial: int | None = None,
+        subset: int | None = None,
+        seed: int = 0,
+        warm_start: bool = False,
+        journal: Journal | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if warm_start:
+            learner = clone(learner).set_params(warm_start=True)
+        self.dataset, self.learner, self.selector = dataset, learner, selector
+        self.budget = check_positive_int("budget", budget)
+        self.cycles = check_positive_int("cycles", cycles)
+        self.initial = self.budget if initial is None else check_positive_int("initial", initial)
+        self.subset = None if subset is None else check_positive_int("subset", subset)
+        self.seed, self.warm_start, self.journal, self.progress = seed, warm_start, journal, progress
+        size, wanted = len(dataset.train), self.initial + self.cycles * self.budget
+        if wanted > size:
+            raise ArgumentError(
+                f"{self.initial} initial labels and {self.cycles} cycles of {self.budget} need {wanted} items, but "
+                f"{dataset.name} has {size}; lower the budget or the cycles"
+            )
+        if self.subset is not None and self.subset < self.budget:
+            raise ArgumentError(f"subset ({self.subset}) must not be smaller than the budget ({self.budget})")
+        if warm_start and not isinstance(learner, RestorableLearner):
+            raise ArgumentError(
+                f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
+            )
+
+    def __iter__(self) -> Iterator[CycleRecord]:
+        """Records of all cycles; those in the journal come first and are not computed again."""
+        pool = Pool(len(self.dataset.train))
+        first = torch.randperm(pool.size, generator=generator(self.seed, "initial"))[: self.initial]
+        pool.reveal(first.tolist(), cycle=0)
+        learner: Learner | None = None
+        done = self._replay(pool)
+        yield from done
+        if self.warm_start and 0 < len(done) <= self.cycles:
+            learner = self._restored(len(done) - 1)
+        for cycle in range(len(done), self.cycles + 1):
+            learner = learner if self.warm_start and learner is not None else clone(self.learner)
+            record = self._cycle(cycle, pool, learner)
+            if self.journal is not None:
+                if isinstance(learner, RestorableLearner) and self.warm_start:
+                    self._save(self.journal, learner, cycle)
+                self.journal.append(record)
+            pool.reveal(record.picks, cycle=cycle + 1)
+            yield record
+
+    def _cycle(self, cycle: int, pool: Pool, learner: Learner) -> CycleRecord:
+        seeds = {"run": self.seed}
+        seeds |= {purpose: derive_seed(self.seed, cycle, purpose) for purpose in ("learner", "subset", "selector")}
+        seconds = dict.fromkeys(("train", "test", "embed", "select"), 0.0)
+        train, test, labelled = self.dataset.train, self.dataset.test, pool.labelled
+        learner.set_params(seed=seeds["learner"])
+        with _timed(seconds, "train"):
+            learner.fit(train.inputs[labelled], train.targets[labelled], progress=self.progress)
+        with _timed(seconds, "test"):
+            metric = {learner.metric_name: learner.score(test.inputs, test.targets, progress=self.progress)}
+        picks: list[int] = []
+        scores: list[float] = []
+        if cycle < self.cycles:
+            selector = replace_seed(self.selector, seeds["selector"])
+            with _timed(seconds, "embed"):
+                n_id = pool.sample(self.subset, torch.Generator().manual_seed(seeds["subset"]))
+                description = Data()
+                if selector.needs:
+                    description = learner.describe(train.inputs[n_id], selector.needs, progress=self.progress)
+                data = pool.as_data(n_id, description)
+            with _timed(seconds, "select"):
+                selection = selector.select(data, self.budget, progress=self.progress)
+                picks, scores = pool.ids_of(selection, data), selection.score.double().tolist()
+        return CycleRecord(
+            cycle=cycle,
+            labelled=tuple(labelled.tolist()),
+            picks=tuple(picks),
+            scores=tuple(scores),
+            metric=metric,
+            seconds=seconds,
+            seeds=seeds,
+            environment=environment(self.learner),
+        )
+
+    def _replay(self, pool: Pool) -> list[CycleRecord]:
+        """Bring the pool to where the journal ends."""
+        records = [] if self.journal is None else self.journal.recover()
+        for number, record in enumerate(records):
+            if record.cycle != number or list(record.labelled) != pool.labelled.tolist():
+                raise RunFolderError(
+                    f"{self.journal.path if self.journal else ''}, line {number + 1} does not follow from the lines "
+                    "before it and the configuration; start in another folder"
+                )
+            pool.reveal(record.picks, cycle=number + 1)
+        return records
+
+    def _weights(self, journal: Journal, cycle: int) -> Path:
+        return journal.path.with_name(f"learner-{cycle}.pt")
+
+    def _save(self, journal: Journal, learner: RestorableLearner, cycle: int) -> None:
+        """Keep this cycle's weights beside the last cycle's, which count until the journal has this cycle's line."""
+        write_atomically(self._weights(journal, cycle), lambda file: torch.save(learner.state(), file))
+        self._weights(journal, cycle - 2).unlink(missing_ok=True)
+
+    def _restored(self, cycle: int) -> Learner:
+        """A learner with the weights of an earlier cycle; a fresh one if there was no journal to keep them."""
+        if self.journal is None:
+            return cast(Learner, clone(self.learner))
+        path = self._weights(self.journal, cycle)
+        try:
+            state = torch.load(path, weights_only=True)
+        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise RunFolderError(
+                f"cannot read {path}, from which warm_start goes on ({error}); restore it, or start in another folder"
+            ) from error
+        return cast(RestorableLearner, clone(self.learner)).restore(state)
+
+
+def environment(learner: Learner) -> dict[str, Any]:
+    """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
+    packages = ("torch", "torch-geometric", "numpy", "scikit-learn")
+    device = resolve_device(str(learner.get_params().get("device", "cpu")))
+    return {
+        "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
+        | {name: version(name) for name in packages},
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - start, 4)

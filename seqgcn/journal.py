@@ -1,0 +1,135 @@
+"""The journal of a run: one JSON line a cycle, on the disk before the next cycle begins."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from seqgcn.errors import RunFolderError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleRecord:
+    """What happened in one cycle.
+
+    Args:
+        cycle: Counted from 0, the cycle of the initial labels.
+        labelled: Item ids the learner was trained on, in the order they were revealed.
+        picks: Item ids chosen in this cycle, best first; none in the last cycle.
+        scores: The selector's score of each pick.
+        metric: Test metrics by name.
+        seconds: Wall-clock seconds of `train`, `test`, `embed`, `select`.
+        seeds: Every derived seed by purpose.
+        environment: Versions, threads, device and machine.
+    """
+
+    cycle: int
+    labelled: tuple[int, ...]
+    picks: tuple[int, ...]
+    scores: tuple[float, ...]
+    metric: Mapping[str, float]
+    seconds: Mapping[str, float]
+    seeds: Mapping[str, int]
+    environment: Mapping[str, Any] = field(repr=False)
+
+    def to_line(self) -> str:
+        """One line of JSON, newline included."""
+        return json.dumps(asdict(self), separators=(",", ":")) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> "CycleRecord":
+        """Parse a journal line.
+
+        Raises:
+            ValueError: Not JSON, or not a record.
+        """
+        values = json.loads(line)
+        names = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or set(values) != names:
+            raise ValueError("not a cycle record")
+        sequences = {name: tuple(values[name]) for name in ("labelled", "picks", "scores")}
+        return cls(**{**values, **sequences})
+
+
+class Journal:
+    """Append-only file of `CycleRecord` lines.
+
+    Args:
+        path: The file; its folder must exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def read(self) -> list[CycleRecord]:
+        """All whole records; a torn last line (the process died while writing) is passed over.
+
+        Raises:
+            RunFolderError: The file cannot be read, or a line before the last is damaged.
+        """
+        return self._read()[0]
+
+    def recover(self) -> list[CycleRecord]:
+        """`read`, and cut a torn last line off the file.
+
+        Raises:
+            RunFolderError: As for `read`, or the file cannot be cut.
+        """
+        records, end, size = self._read()
+        if end < size:
+            try:
+                os.truncate(self.path, end)
+            except OSError as error:
+                raise RunFolderError(f"cannot drop the torn last line of {self.path}: {error.strerror}") from error
+        return records
+
+    def append(self, record: CycleRecord) -> None:
+        """Write a record and wait until it is on the disk.
+
+        Raises:
+            RunFolderError: Writing failed (disk full, read-only folder); earlier records are untouched.
+        """
+        data = record.to_line().encode()
+        size = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with open(self.path, "ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            self._undo(size)
+            raise RunFolderError(
+                f"cannot write cycle {record.cycle} to {self.path}: {error.strerror}. The {record.cycle} earlier "
+                "cycles in it are kept; make room or restore write access, then go on with --resume"
+            ) from error
+
+    def _undo(self, size: int) -> None:
+        try:
+            if self.path.is_file() and self.path.stat().st_size > size:
+                os.truncate(self.path, size)
+        except OSError:
+            # The next recover() drops the torn line instead; the first failure is the one to report.
+            return
+
+    def _read(self) -> tuple[list[CycleRecord], int, int]:
+        try:
+            data = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
+            raise RunFolderError(f"cannot read {self.path}: {error.strerror}") from error
+        records: list[CycleRecord] = []
+        end = 0
+        for number, line in enumerate(data.splitlines(keepends=True), start=1):
+            try:
+                if not line.endswith(b"\n"):
+                    raise ValueError("no newline")
+                records.append(CycleRecord.from_line(line.decode()))
+            except (ValueError, TypeError) as error:
+                if end + len(line) < len(data):
+                    raise RunFolderError(
+                        f"{self.path}, line {number} is damaged ({error}); restore the file, or start in another folder"
+                    ) from error
+                break
+            end += len(line)
+        return records, end, len(data)

@@ -1,0 +1,13 @@
+"""Learners: trained on the labelled items, they describe the whole pool to a selector."""
+
+from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.classifier import ImageClassifier, ResNet18Classifier, SmallCNNClassifier, resolve_device
+
+__all__ = [
+    "ImageClassifier",
+    "Learner",
+    "ResNet18Classifier",
+    "RestorableLearner",
+    "SmallCNNClassifier",
+    "resolve_device",
+]

@@ -1,0 +1,50 @@
+"""What the loop asks of a learner."""
+
+from collections.abc import Collection
+from typing import Any, Protocol, Self, runtime_checkable
+
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.training import Progress
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Anything with these methods can be trained by the loop and describe the pool to a selector.
+
+    `sklearn.base.clone` must give an untrained copy (a `BaseEstimator`, or anything with `get_params`), and
+    `seed` must be one of its parameters.
+    """
+
+    metric_name: str
+    """What `score` returns, for tables and pictures."""
+
+    def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
+        """Train on labelled inputs, the first axis of both being items; return self."""
+
+    def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
+        """Predicted target of each input, `[n]` or `[n, k]`."""
+
+    def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
+        """The learner's metric on labelled inputs."""
+
+    def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
+        """`Data` with the asked attributes of every input (`x` `[n, d]`, `prob` `[n, c]`), in one pass."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Constructor arguments by name, scikit-learn's manner."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Change constructor arguments by name; return self."""
+
+
+@runtime_checkable
+class RestorableLearner(Learner, Protocol):
+    """A learner whose weights can be put away and taken back, as `warm_start` needs."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything `fit` has learned, by name."""
+
+    def restore(self, state: dict[str, Tensor]) -> Self:
+        """Take over an earlier `state()` and return self, as if just fitted."""

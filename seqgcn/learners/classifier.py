@@ -1,0 +1,264 @@
+"""Image classifiers as learners."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from seqgcn.checks import check_choice, check_number, check_positive_int
+from seqgcn.errors import ArgumentError
+from seqgcn.evaluation import accuracy
+from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
+from seqgcn.learners.nets import ResNet18, SmallCNN
+from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.training import Progress, train
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """A network trained with cross-entropy on uint8 images; scikit-learn's manners.
+
+    Pixels are normalised by the channel means and deviations of the training images. After `fit`, `module_` is
+    the network (in evaluation mode), `loss_` `[epochs]` the training loss, `mean_` and `std_` `[c]` the
+    normalisation in grey levels.
+
+    Args:
+        num_classes: Classes; by default the largest target seen in `fit` plus 1.
+        epochs: Passes over the labelled images.
+        batch_size: Images a step.
+        optimizer: `"sgd"` or `"adam"`.
+        lr: Learning rate.
+        momentum: Of SGD.
+        weight_decay: L2 term added to the gradient.
+        milestones: Epochs after which the learning rate is multiplied by `gamma`.
+        gamma: That factor.
+        crop: Training images are shifted by up to this many pixels; 0 for none.
+        flip: Whether training images are mirrored left-right at random.
+        warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
+        device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
+        precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on a GPU that has bfloat16.
+        seed: Of initial weights, batch order and augmentation.
+    """
+
+    num_classes: int | None = None
+    epochs: int = 30
+    batch_size: int = 32
+    optimizer: Literal["sgd", "adam"] = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    crop: int = 0
+    flip: bool = False
+    warm_start: bool = False
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+
+    metric_name: ClassVar[str] = "accuracy"
+    provides: ClassVar[tuple[str, ...]] = ("x", "prob")
+    module_: nn.Module = field(init=False)
+    loss_: Tensor = field(init=False)
+    mean_: Tensor = field(init=False)
+    std_: Tensor = field(init=False)
+
+    def build(self, in_channels: int, num_classes: int) -> nn.Module:
+        """New network whose forward pass gives embedding and logits."""
+        return SmallCNN(in_channels, num_classes)
+
+    def fit(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Self:
+        """Train on labelled images.
+
+        Args:
+            inputs: `[n, c, h, w]` uint8.
+            targets: `[n]` int64 classes.
+            progress: Told about every epoch, as stage `"train"`.
+
+        Raises:
+            ArgumentError: Images, targets or a parameter cannot be used.
+            TrainingError: The loss became NaN or infinite.
+        """
+        self._check_parameters()
+        _check_images(inputs)
+        if targets.shape != inputs.shape[:1] or targets.dtype != torch.int64:
+            raise ArgumentError(f"targets must be int64 [{len(inputs)}], got {targets.dtype} {list(targets.shape)}")
+        num_classes = int(targets.max()) + 1 if self.num_classes is None else self.num_classes
+        if not 0 <= int(targets.min()) <= int(targets.max()) < num_classes:
+            raise ArgumentError(f"targets must be classes from 0 to {num_classes - 1}, got {targets.unique().tolist()}")
+        device = resolve_device(self.device)
+        with seeded(derive_seed(self.seed, "classifier"), device):
+            module = getattr(self, "module_", None) if self.warm_start else None
+            if module is None:
+                module = self.build(inputs.shape[1], num_classes).to(device)
+                if device.type == "cuda":
+                    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.module_ = module
+            mean, std = channel_statistics(inputs)
+            self.mean_, self.std_ = mean.to(device), std.to(device)
+            optimizer = self._optimizer(module)
+            self.loss_ = train(
+                module,
+                lambda epoch: self._batches(inputs, targets, device, epoch),
+                lambda batch: F.cross_entropy(module(batch[0])[1], batch[1]),
+                optimizer=optimizer,
+                epochs=self.epochs,
+                scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma),
+                autocast=self._autocast(device),
+                progress=progress,
+            )
+        module.eval()
+        return self
+
+    def predict(self, inputs: Tensor, *, progress: Progress | None = None) -> Tensor:
+        """Most probable class of each image, `[n]` int64."""
+        return self.predict_proba(inputs, progress=progress).argmax(dim=1)
+
+    def predict_proba(self, inputs: Tensor, *, progress: Progress | None = None) -> Tensor:
+        """Class probabilities, `[n, num_classes]` float32."""
+        return self._forward(inputs, ("prob",), progress, "predict")["prob"]
+
+    def score(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> float:
+        """Accuracy, from 0 to 1."""
+        return accuracy(self.predict(inputs, progress=progress), targets)
+
+    def describe(self, inputs: Tensor, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
+        """Embeddings `x` `[n, d]` and class probabilities `prob` `[n, num_classes]`, as asked, in one pass.
+
+        Raises:
+            ArgumentError: Another attribute is asked for.
+        """
+        unknown = sorted(set(attributes) - set(self.provides))
+        if unknown:
+            raise ArgumentError(
+                f"{type(self).__name__} cannot provide {', '.join(unknown)}; it provides {', '.join(self.provides)}"
+            )
+        return Data(**self._forward(inputs, attributes, progress, "embed"))
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and normalisation of the fitted learner, by name, for `torch.save`."""
+        return {"mean_": self.mean_, "std_": self.std_, **self.module_.state_dict(prefix="module_.")}
+
+    def restore(self, state: dict[str, Tensor]) -> Self:
+        """Take over an earlier `state()`; needs `num_classes`."""
+        if self.num_classes is None:
+            raise ArgumentError("restore needs num_classes to be given to the constructor")
+        device = resolve_device(self.device)
+        with seeded(0, device):
+            self.module_ = self.build(len(state["mean_"]), self.num_classes).to(device)
+        prefix = "module_."
+        self.module_.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self.module_.eval()
+        self.mean_, self.std_ = state["mean_"].to(device), state["std_"].to(device)
+        return self
+
+    @torch.no_grad()
+    def _forward(
+        self, inputs: Tensor, attributes: Collection[str], progress: Progress | None, stage: str
+    ) -> dict[str, Tensor]:
+        if not hasattr(self, "module_"):
+            raise ArgumentError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        _check_images(inputs)
+        device = self.mean_.device
+        parts: dict[str, list[Tensor]] = {name: [] for name in attributes}
+        # Larger batches than in training: nothing is kept for a backward pass.
+        batches = inputs.split(512)
+        for number, batch in enumerate(batches):
+            images = normalise(batch.to(device, non_blocking=True), self.mean_, self.std_)
+            with self._autocast(device):
+                embedding, logits = self.module_(images)
+            if "x" in parts:
+                parts["x"].append(embedding.float().cpu())
+            if "prob" in parts:
+                parts["prob"].append(logits.float().softmax(dim=1).cpu())
+            if progress is not None:
+                progress(stage, number + 1, len(batches))
+        return {name: torch.cat(tensors) for name, tensors in parts.items()}
+
+    def _batches(
+        self, inputs: Tensor, targets: Tensor, device: torch.device, epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        draw = generator(self.seed, "batches", epoch)
+        chunks = list(torch.randperm(len(inputs), generator=draw).split(self.batch_size))
+        if len(chunks) > 1 and len(chunks[-1]) == 1:
+            # Batch norm has nothing to normalise a single item by.
+            chunks[-2:] = [torch.cat(chunks[-2:])]
+        for chunk in chunks:
+            images = normalise(inputs[chunk].to(device, non_blocking=True), self.mean_, self.std_)
+            if self.crop or self.flip:
+                images = crop_and_flip(images, self.crop, self.flip, draw)
+            if device.type == "cuda":
+                images = images.contiguous(memory_format=torch.channels_last)
+            yield images, targets[chunk].to(device, non_blocking=True)
+
+    def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
+        if self.optimizer == "adam":
+            return torch.optim.Adam(module.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(module.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        mixed = self.precision == "bfloat16" or (
+            self.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+        )
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
+
+    def _check_parameters(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check_positive_int(name, getattr(self, name))
+        if self.num_classes is not None:
+            check_positive_int("num_classes", self.num_classes)
+        check_choice("optimizer", self.optimizer, ("sgd", "adam"))
+        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_number("lr", self.lr, low=0, open_low=True)
+        check_number("momentum", self.momentum, low=0, high=1, open_high=True)
+        check_number("crop", self.crop, low=0)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SmallCNNClassifier(ImageClassifier):
+    """`SmallCNN` with Adam: seconds on a CPU for a few hundred small images. Arguments: `ImageClassifier`."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ResNet18Classifier(ImageClassifier):
+    """CIFAR `ResNet18` with the recipe of the sequential GCN paper (section 4.1). Arguments: `ImageClassifier`."""
+
+    epochs: int = 200
+    batch_size: int = 128
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: float = 0.1
+    milestones: tuple[int, ...] = (160,)
+    crop: int = 4
+    flip: bool = True
+
+    def build(self, in_channels: int, num_classes: int) -> nn.Module:
+        """New network whose forward pass gives embedding and logits."""
+        return ResNet18(in_channels, num_classes)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device a name stands for; `"auto"` is a GPU if there is one.
+
+    Raises:
+        ArgumentError: No such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArgumentError(f"device {name!r} cannot be used here ({reason}); try auto or cpu") from error
+    return device
+
+
+def _check_images(images: Any) -> None:
+    if not isinstance(images, Tensor) or images.dim() != 4 or images.dtype != torch.uint8 or len(images) == 0:
+        got = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        raise ArgumentError(f"images must be a uint8 tensor [n, channels, height, width], n > 0, got {got}")

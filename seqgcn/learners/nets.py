@@ -1,0 +1,99 @@
+"""Networks that classify images; each returns its embedding and the logits."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SmallCNN(nn.Module):
+    """Four 3x3 convolutions with batch norm and two pools, then a hidden layer: fast on a CPU.
+
+    Args:
+        in_channels: Colour channels.
+        num_classes: Classes.
+        width: Channels of the first convolutions; the later ones have twice as many.
+        embedding: Size of the hidden layer whose output after the relu is the embedding.
+
+    Shapes:
+        - **input:** `[b, in_channels, height, width]`, at least 4 x 4 pixels
+        - **output:** embedding `[b, embedding]`, logits `[b, num_classes]`
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, width: int = 32, embedding: int = 128) -> None:
+        super().__init__()
+
+        def block(channels_in: int, channels_out: int) -> list[nn.Module]:
+            convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+            return [convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)]
+
+        self.body = nn.Sequential(
+            *block(in_channels, width),
+            *block(width, width),
+            nn.MaxPool2d(2),
+            *block(width, 2 * width),
+            *block(2 * width, 2 * width),
+            nn.MaxPool2d(2),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+        )
+        self.hidden = nn.Linear(8 * width, embedding)
+        self.head = nn.Linear(embedding, num_classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding and logits of a batch."""
+        embedding = F.relu(self.hidden(self.body(images)))
+        return embedding, self.head(embedding)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al., CVPR 2016)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One residual step."""
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + self.shortcut(x))
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 for 32 x 32 images: a 3x3 stem without pooling (He et al., CVPR 2016, in its CIFAR form).
+
+    Args:
+        in_channels: Colour channels.
+        num_classes: Classes.
+        widths: Channels of the four stages; the last is the size of the embedding.
+
+    Shapes:
+        - **input:** `[b, in_channels, height, width]`
+        - **output:** average-pooled embedding `[b, 512]`, logits `[b, num_classes]`
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, widths: Sequence[int] = (64, 128, 256, 512)) -> None:
+        super().__init__()
+        stem = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
+        stages: list[nn.Module] = []
+        channels = widths[0]
+        for number, width in enumerate(widths):
+            stages.append(
+                nn.Sequential(BasicBlock(channels, width, 1 if number == 0 else 2), BasicBlock(width, width, 1))
+            )
+            channels = width
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding and logits of a batch."""
+        embedding = self.stages(self.stem(images)).mean(dim=(2, 3))
+        return embedding, self.head(embedding)

@@ -1,0 +1,65 @@
+"""Progress bars on a terminal, plain lines elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from tqdm import tqdm
+
+
+class Bars:
+    """A bar for the cycles and, below it, one for the stage at work; what `progress=` takes.
+
+    Where standard error is no terminal, only a line a cycle is written.
+
+    Args:
+        hidden: Show nothing at all.
+    """
+
+    def __init__(self, *, hidden: bool = False) -> None:
+        self._hidden = hidden
+        self._live = sys.stderr.isatty() and not hidden
+        self._cycles: tqdm[Any] | None = None
+        self._stage: tqdm[Any] | None = None
+
+    def plan(self, cycles: int) -> None:
+        """Open the bar of the cycles."""
+        if self._live:
+            self._cycles = tqdm(total=cycles, desc="cycles", unit="cycle", position=0, dynamic_ncols=True)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of a stage are done."""
+        if not self._live:
+            return
+        if self._stage is not None and (self._stage.desc != f"  {stage}: " or done <= self._stage.n):
+            self._stage.close()
+            self._stage = None
+        if self._stage is None:
+            bar: tqdm[Any] = tqdm(total=total, desc=f"  {stage}", position=1, leave=False, dynamic_ncols=True)
+            self._stage = bar
+        self._stage.update(done - self._stage.n)
+
+    def cycle_done(self, headline: str) -> None:
+        """Count a cycle and write its line above the bars."""
+        if self._hidden:
+            return
+        if self._cycles is None:
+            sys.stderr.write(f"{headline}\n")
+            return
+        self._cycles.write(headline, file=sys.stderr)
+        self._cycles.update()
+
+    def close(self) -> None:
+        """Take the bars away."""
+        for bar in (self._stage, self._cycles):
+            if bar is not None:
+                bar.close()
+        self._stage = self._cycles = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

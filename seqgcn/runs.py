@@ -1,0 +1,286 @@
+"""From a configuration to run folders: one experiment for each selector and seed, resumable and comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqgcn.catalogue import load
+from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, resolve
+from seqgcn.datasets.base import ImageDataset
+from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.evaluation import Curve, compare, comparison_table
+from seqgcn.experiment import ActiveLearning, environment
+from seqgcn.files import write_text
+from seqgcn.journal import CycleRecord, Journal
+from seqgcn.learners.base import Learner
+from seqgcn.learners.classifier import resolve_device
+from seqgcn.report.curves import learning_curve
+from seqgcn.selectors.base import Selector
+from seqgcn.training import Progress
+
+JOURNAL, CURVE, COMPARISON = "journal.jsonl", "curve.png", "comparison.md"
+
+_MAY_DIFFER = ("root", "device")
+"""Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One selector under one seed, with its folder."""
+
+    spec: SelectorSpec
+    seed: int
+    folder: Path
+
+    @property
+    def journal(self) -> Journal:
+        """The run's journal."""
+        return Journal(self.folder / JOURNAL)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A cycle that is done: whose, and its record; `replayed` if it was read from the journal."""
+
+    run: Run
+    record: CycleRecord
+    replayed: bool
+
+
+class RunSet:
+    """All runs of a configuration, in a folder of their own.
+
+    A single run lies in the folder itself; several lie in `SELECTOR/seed-N` below it, each a run folder like a
+    single one's. Seeds are the outer loop, so that a first comparison stands early.
+
+    Args:
+        config: What to run.
+        folder: Where; made if it is not there.
+        resume: Go on with what the folder holds.
+        progress: Told about every stage.
+        say: Called with anything the user should know.
+
+    Raises:
+        ConfigError: A component or parameter is unknown, or of the wrong type.
+        RunFolderError: The folder holds a run and `resume` is False, holds another configuration, or cannot be
+            written.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: str | Path,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+        say: Say = lambda _message: None,
+    ) -> None:
+        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        specs = [SelectorSpec.parse(text) for text in config.selector]
+        single = len(specs) * len(config.seeds) == 1
+        self.runs = [
+            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}")
+            for seed in config.seeds
+            for spec in specs
+        ]
+        # Whatever is wrong with the configuration is found before any data is read or any file written.
+        self.resolved = {spec.text: resolve(config, spec) for spec in specs}
+        self.selectors: dict[str, Selector] = {
+            spec.text: load("selector", spec.name)(**self.resolved[spec.text]["selector"]) for spec in specs
+        }
+        resolve_device(config.device)
+        self.dataset = self._load_dataset()
+        self._claim(resume)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
+        try:
+            for run in self.runs:
+                yield from self._run(run)
+        finally:
+            self.summarise()
+
+    def _run(self, run: Run) -> Iterator[Event]:
+        learner = self._learner(run)
+        known = len(run.journal.recover())
+        if known:
+            self._compare_environments(run, learner)
+        loop = ActiveLearning(
+            self.dataset,
+            learner,
+            self.selectors[run.spec.text],
+            budget=self.config.budget,
+            cycles=self.config.cycles,
+            initial=self.config.initial,
+            subset=self.config.subset,
+            seed=run.seed,
+            warm_start=self.config.warm_start,
+            journal=run.journal,
+            progress=self.progress,
+        )
+        try:
+            for number, record in enumerate(loop):
+                yield Event(run, record, replayed=number < known)
+        finally:
+            if len(self.runs) > 1:
+                draw({run.spec.text: {run.seed: run.journal.read()}}, run.folder, self.title)
+
+    @property
+    def title(self) -> str:
+        """What was run, for pictures."""
+        return f"{self.dataset.name}, {self.config.learner}, {self.config.budget} labels a cycle"
+
+    def summarise(self) -> None:
+        """Draw the mean curves of all runs and, where Random is among several, compare with it."""
+        records: dict[str, dict[int, list[CycleRecord]]] = {}
+        for run in self.runs:
+            records.setdefault(run.spec.text, {})[run.seed] = run.journal.read()
+        draw(records, self.folder, self.title)
+        table = compare_with_random(records, self.config.cycles)
+        if table is not None:
+            write_text(self.folder / COMPARISON, f"{self.title}\n\n{table}\n")
+
+    def _load_dataset(self) -> ImageDataset:
+        name = self.config.dataset
+        values = next(iter(self.resolved.values()))["dataset"]
+        if name != "digits":
+            if self.config.root is None:
+                raise ConfigError(f"the data set {name} needs --root DIR, the folder that holds its files")
+            values = {"root": self.config.root, **values}
+        dataset: ImageDataset = load("dataset", name)(**values)
+        return dataset.limit(self.config.pool_size, self.config.test_size)
+
+    def _learner(self, run: Run) -> Learner:
+        values = self.resolved[run.spec.text]["learner"]
+        learner: Learner = load("learner", self.config.learner)(
+            **values, num_classes=len(self.dataset.classes), device=self.config.device
+        )
+        return learner
+
+    def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
+        """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
+        runs = list(runs)
+        specs = list(dict.fromkeys(run.spec.text for run in runs))
+        settings: dict[str, Any] = dict(self.config.set)
+        if len(runs) == 1:
+            spec = runs[0].spec
+            settings = {
+                f"{kind}.{key}": list(value) if isinstance(value, tuple) else value
+                for kind, values in self.resolved[spec.text].items()
+                for key, value in values.items()
+            }
+            specs = [spec.name]
+        config = replace(
+            self.config,
+            selector=tuple(specs),
+            seeds=tuple(dict.fromkeys(run.seed for run in runs)),
+            initial=self.config.initial or self.config.budget,
+            set=settings,
+        )
+        return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint}
+
+    def _claim(self, resume: bool) -> None:
+        """Write the configuration of every run into its folder, or make sure that it is the one already there."""
+        documents = {self.folder: self._document(self.runs)}
+        documents |= {run.folder: self._document([run]) for run in self.runs}
+        for folder, document in documents.items():
+            path = folder / CONFIG
+            if path.exists():
+                if not resume:
+                    raise RunFolderError(
+                        f"{folder} holds a run already: go on with --resume, or name another folder with --out"
+                    )
+                _check_same(path, document)
+            elif (folder / JOURNAL).exists():
+                raise RunFolderError(f"{folder} holds a journal without {CONFIG}; restore it, or name another folder")
+        for folder, document in documents.items():
+            if not (folder / CONFIG).exists():
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise RunFolderError(f"cannot make the run folder {folder}: {error.strerror}") from error
+                write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
+
+    def _compare_environments(self, run: Run, learner: Learner) -> None:
+        then, now = run.journal.read()[-1].environment, environment(learner)
+        changed = [f"{key} was {then.get(key)!r}, is {now[key]!r}" for key in now if now[key] != then.get(key)]
+        if changed:
+            self.say(
+                f"{run.folder}: resumed under other conditions, so results may differ in the last bits: "
+                + "; ".join(changed)
+            )
+
+
+def draw(records: Mapping[str, Mapping[int, list[CycleRecord]]], folder: Path, title: str) -> None:
+    """Write the learning curves of what has been journalled; nothing if there is no cycle yet."""
+    curves = {
+        name: {seed: curve_of(cycles) for seed, cycles in by_seed.items() if cycles}
+        for name, by_seed in records.items()
+    }
+    curves = {name: by_seed for name, by_seed in curves.items() if by_seed}
+    if curves:
+        learning_curve(curves, folder / CURVE, title=title)
+
+
+def compare_with_random(records: Mapping[str, Mapping[int, list[CycleRecord]]], cycles: int) -> str | None:
+    """Table of the paired differences to Random over the finished runs; None without two selectors to compare."""
+    finished = {
+        name: {seed: curve_of(rows) for seed, rows in by_seed.items() if len(rows) == cycles + 1}
+        for name, by_seed in records.items()
+    }
+    finished = {name: by_seed for name, by_seed in finished.items() if by_seed}
+    shared = {name: by_seed for name, by_seed in finished.items() if by_seed.keys() & finished.get("random", {}).keys()}
+    if "random" not in shared or len(shared) < 2:
+        return None
+    return comparison_table(compare(shared))
+
+
+def curve_of(records: Iterable[CycleRecord]) -> Curve:
+    """Labels against the first metric of a run's cycles."""
+    rows = list(records)
+    return Curve(
+        labelled=tuple(len(row.labelled) for row in rows),
+        metric=tuple(next(iter(row.metric.values())) for row in rows),
+    )
+
+
+def _check_same(path: Path, document: Mapping[str, Any]) -> None:
+    try:
+        held = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+    if not isinstance(held, dict):
+        raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
+    keys = [key for key in {**held, **document} if key not in _MAY_DIFFER and held.get(key) != document.get(key)]
+    if keys == [FINGERPRINT]:
+        raise RunFolderError(
+            f"the data set has changed since {path.parent} was begun; restore it, or name another folder"
+        )
+    if keys:
+        changes = "; ".join(f"{key} is {held.get(key)!r} there, {document.get(key)!r} now" for key in keys)
+        raise RunFolderError(f"{path.parent} holds another configuration ({changes}); name another folder with --out")
+
+
+def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
+    """A folder for a run without `--out`, named after what it runs; with `resume` the newest there is.
+
+    Raises:
+        RunFolderError: Nothing to resume.
+    """
+    selectors = "-".join(SelectorSpec.parse(text).folder for text in config.selector[:4])
+    stem = f"{config.dataset}-{config.learner}-{selectors}"
+    taken = [parent / stem]
+    while (taken[-1] / CONFIG).exists():
+        taken.append(parent / f"{stem}-{len(taken) + 1}")
+    if not resume:
+        return taken[-1]
+    if len(taken) == 1:
+        raise RunFolderError(f"there is no run in {taken[0]} to resume; name its folder with --out")
+    return taken[-2]

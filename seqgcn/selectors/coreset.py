@@ -1,0 +1,28 @@
+"""Core-set selection in the learner's own feature space."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from seqgcn.coverage import k_center
+from seqgcn.selectors.base import Query, Selection, Selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreSet(Selector):
+    """Greedy k-center on the embeddings `x` around the labelled nodes (Sener, Savarese, ICLR 2018).
+
+    The score is the distance to the nearest centre when picked. With nothing labelled the first pick is the
+    candidate nearest to the candidates' mean, and its score the distance it leaves uncovered.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("x",)
+
+    def _answer(self, query: Query) -> Selection:
+        index, distance = k_center(
+            query.features(),
+            query.labelled.nonzero().squeeze(1),
+            query.budget,
+            candidates=query.candidates,
+            progress=query.progress,
+        )
+        return Selection(index=index, score=distance)

@@ -1,0 +1,25 @@
+"""The baseline every selector must beat."""
+
+from dataclasses import dataclass
+
+import torch
+
+from seqgcn.seeding import generator
+from seqgcn.selectors.base import Query, Selection, Selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Random(Selector):
+    """Uniformly random candidates without replacement; works with nothing labelled.
+
+    The code released with the sequential GCN draws with replacement, and so labels fewer items than it counts.
+
+    Args:
+        seed: Of the draw.
+    """
+
+    seed: int = 0
+
+    def _answer(self, query: Query) -> Selection:
+        key = torch.rand(len(query.candidates), generator=generator(self.seed, "random"), dtype=torch.float64)
+        return query.highest(key.to(query.candidates.device))
