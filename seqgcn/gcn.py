@@ -35,12 +35,12 @@ class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyp
     def spread(self, x: Tensor, graph: Graph) -> Tensor:
         """:math:`A X` alone, `[n, channels]`."""
         if isinstance(graph, LowRankAdjacency):
-            return cast(Tensor, graph @ x)
+            return graph @ x
         return cast(Tensor, self.propagate(graph.edge_index, x=x, edge_weight=graph.edge_weight))
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """One layer: `[n, in_channels]` to `[n, out_channels]`."""
-        return self.spread(self.lin(x), graph) + self.bias
+        return cast(Tensor, self.spread(self.lin(x), graph) + self.bias)
 
 
 class ConfidenceGCN(nn.Module):
