@@ -1,6 +1,5 @@
 """Names on the command line, what they stand for, and what can be set on each; imports nothing until asked."""
 
-import dataclasses
 import difflib
 import inspect
 import types
@@ -74,8 +73,7 @@ def load(kind: str, name: str) -> Any:
 def parameters(kind: str, name: str) -> dict[str, Parameter]:
     """What can be set on a component, by name."""
     component = load(kind, name)
-    constructor = component if dataclasses.is_dataclass(component) else component.__init__
-    hints = typing.get_type_hints(constructor)
+    hints = typing.get_type_hints(component.__init__)
     return {
         key: Parameter(hints[key], value.default)
         for key, value in inspect.signature(component).parameters.items()

@@ -19,7 +19,7 @@ def check_features(x: Any, name: str = "x") -> Tensor:
     """Finite floating-point features `[n, d]`; half precision comes back as float32.
 
     Raises:
-        ArgumentError: Missing, not a 2-D floating-point tensor, without columns, or with NaN or infinite rows.
+        ArgumentError: Missing, not a dense 2-D floating-point tensor, without columns, or with NaN or infinite rows.
     """
     if not isinstance(x, Tensor):
         raise ArgumentError(
@@ -28,7 +28,10 @@ def check_features(x: Any, name: str = "x") -> Tensor:
             else f"{name} must be a torch.Tensor [n, d], got {type(x).__name__}; use torch.as_tensor"
         )
     if x.dim() != 2 or x.shape[1] == 0:
-        raise ArgumentError(f"{name} must be 2-D [n, d] with d > 0, got {list(x.shape)}; use {name}.flatten(1)")
+        way_out = {1: f"; use {name}.unsqueeze(1)", 2: ""}.get(x.dim(), f"; use {name}.flatten(1)")
+        raise ArgumentError(f"{name} must be 2-D [n, d] with d > 0, got {list(x.shape)}{way_out}")
+    if x.layout != torch.strided:
+        raise ArgumentError(f"{name} must be dense, got {x.layout}; use {name}.to_dense()")
     if not x.is_floating_point():
         raise ArgumentError(f"{name} must be floating point, got {x.dtype}; use {name}.float()")
     if x.dtype in (torch.float16, torch.bfloat16):
@@ -48,15 +51,44 @@ def check_mask(mask: Any, name: str, n: int | None = None) -> Tensor:
     Raises:
         ArgumentError: Missing, another dtype, dimension or length.
     """
+    if mask is None:
+        raise ArgumentError(f"{name} is missing: attach it, a bool tensor [n]")
     if not isinstance(mask, Tensor):
-        raise ArgumentError(f"data.{name} [n] (bool tensor) is missing: attach it to the Data")
+        raise ArgumentError(f"{name} must be a bool tensor [n], got {type(mask).__name__}; use torch.as_tensor")
     if mask.dtype != torch.bool:
-        raise ArgumentError(f"data.{name} must be bool, got {mask.dtype}; use mask.bool(), not node indices")
+        raise ArgumentError(f"{name} must be bool, got {mask.dtype}; use .bool() on a 0/1 mask, not node indices")
     if mask.dim() != 1:
-        raise ArgumentError(f"data.{name} must be 1-D [n], got {list(mask.shape)}; choose one split's column")
+        raise ArgumentError(f"{name} must be 1-D [n], got {list(mask.shape)}; choose one split's column")
     if n is not None and len(mask) != n:
-        raise ArgumentError(f"data.{name} has {len(mask)} entries, but there are {n} nodes")
+        raise ArgumentError(f"{name} has {len(mask)} entries, but there are {n} nodes")
     return mask
+
+
+def check_edges(edge_index: Any, edge_weight: Any, n: int) -> tuple[Tensor, Tensor | None]:
+    """Edges `[2, edges]` between n nodes and their weights `[edges]` (`[edges, 1]` is flattened) or None.
+
+    Raises:
+        ArgumentError: Another shape or dtype, an index out of range, or a weight negative or not finite.
+    """
+    if not isinstance(edge_index, Tensor) or edge_index.dtype != torch.int64 or edge_index.shape[:-1] != (2,):
+        raise ArgumentError(f"edge_index must be an int64 tensor [2, edges], got {_describe(edge_index)}")
+    wrong = ((edge_index < 0) | (edge_index >= n)).any(dim=0)
+    if wrong.any():
+        column = int(wrong.nonzero()[0])
+        raise ArgumentError(
+            f"edge_index[:, {column}] = {edge_index[:, column].tolist()} is out of range for {n} nodes; "
+            "did the graph come from another Data?"
+        )
+    if edge_weight is None:
+        return edge_index, None
+    edges = edge_index.shape[1]
+    if not isinstance(edge_weight, Tensor) or edge_weight.shape not in ((edges,), (edges, 1)):
+        raise ArgumentError(f"edge_weight must be a tensor [{edges}], got {_describe(edge_weight)}")
+    weight: Tensor = edge_weight.detach().flatten()
+    wrong = ~(weight >= 0) | weight.isinf()
+    if wrong.any():
+        raise ArgumentError(f"edge_weight must be finite and not negative; see {name_rows(wrong, 'edges')}")
+    return edge_index, weight
 
 
 def check_probabilities(prob: Any, n: int) -> Tensor:
@@ -68,8 +100,7 @@ def check_probabilities(prob: Any, n: int) -> Tensor:
     if prob is None:
         raise ArgumentError("class probabilities are missing: attach them as data.prob [n, classes]")
     if not isinstance(prob, Tensor) or prob.dim() != 2 or len(prob) != n or not prob.is_floating_point():
-        got = f"{prob.dtype} {list(prob.shape)}" if isinstance(prob, Tensor) else type(prob).__name__
-        raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {got}")
+        raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {_describe(prob)}")
     half = prob.dtype in (torch.float16, torch.bfloat16)
     values: Tensor = prob.detach().float() if half else prob.detach()
     # What a softmax leaves of 1 after rounding: more in half precision.
@@ -120,3 +151,7 @@ def check_positive_int(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
     return value
+
+
+def _describe(value: Any) -> str:
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

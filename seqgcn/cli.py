@@ -68,7 +68,11 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="run folder (default: runs/ and a name made of data set, learner, selectors)",
     )
-    folder.add_argument("--resume", action="store_true", help="go on with what the folder holds, under the configuration it holds (default: off)")
+    folder.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what the folder holds, under the configuration it holds (default: off)",
+    )
     folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
     what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")

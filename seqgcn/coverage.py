@@ -1,9 +1,11 @@
 """Covering a set of points by few of them: pure tensor functions, shared by CoreSet and CoreGCN."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_features
+from seqgcn.checks import check_features, check_mask
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
@@ -37,8 +39,8 @@ def k_center_greedy(
         Indices of the picks in order, `[budget]`.
 
     Raises:
-        ArgumentError: Points are not finite `[n, d]`, an index is out of range, or there are fewer candidates
-            than the budget.
+        ArgumentError: Points are not finite `[n, d]`, centres are no indices of theirs, candidates no mask over
+            them, or the budget is no whole number up to the number of candidates.
 
     >>> k_center_greedy(torch.tensor([[0.], [1.], [5.], [9.]]), torch.tensor([0]), budget=2)
     tensor([3, 2])
@@ -62,18 +64,24 @@ def k_center(
     """
     points = check_features(points, "points")
     n = len(points)
+    if centres.numel() and (centres.dtype == torch.bool or centres.is_floating_point()):
+        raise ArgumentError(f"centres must be indices, got {centres.dtype}; use mask.nonzero().flatten()")
     centres = centres.to(points.device, torch.int64).flatten()
     if centres.numel() and not 0 <= int(centres.min()) <= int(centres.max()) < n:
         raise ArgumentError(
             f"centres must be indices from 0 to {n - 1}, got {int(centres.min())}..{int(centres.max())}"
         )
-    allowed = torch.ones(n, dtype=torch.bool, device=points.device) if candidates is None else candidates.clone()
+    if candidates is None:
+        allowed = torch.ones(n, dtype=torch.bool, device=points.device)
+    else:
+        allowed = check_mask(candidates, "candidates", n).clone()
     allowed[centres] = False
     pool = allowed.nonzero().squeeze(1)
-    if not 0 <= budget <= len(pool):
-        raise ArgumentError(f"budget must be between 0 and the {len(pool)} candidates, got {budget}")
+    if isinstance(budget, bool) or not isinstance(budget, int) or not 0 <= budget <= len(pool):
+        raise ArgumentError(f"budget must be a whole number from 0 to the {len(pool)} candidates, got {budget!r}")
     if budget == 0:
         return pool[:0], points.new_empty(0)
+    points, scale = _tame(points)
     search = _LazySearch(points, pool)
     picks, distances = [], []
     if centres.numel():
@@ -84,6 +92,8 @@ def k_center(
         picks.append(first)
         distances.append(search.spread_from(first))
         search.take(first)
+        if progress is not None:
+            progress("k-center", 1, budget)
     while len(picks) < budget:
         pick, distance = search.farthest()
         search.take(pick)
@@ -91,7 +101,7 @@ def k_center(
         distances.append(distance)
         if progress is not None:
             progress("k-center", len(picks), budget)
-    return pool[torch.tensor(picks, device=pool.device)], points.new_tensor(distances).clamp_(min=0).sqrt_()
+    return pool[torch.tensor(picks, device=pool.device)], points.new_tensor(distances).sqrt_().mul_(scale)
 
 
 class _LazySearch:
@@ -154,8 +164,9 @@ class _LazySearch:
             inside[chosen] = True
             outside = torch.where(inside, -1.0, self.bound)
             best = float(self.bound[inside].max())
-            chosen = (outside >= max(best, 0.0)).nonzero().squeeze(1)
-            if not len(chosen) or best <= 0:
+            # At 0 index order decides, so that bounds of 0 outside need not be looked at.
+            chosen = (outside >= best if best > 0 else outside > 0).nonzero().squeeze(1)
+            if not len(chosen):
                 break
         self.active = inside.nonzero().squeeze(1)
         self.rows = self.points[self.pool[self.active]]
@@ -214,6 +225,13 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
     for some_rows in unsure.split(max(1, _BLOCK_ELEMENTS // centres.numel() if centres.numel() else 1)):
         nearest[some_rows] = _squared_distances(rows[some_rows], centres).amin(dim=1)
     return nearest
+
+
+def _tame(points: Tensor) -> tuple[Tensor, float]:
+    """Points whose squares neither over- nor underflow, and the power of two they were divided by."""
+    exponent = math.frexp(float(torch.linalg.vector_norm(points, torch.inf)))[1] - 1
+    # A power of two rounds nothing; ordinary points are not even copied.
+    return (points / 2.0**exponent, 2.0**exponent) if abs(exponent) > 32 else (points, 1.0)
 
 
 def _squared_distances(rows: Tensor, centres: Tensor) -> Tensor:

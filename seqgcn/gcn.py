@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
+from seqgcn.checks import check_number, check_positive_int
 from seqgcn.graph import Graph, LowRankAdjacency, unit_rows
 from seqgcn.seeding import seeded
 from seqgcn.training import Progress, train
@@ -58,10 +59,16 @@ class ConfidenceGCN(nn.Module):
     Shapes:
         - **input:** features `[n, in_channels]`, a normalised graph over n nodes
         - **output:** logits z `[n]`, hidden features after the relu `[n, hidden_channels]`
+
+    Raises:
+        ArgumentError: A size below 1, or a dropout outside [0, 1).
     """
 
     def __init__(self, in_channels: int, hidden_channels: int = 128, dropout: float = 0.3) -> None:
         super().__init__()
+        check_positive_int("in_channels", in_channels)
+        check_positive_int("hidden_channels", hidden_channels)
+        check_number("dropout", dropout, low=0, high=1, open_high=True)
         self.conv1 = GraphConvolution(in_channels, hidden_channels)
         self.conv2 = GraphConvolution(hidden_channels, 1)
         self.dropout = dropout
@@ -199,7 +206,7 @@ class _DroppingReLU(torch.autograd.Function):
         if dropout > 0:
             bits = torch.iinfo(torch.int64)
             draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(bits.min, None)
-            threshold = round(dropout * 65_536) - 32_768
+            threshold = min(round(dropout * 65_536), 65_535) - 32_768
             keep = draws.view(torch.int16)[: x.numel()].view_as(x) >= threshold
             x.mul_(keep).mul_(ctx.scale)
         ctx.save_for_backward(x)

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.transforms import BaseTransform
 
-from seqgcn.checks import check_choice, check_features, check_positive_int, name_rows
+from seqgcn.checks import check_choice, check_edges, check_features, check_mask, check_positive_int, name_rows
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
@@ -51,7 +51,7 @@ class LowRankAdjacency:
             column sum that is not positive (the rows are named).
 
     >>> adjacency = LowRankAdjacency(torch.eye(2) + 1)
-    >>> adjacency.to_dense()
+    >>> adjacency.to_dense().round(decimals=4)
     tensor([[1., 1.],
             [1., 1.]])
     """
@@ -144,9 +144,10 @@ class LowRankAdjacency:
 
     def describes(self, x: Tensor) -> bool:
         """Whether this is the graph of exactly these features; False after a subgraph or a new embedding."""
+        x = check_features(x)
         if len(x) != len(self.factor) or x.shape[1] != self.factor.shape[1] - (self.similarity == "shifted"):
             return False
-        unit, _ = unit_rows(check_features(x).to(self.factor))
+        unit, _ = unit_rows(x.to(self.factor))
         mine = self.factor[:, : x.shape[1]]
         return bool(torch.equal(unit.mul_(0.5**0.5) if self.similarity == "shifted" else unit, mine))
 
@@ -207,7 +208,7 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
         x = check_features(data.x)
         if self.method == "knn":
             data.edge_index = knn_edges(x, self.k)
-            data.edge_weight = data.edge_attr = None
+            data.edge_weight = data.edge_attr = data.adj_t = None
         else:
             data.adjacency = LowRankAdjacency(x, similarity=self.similarity, normalize=self.normalize)
         return data
@@ -250,26 +251,12 @@ def normalise_edges(edge_index: Tensor, edge_weight: Tensor | None, x: Tensor) -
         x: Features, for the number of nodes and the floating-point type.
 
     Raises:
-        ArgumentError: An index is out of range, or a weight negative or not finite.
+        ArgumentError: Edges that do not fit the nodes; see `check_edges`.
     """
-    n = len(x)
-    if edge_index.dim() != 2 or len(edge_index) != 2 or edge_index.dtype != torch.int64:
-        raise ArgumentError(f"edge_index must be int64 [2, edges], got {edge_index.dtype} {list(edge_index.shape)}")
-    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < n:
-        column = int(((edge_index < 0) | (edge_index >= n)).any(dim=0).nonzero()[0])
-        raise ArgumentError(
-            f"edge_index[:, {column}] = {edge_index[:, column].tolist()} is out of range for {n} nodes; "
-            "did the graph come from another Data?"
-        )
+    edge_index, edge_weight = check_edges(edge_index, edge_weight, len(x))
     if edge_weight is not None:
-        edge_weight = edge_weight.squeeze()
-        if edge_weight.shape != edge_index.shape[1:]:
-            raise ArgumentError(f"edge_weight must be [{edge_index.shape[1]}], got {list(edge_weight.shape)}")
-        wrong = ~(edge_weight >= 0) | edge_weight.isinf()
-        if wrong.any():
-            raise ArgumentError(f"edge_weight must be finite and not negative; see {name_rows(wrong, 'edges')}")
         edge_weight = edge_weight.to(x.dtype)
-    return EdgeList(*gcn_norm(edge_index, edge_weight, n, dtype=x.dtype))
+    return EdgeList(*gcn_norm(edge_index, edge_weight, len(x), dtype=x.dtype))
 
 
 def graph_of(
@@ -329,9 +316,10 @@ def to_networkx(
         max_nodes: Largest similarity graph that is written out.
 
     Raises:
-        ArgumentError: A similarity graph of more than `max_nodes` nodes, or `confidence` of another length.
+        ArgumentError: A similarity graph of more than `max_nodes` nodes, `confidence` of another length, or
+            edges that do not fit the nodes.
     """
-    n = len(data.train_mask)
+    n = len(check_mask(data.get("train_mask"), "data.train_mask"))
     if confidence is not None and confidence.shape != (n,):
         raise ArgumentError(f"confidence must be [{n}], got {list(confidence.shape)}")
     graph = nx.Graph()
@@ -343,7 +331,7 @@ def to_networkx(
         nx.set_node_attributes(graph, dict.fromkeys(picked.tolist(), True), "picked")
     edges = _edges_of(data)
     if edges is not None:
-        edge_index, edge_weight = edges
+        edge_index, edge_weight = check_edges(*edges, n)
         weights = [1.0] * edge_index.shape[1] if edge_weight is None else edge_weight.tolist()
         pairs = edge_index.T.tolist()
     elif n > max_nodes:

@@ -1,5 +1,6 @@
 """Which items are labelled, in which order and since which cycle; the one border between item ids and node indices."""
 
+import operator
 from collections.abc import Iterable
 
 import torch
@@ -48,7 +49,8 @@ class Pool:
             ArgumentError: An id is out of range, given twice, or labelled already.
         """
         new: dict[int, int] = {}
-        for item in ids:
+        # An index, never a 0-d tensor: those are all different keys.
+        for item in map(operator.index, ids):
             if not 0 <= item < self.size:
                 raise ArgumentError(f"item {item} is not in the pool of {self.size} items")
             if item in self._since or item in new:

@@ -24,8 +24,8 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     """A network trained with cross-entropy on uint8 images; scikit-learn's manners.
 
     Pixels are normalised by the channel means and deviations of the training images. After `fit`, `module_` is
-    the network (in evaluation mode), `loss_` `[epochs]` the training loss, `mean_` and `std_` `[c]` the
-    normalisation in grey levels.
+    the network (in evaluation mode), `num_classes_` the classes it tells apart, `loss_` `[epochs]` the training
+    loss, `mean_` and `std_` `[c]` the normalisation in grey levels.
 
     Args:
         num_classes: Classes; by default the largest target seen in `fit` plus 1.
@@ -64,6 +64,7 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     metric_name: ClassVar[str] = "accuracy"
     provides: ClassVar[tuple[str, ...]] = ("x", "prob")
     module_: nn.Module = field(init=False)
+    num_classes_: int = field(init=False)
     loss_: Tensor = field(init=False)
     mean_: Tensor = field(init=False)
     std_: Tensor = field(init=False)
@@ -84,21 +85,11 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             ArgumentError: Images, targets or a parameter cannot be used.
             TrainingError: The loss became NaN or infinite.
         """
-        self._check_parameters()
+        self.check_parameters()
         _check_images(inputs)
-        if targets.shape != inputs.shape[:1] or targets.dtype != torch.int64:
-            raise ArgumentError(f"targets must be int64 [{len(inputs)}], got {targets.dtype} {list(targets.shape)}")
-        num_classes = int(targets.max()) + 1 if self.num_classes is None else self.num_classes
-        if not 0 <= int(targets.min()) <= int(targets.max()) < num_classes:
-            raise ArgumentError(f"targets must be classes from 0 to {num_classes - 1}, got {targets.unique().tolist()}")
         device = resolve_device(self.device)
         with seeded(derive_seed(self.seed, "classifier"), device):
-            module = getattr(self, "module_", None) if self.warm_start else None
-            if module is None:
-                module = self.build(inputs.shape[1], num_classes).to(device)
-                if device.type == "cuda":
-                    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.module_ = module
+            module = self._start(inputs, targets, device)
             mean, std = channel_statistics(inputs)
             self.mean_, self.std_ = mean.to(device), std.to(device)
             optimizer = self._optimizer(module)
@@ -141,35 +132,94 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return Data(**self._forward(inputs, attributes, progress, "embed"))
 
     def state(self) -> dict[str, Tensor]:
-        """Weights and normalisation of the fitted learner, by name, for `torch.save`."""
-        return {"mean_": self.mean_, "std_": self.std_, **self.module_.state_dict(prefix="module_.")}
+        """Copies of the fitted learner's weights and normalisation, by name, for `torch.save`.
+
+        Raises:
+            ArgumentError: The learner is not fitted.
+        """
+        self._check_fitted()
+        state = {"mean_": self.mean_, "std_": self.std_, **self.module_.state_dict(prefix="module_.")}
+        return {name: tensor.clone() for name, tensor in state.items()}
 
     def restore(self, state: dict[str, Tensor]) -> Self:
-        """Take over an earlier `state()`; needs `num_classes`."""
+        """Take over an earlier `state()`; needs `num_classes`.
+
+        Raises:
+            ArgumentError: `num_classes` is None.
+        """
         if self.num_classes is None:
             raise ArgumentError("restore needs num_classes to be given to the constructor")
+        self.num_classes_ = self.num_classes
         device = resolve_device(self.device)
         with seeded(0, device):
-            self.module_ = self.build(len(state["mean_"]), self.num_classes).to(device)
+            self.module_ = self._new(len(state["mean_"]), self.num_classes, device)
         prefix = "module_."
         self.module_.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         self.module_.eval()
         self.mean_, self.std_ = state["mean_"].to(device), state["std_"].to(device)
         return self
 
+    def check_parameters(self) -> None:
+        """Check the constructor's arguments, as `fit` does first.
+
+        Raises:
+            ArgumentError: One cannot be used.
+        """
+        for name in ("epochs", "batch_size"):
+            check_positive_int(name, getattr(self, name))
+        if self.num_classes is not None:
+            check_positive_int("num_classes", self.num_classes)
+        check_choice("optimizer", self.optimizer, ("sgd", "adam"))
+        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_number("lr", self.lr, low=0, open_low=True)
+        check_number("momentum", self.momentum, low=0, high=1, open_high=True)
+        check_number("weight_decay", self.weight_decay, low=0)
+        check_number("gamma", self.gamma, low=0, open_low=True)
+        if not isinstance(self.milestones, list | tuple):
+            raise ArgumentError(f"milestones must be a tuple of epochs such as (160,), got {self.milestones!r}")
+        for milestone in self.milestones:
+            check_positive_int("milestones", milestone)
+        if self.crop != 0:
+            check_positive_int("crop", self.crop)
+
+    def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> nn.Module:
+        """The network that training starts from: the last fit's for `warm_start`, else a new one."""
+        _check_targets(targets, len(inputs))
+        goes_on = self.warm_start and hasattr(self, "module_")
+        if goes_on:
+            self._check_channels(inputs)
+        low, high = int(targets.min()), int(targets.max())
+        given = self.num_classes_ if goes_on else self.num_classes
+        num_classes = high + 1 if given is None else given
+        if low < 0 or high >= num_classes:
+            raise ArgumentError(
+                f"targets must be classes from 0 to {num_classes - 1}, got {low} to {high}; "
+                "num_classes says how many classes there are"
+            )
+        if not goes_on:
+            self.module_ = self._new(inputs.shape[1], num_classes, device)
+            self.num_classes_ = num_classes
+        return self.module_
+
+    def _new(self, in_channels: int, num_classes: int, device: torch.device) -> nn.Module:
+        # Channels last is the layout both CPU and GPU convolutions are fastest in.
+        module = self.build(in_channels, num_classes).to(device)
+        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
     @torch.no_grad()
     def _forward(
         self, inputs: Tensor, attributes: Collection[str], progress: Progress | None, stage: str
     ) -> dict[str, Tensor]:
-        if not hasattr(self, "module_"):
-            raise ArgumentError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        self._check_fitted()
         _check_images(inputs)
+        self._check_channels(inputs)
         device = self.mean_.device
         parts: dict[str, list[Tensor]] = {name: [] for name in attributes}
         # Larger batches than in training: nothing is kept for a backward pass.
         batches = inputs.split(512)
         for number, batch in enumerate(batches):
             images = normalise(batch.to(device, non_blocking=True), self.mean_, self.std_)
+            images = images.contiguous(memory_format=torch.channels_last)
             with self._autocast(device):
                 embedding, logits = self.module_(images)
             if "x" in parts:
@@ -186,15 +236,14 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         draw = generator(self.seed, "batches", epoch)
         chunks = list(torch.randperm(len(inputs), generator=draw).split(self.batch_size))
         if len(chunks) > 1 and len(chunks[-1]) == 1:
-            # Batch norm has nothing to normalise a single item by.
             chunks[-2:] = [torch.cat(chunks[-2:])]
-        for chunk in chunks:
+        for ids in chunks:
+            # Batch norm has nothing to normalise a single item by.
+            chunk = ids if len(ids) > 1 else ids.repeat(2)
             images = normalise(inputs[chunk].to(device, non_blocking=True), self.mean_, self.std_)
             if self.crop or self.flip:
                 images = crop_and_flip(images, self.crop, self.flip, draw)
-            if device.type == "cuda":
-                images = images.contiguous(memory_format=torch.channels_last)
-            yield images, targets[chunk].to(device, non_blocking=True)
+            yield images.contiguous(memory_format=torch.channels_last), targets[chunk].to(device, non_blocking=True)
 
     def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
         if self.optimizer == "adam":
@@ -207,16 +256,14 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         )
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
-    def _check_parameters(self) -> None:
-        for name in ("epochs", "batch_size"):
-            check_positive_int(name, getattr(self, name))
-        if self.num_classes is not None:
-            check_positive_int("num_classes", self.num_classes)
-        check_choice("optimizer", self.optimizer, ("sgd", "adam"))
-        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
-        check_number("lr", self.lr, low=0, open_low=True)
-        check_number("momentum", self.momentum, low=0, high=1, open_high=True)
-        check_number("crop", self.crop, low=0)
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "module_"):
+            raise ArgumentError(f"this {type(self).__name__} is not fitted yet; call fit first")
+
+    def _check_channels(self, inputs: Tensor) -> None:
+        # One channel would silently be spread over three by broadcasting.
+        if inputs.shape[1] != len(self.mean_):
+            raise ArgumentError(f"images have {inputs.shape[1]} channels, but fit was given {len(self.mean_)}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -252,10 +299,17 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError, TypeError) as error:
+        # torch's first sentence is to the point; what follows lists every backend there is.
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise ArgumentError(f"device {name!r} cannot be used here ({reason}); try auto or cpu") from error
     return device
+
+
+def _check_targets(targets: Any, n: int) -> None:
+    if not isinstance(targets, Tensor) or targets.shape != (n,) or targets.dtype != torch.int64:
+        got = f"{targets.dtype} {list(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
+        raise ArgumentError(f"targets must be an int64 tensor [{n}], got {got}")
 
 
 def _check_images(images: Any) -> None:

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class SmallCNN(nn.Module):
-    """Four 3x3 convolutions with batch norm and two pools, then a hidden layer: fast on a CPU.
+    """Three 3x3 convolutions with batch norm, two pools between them, then a hidden layer: fast on a CPU.
 
     Args:
         in_channels: Colour channels.
         num_classes: Classes.
-        width: Channels of the first convolutions; the later ones have twice as many.
+        width: Channels of the first convolution; each later one has twice as many.
         embedding: Size of the hidden layer whose output after the relu is the embedding.
 
     Shapes:
@@ -29,15 +29,14 @@ class SmallCNN(nn.Module):
 
         self.body = nn.Sequential(
             *block(in_channels, width),
-            *block(width, width),
             nn.MaxPool2d(2),
             *block(width, 2 * width),
-            *block(2 * width, 2 * width),
             nn.MaxPool2d(2),
+            *block(2 * width, 4 * width),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
         )
-        self.hidden = nn.Linear(8 * width, embedding)
+        self.hidden = nn.Linear(16 * width, embedding)
         self.head = nn.Linear(embedding, num_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

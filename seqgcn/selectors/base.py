@@ -89,10 +89,10 @@ class Selector(ABC):
         Raises:
             ArgumentError: The data or the budget cannot be used; the message names what and the way out.
         """
-        labelled = check_mask(data.get("train_mask"), "train_mask")
+        labelled = check_mask(data.get("train_mask"), "data.train_mask")
         candidates = ~labelled
         if data.get("pool_mask") is not None:
-            candidates &= check_mask(data.pool_mask, "pool_mask", len(labelled))
+            candidates &= check_mask(data.pool_mask, "data.pool_mask", len(labelled))
         if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
             raise ArgumentError(f"budget must be a whole number of at least 0, got {budget!r}")
         available = int(candidates.sum())
@@ -102,7 +102,9 @@ class Selector(ABC):
         if budget == 0:
             empty = torch.empty(0, device=labelled.device)
             return Selection(index=empty.long(), score=empty)
-        return self._answer(query)
+        # Some selectors train, also where the caller has switched gradients off.
+        with torch.inference_mode(False):
+            return self._answer(query)
 
     @abstractmethod
     def _answer(self, query: Query) -> Selection:

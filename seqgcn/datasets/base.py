@@ -1,0 +1,102 @@
+"""What a data set of images looks like to the rest of the package."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from seqgcn.errors import ArgumentError
+from seqgcn.seeding import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Items of one part of a data set with their true targets.
+
+    Args:
+        inputs: Images, `[n, channels, height, width]` uint8.
+        targets: Class of each image, `[n]` int64.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if self.inputs.dim() != 4 or self.inputs.dtype != torch.uint8:
+            raise ArgumentError(
+                f"images must be uint8 [n, channels, height, width], got {self.inputs.dtype} {list(self.inputs.shape)}"
+            )
+        if self.targets.shape != self.inputs.shape[:1] or self.targets.dtype != torch.int64:
+            raise ArgumentError(
+                f"{len(self.inputs)} images need int64 targets [{len(self.inputs)}], "
+                f"got {self.targets.dtype} {list(self.targets.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, ids: Tensor) -> "Split":
+        return Split(self.inputs[ids], self.targets[ids])
+
+    def sample(self, size: int | None, purpose: str) -> "Split":
+        """Random `size` items (all for None), the same ones in every run."""
+        if size is None:
+            return self
+        if not 0 < size <= len(self):
+            raise ArgumentError(f"{purpose} size must be between 1 and {len(self)}, got {size}")
+        return self[torch.randperm(len(self), generator=generator(0, purpose))[:size]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageDataset:
+    """A pool to label from (`train`, its targets hidden until asked for), and a test part.
+
+    Args:
+        name: What to call it in tables and pictures.
+        train: The pool. Selection only ever sees its inputs.
+        test: What the learner is scored on.
+        classes: Names of the classes; target `i` is `classes[i]`.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for part, split in (("train", self.train), ("test", self.test)):
+            if len(split) == 0:
+                raise ArgumentError(f"{self.name}: the {part} part holds no image")
+            low, high = int(split.targets.min()), int(split.targets.max())
+            if low < 0 or high >= len(self.classes):
+                raise ArgumentError(
+                    f"{self.name}: {part} targets run from {low} to {high}, but there are {len(self.classes)} classes"
+                )
+
+    def limit(self, pool_size: int | None = None, test_size: int | None = None) -> "ImageDataset":
+        """The same data set with fewer items: a fixed random subset of the pool and of the test part.
+
+        Raises:
+            ArgumentError: A size is not between 1 and the number of items there are.
+        """
+        if pool_size is None and test_size is None:
+            return self
+        # Not `replace`, which calls the class: that of a subclass takes other arguments.
+        return ImageDataset(
+            name=self.name,
+            train=self.train.sample(pool_size, "pool"),
+            test=self.test.sample(test_size, "test"),
+            classes=self.classes,
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short hash of all pixels and targets; another value means other data."""
+        digest = hashlib.blake2b(digest_size=8)
+        for split in (self.train, self.test):
+            for tensor in (split.inputs, split.targets):
+                digest.update(str(tuple(tensor.shape)).encode())
+                digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
