@@ -45,8 +45,14 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
     },
 }
 
-_SET_BY_THE_RUN = {"seed", "device", "num_classes", "warm_start", "root"}
-"""Parameters with an option of their own."""
+SET_BY_THE_RUN = {
+    "seed": "--seeds",
+    "device": "--device",
+    "num_classes": "the data set",
+    "warm_start": "--warm-start",
+    "root": "--root",
+}
+"""Parameters that `--set` does not take, and where they come from."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,12 @@ def load(kind: str, name: str) -> Any:
 def parameters(kind: str, name: str) -> dict[str, Parameter]:
     """What can be set on a component, by name."""
     component = load(kind, name)
+    # Not of the class: one that inherits from a dataclass has its fields, whatever its own constructor takes.
     hints = typing.get_type_hints(component.__init__)
     return {
         key: Parameter(hints[key], value.default)
         for key, value in inspect.signature(component).parameters.items()
-        if key not in _SET_BY_THE_RUN
+        if key not in SET_BY_THE_RUN
     }
 
 
@@ -127,7 +134,9 @@ def describe_type(wanted: Any) -> str:
 
 
 def suggestion(name: str, known: Mapping[str, Any] | typing.Iterable[str]) -> str:
-    """`"; did you mean X? There are: ..."` for an unknown name."""
+    """`"; did you mean X? There are: ..."` for an unknown name; empty if nothing is known."""
     names = list(known)
+    if not names:
+        return ""
     near = difflib.get_close_matches(name, names, n=1)
-    return (f"; did you mean {near[0]}?" if near else ";") + f" There are: {', '.join(names)}"
+    return (f"; did you mean {near[0]}? There are: " if near else "; there are: ") + ", ".join(names)

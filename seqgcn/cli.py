@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from seqgcn import __version__
 from seqgcn.catalogue import CATALOGUE, describe_type, parameters
-from seqgcn.config import CONFIG, RunConfig, options, parse_setting, read_config
+from seqgcn.config import RunConfig, options, parse_setting, read_config
 from seqgcn.errors import ConfigError, SeqGCNError
 from seqgcn.progress import Bars
 
@@ -25,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        code = int(arguments.command(arguments))
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(f"seqgcn: {error}", file=sys.stderr)
         return BAD_COMMAND
@@ -35,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("seqgcn: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Nothing is left for the interpreter to flush at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BAD_DATA
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,17 +121,14 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _run(arguments: argparse.Namespace) -> int:
     given = {option.name: getattr(arguments, option.name) for option in options() if hasattr(arguments, option.name)}
-    file = arguments.config
-    if file is None and arguments.resume and arguments.out and (Path(arguments.out) / CONFIG).exists():
-        file = Path(arguments.out) / CONFIG
-    from_file = read_config(file) if file else {}
-    if "set" in given:
-        given["set"] = {**from_file.get("set", {}), **dict(given["set"])}
-    config = RunConfig(**{**from_file, **given})
+    config = _merge(read_config(arguments.config) if arguments.config else {}, given)
 
-    from seqgcn.runs import RunSet, free_folder
+    from seqgcn.runs import RunSet, free_folder, held_config
 
     folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
+    if arguments.resume:
+        held = held_config(folder)
+        config = config if arguments.config else _merge(held, given)
     with Bars(hidden=arguments.quiet) as bars:
         runs = RunSet(config, folder, resume=arguments.resume, progress=bars, say=_warn)
         bars.plan(len(runs.runs) * (config.cycles + 1))
@@ -144,6 +148,13 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"\n{comparison.read_text()}")
         print(f"\nrun folder: {folder}\nlearning curve: {folder / 'curve.png'}")
     return DONE
+
+
+def _merge(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> RunConfig:
+    values = {**from_file, **given}
+    if "set" in given:
+        values["set"] = {**from_file.get("set", {}), **dict(given["set"])}
+    return RunConfig(**values)
 
 
 def _headline(selector: str, seed: int, record: Any) -> str:

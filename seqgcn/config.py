@@ -5,7 +5,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from seqgcn.catalogue import coerce, parameters, suggestion
+from seqgcn.catalogue import SET_BY_THE_RUN, coerce, parameters, suggestion
 from seqgcn.errors import ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
@@ -92,7 +92,9 @@ def read_config(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise MissingFileError(f"configuration file {path} does not exist") from error
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path} as YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping of options to values, for example 'budget: 40'")
@@ -104,9 +106,15 @@ def read_config(path: str | Path) -> dict[str, Any]:
         name = {"seed": "seeds"}.get(str(key), str(key).replace("-", "_"))
         if name not in known:
             raise ConfigError(f"{path}: unknown key {key!r}{suggestion(name, known)}")
+        if name in result:
+            raise ConfigError(f"{path}: {key} and another key mean the same option; keep one")
         result[name] = value
-    if isinstance(result.get("set"), dict):
-        result["set"] = _flat(result["set"])
+    if "set" in result:
+        # A heading whose lines are all commented out is None.
+        settings = result["set"] or {}
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{path}: set must be a mapping such as {{selector.margin: 0.2}}, got {settings!r}")
+        result["set"] = _flat(settings)
     return result
 
 
@@ -167,16 +175,21 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
         kind, _, key = full.partition(".")
         if kind not in KINDS or not key:
             raise ConfigError(f"--set {full}: the key must begin with selector., learner. or dataset.")
-        if key not in known[kind]:
-            if kind == "selector" and key not in spec.settings and _another_has(config, key):
-                continue
+        if key in SET_BY_THE_RUN:
+            raise ConfigError(f"{full} cannot be set: it comes from {SET_BY_THE_RUN[key]}")
+        if key in known[kind]:
+            values[kind][key] = coerce(full, value, known[kind][key].type)
+        elif kind != "selector" or key in spec.settings or len(config.selector) == 1:
             raise ConfigError(f"{names[kind]} has no parameter {key!r}{suggestion(key, known[kind])}")
-        values[kind][key] = coerce(full, value, known[kind][key].type)
+        else:
+            _check_another_has(config, key)
     return values
 
 
-def _another_has(config: RunConfig, key: str) -> bool:
-    return any(key in parameters("selector", SelectorSpec.parse(text).name) for text in config.selector)
+def _check_another_has(config: RunConfig, key: str) -> None:
+    all_known = {name: None for text in config.selector for name in parameters("selector", SelectorSpec.parse(text).name)}
+    if key not in all_known:
+        raise ConfigError(f"no selector of this run has a parameter {key!r}{suggestion(key, all_known)}")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

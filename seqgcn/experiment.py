@@ -1,5 +1,6 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
+import io
 import pickle  # only for the error that torch.load(weights_only=True) raises
 import platform
 import time
@@ -17,7 +18,7 @@ import seqgcn
 from seqgcn.checks import check_positive_int
 from seqgcn.datasets.base import ImageDataset
 from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.files import write_atomically
+from seqgcn.files import write_bytes
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.classifier import resolve_device
@@ -77,6 +78,10 @@ class ActiveLearning:
         progress: Progress | None = None,
     ) -> None:
         if warm_start:
+            if not isinstance(learner, RestorableLearner):
+                raise ArgumentError(
+                    f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
+                )
             learner = clone(learner).set_params(warm_start=True)
         self.dataset, self.learner, self.selector = dataset, learner, selector
         self.budget = check_positive_int("budget", budget)
@@ -92,10 +97,6 @@ class ActiveLearning:
             )
         if self.subset is not None and self.subset < self.budget:
             raise ArgumentError(f"subset ({self.subset}) must not be smaller than the budget ({self.budget})")
-        if warm_start and not isinstance(learner, RestorableLearner):
-            raise ArgumentError(
-                f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
-            )
 
     def __iter__(self) -> Iterator[CycleRecord]:
         """Records of all cycles; those in the journal come first and are not computed again."""
@@ -110,11 +111,12 @@ class ActiveLearning:
         for cycle in range(len(done), self.cycles + 1):
             learner = learner if self.warm_start and learner is not None else clone(self.learner)
             record = self._cycle(cycle, pool, learner)
+            # Before it is written down: picks that cannot be revealed must not get into the journal.
+            pool.reveal(record.picks, cycle=cycle + 1)
             if self.journal is not None:
                 if isinstance(learner, RestorableLearner) and self.warm_start:
                     self._save(self.journal, learner, cycle)
                 self.journal.append(record)
-            pool.reveal(record.picks, cycle=cycle + 1)
             yield record
 
     def _cycle(self, cycle: int, pool: Pool, learner: Learner) -> CycleRecord:
@@ -153,14 +155,22 @@ class ActiveLearning:
 
     def _replay(self, pool: Pool) -> list[CycleRecord]:
         """Bring the pool to where the journal ends."""
-        records = [] if self.journal is None else self.journal.recover()
+        if self.journal is None:
+            return []
+        records = self.journal.recover()
         for number, record in enumerate(records):
-            if record.cycle != number or list(record.labelled) != pool.labelled.tolist():
+            picks = 0 if number == self.cycles else self.budget
+            try:
+                if number > self.cycles or record.cycle != number or len(record.picks) != picks:
+                    raise ArgumentError("another number of cycles or picks")
+                if list(record.labelled) != pool.labelled.tolist():
+                    raise ArgumentError("other labelled items")
+                pool.reveal(record.picks, cycle=number + 1)
+            except (ArgumentError, TypeError) as error:
                 raise RunFolderError(
-                    f"{self.journal.path if self.journal else ''}, line {number + 1} does not follow from the lines "
-                    "before it and the configuration; start in another folder"
-                )
-            pool.reveal(record.picks, cycle=number + 1)
+                    f"{self.journal.path}, line {number + 1} does not follow from the lines before it and the "
+                    f"configuration ({error}); start in another folder"
+                ) from error
         return records
 
     def _weights(self, journal: Journal, cycle: int) -> Path:
@@ -168,7 +178,10 @@ class ActiveLearning:
 
     def _save(self, journal: Journal, learner: RestorableLearner, cycle: int) -> None:
         """Keep this cycle's weights beside the last cycle's, which count until the journal has this cycle's line."""
-        write_atomically(self._weights(journal, cycle), lambda file: torch.save(learner.state(), file))
+        # By way of memory: where the disk is full, torch.save raises something that does not say so.
+        weights = io.BytesIO()
+        torch.save(learner.state(), weights)
+        write_bytes(self._weights(journal, cycle), weights.getvalue())
         self._weights(journal, cycle - 2).unlink(missing_ok=True)
 
     def _restored(self, cycle: int) -> Learner:
@@ -177,18 +190,19 @@ class ActiveLearning:
             return cast(Learner, clone(self.learner))
         path = self._weights(self.journal, cycle)
         try:
-            state = torch.load(path, weights_only=True)
-        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            # Onto the CPU, so that a run begun on a GPU can go on without one.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return cast(RestorableLearner, clone(self.learner)).restore(state)
+        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
             raise RunFolderError(
                 f"cannot read {path}, from which warm_start goes on ({error}); restore it, or start in another folder"
             ) from error
-        return cast(RestorableLearner, clone(self.learner)).restore(state)
 
 
 def environment(learner: Learner) -> dict[str, Any]:
     """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
     packages = ("torch", "torch-geometric", "numpy", "scikit-learn")
-    device = resolve_device(str(learner.get_params().get("device", "cpu")))
+    device = resolve_device(str(learner.get_params().get("device") or "cpu"))
     return {
         "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
         | {name: version(name) for name in packages},

@@ -41,8 +41,13 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
 
 def write_text(path: str | Path, text: str) -> None:
     """`write_atomically` for UTF-8 text."""
-    write_atomically(path, lambda file: _write(file, text.encode()))
+    write_bytes(path, text.encode())
 
 
-def _write(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """`write_atomically` for bytes at hand."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    write_atomically(path, write)

@@ -49,8 +49,11 @@ class CycleRecord:
         names = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or set(values) != names:
             raise ValueError("not a cycle record")
-        sequences = {name: tuple(values[name]) for name in ("labelled", "picks", "scores")}
-        return cls(**{**values, **sequences})
+        lists = ("labelled", "picks", "scores")
+        for name in names - {"cycle"}:
+            if not isinstance(values[name], list if name in lists else dict):
+                raise ValueError(f"{name} is not a {'list' if name in lists else 'mapping'}")
+        return cls(**{**values, **{name: tuple(values[name]) for name in lists}})
 
 
 class Journal:
@@ -82,7 +85,7 @@ class Journal:
             try:
                 os.truncate(self.path, end)
             except OSError as error:
-                raise RunFolderError(f"cannot drop the torn last line of {self.path}: {error.strerror}") from error
+                raise RunFolderError(f"cannot drop the torn last line of {self.path}: {error.strerror or error}") from error
         return records
 
     def append(self, record: CycleRecord) -> None:
@@ -92,8 +95,9 @@ class Journal:
             RunFolderError: Writing failed (disk full, read-only folder); earlier records are untouched.
         """
         data = record.to_line().encode()
-        size = self.path.stat().st_size if self.path.exists() else 0
+        size: int | None = None
         try:
+            size = self.path.stat().st_size if self.path.exists() else 0
             with open(self.path, "ab") as file:
                 file.write(data)
                 file.flush()
@@ -101,13 +105,13 @@ class Journal:
         except OSError as error:
             self._undo(size)
             raise RunFolderError(
-                f"cannot write cycle {record.cycle} to {self.path}: {error.strerror}. The {record.cycle} earlier "
+                f"cannot write cycle {record.cycle} to {self.path}: {error.strerror or error}. The {record.cycle} earlier "
                 "cycles in it are kept; make room or restore write access, then go on with --resume"
             ) from error
 
-    def _undo(self, size: int) -> None:
+    def _undo(self, size: int | None) -> None:
         try:
-            if self.path.is_file() and self.path.stat().st_size > size:
+            if size is not None and self.path.is_file() and self.path.stat().st_size > size:
                 os.truncate(self.path, size)
         except OSError:
             # The next recover() drops the torn line instead; the first failure is the one to report.
@@ -117,7 +121,7 @@ class Journal:
         try:
             data = self.path.read_bytes() if self.path.exists() else b""
         except OSError as error:
-            raise RunFolderError(f"cannot read {self.path}: {error.strerror}") from error
+            raise RunFolderError(f"cannot read {self.path}: {error.strerror or error}") from error
         records: list[CycleRecord] = []
         end = 0
         for number, line in enumerate(data.splitlines(keepends=True), start=1):

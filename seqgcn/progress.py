@@ -21,6 +21,7 @@ class Bars:
         self._live = sys.stderr.isatty() and not hidden
         self._cycles: tqdm[Any] | None = None
         self._stage: tqdm[Any] | None = None
+        self._name = ""
 
     def plan(self, cycles: int) -> None:
         """Open the bar of the cycles."""
@@ -31,12 +32,12 @@ class Bars:
         """Show that `done` of `total` steps of a stage are done."""
         if not self._live:
             return
-        if self._stage is not None and (self._stage.desc != f"  {stage}: " or done <= self._stage.n):
+        if self._stage is not None and (stage != self._name or done <= self._stage.n):
             self._stage.close()
             self._stage = None
         if self._stage is None:
             bar: tqdm[Any] = tqdm(total=total, desc=f"  {stage}", position=1, leave=False, dynamic_ncols=True)
-            self._stage = bar
+            self._stage, self._name = bar, stage
         self._stage.update(done - self._stage.n)
 
     def cycle_done(self, headline: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import yaml
 
 from seqgcn.catalogue import load
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, resolve
+from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, read_config, resolve
 from seqgcn.datasets.base import ImageDataset
-from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Curve, compare, comparison_table
 from seqgcn.experiment import ActiveLearning, environment
 from seqgcn.files import write_text
@@ -92,27 +93,35 @@ class RunSet:
         ]
         # Whatever is wrong with the configuration is found before any data is read or any file written.
         self.resolved = {spec.text: resolve(config, spec) for spec in specs}
-        self.selectors: dict[str, Selector] = {
-            spec.text: load("selector", spec.name)(**self.resolved[spec.text]["selector"]) for spec in specs
-        }
+        self.selectors = {spec.text: self._selector(spec) for spec in specs}
         resolve_device(config.device)
+        self._check_learner()
         self.dataset = self._load_dataset()
+        for run in self.runs:
+            self._loop(run)
         self._claim(resume)
 
     def __iter__(self) -> Iterator[Event]:
         """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
-        try:
+        with _finally(self.summarise):
             for run in self.runs:
                 yield from self._run(run)
-        finally:
-            self.summarise()
 
     def _run(self, run: Run) -> Iterator[Event]:
-        learner = self._learner(run)
         known = len(run.journal.recover())
+        loop = self._loop(run)
         if known:
-            self._compare_environments(run, learner)
-        loop = ActiveLearning(
+            self._compare_environments(run, loop.learner)
+        with _finally(lambda: self._draw(run)):
+            for number, record in enumerate(loop):
+                yield Event(run, record, replayed=number < known)
+
+    def _loop(self, run: Run) -> ActiveLearning:
+        values = self.resolved[run.spec.text]["learner"]
+        learner = load("learner", self.config.learner)(
+            **values, num_classes=len(self.dataset.classes), device=self.config.device
+        )
+        return ActiveLearning(
             self.dataset,
             learner,
             self.selectors[run.spec.text],
@@ -125,12 +134,11 @@ class RunSet:
             journal=run.journal,
             progress=self.progress,
         )
-        try:
-            for number, record in enumerate(loop):
-                yield Event(run, record, replayed=number < known)
-        finally:
-            if len(self.runs) > 1:
-                draw({run.spec.text: {run.seed: run.journal.read()}}, run.folder, self.title)
+
+    def _draw(self, run: Run) -> None:
+        # A single run's folder is the folder of all, whose picture `summarise` draws.
+        if len(self.runs) > 1:
+            draw({run.spec.text: {run.seed: run.journal.read()}}, run.folder, self.title)
 
     @property
     def title(self) -> str:
@@ -157,12 +165,19 @@ class RunSet:
         dataset: ImageDataset = load("dataset", name)(**values)
         return dataset.limit(self.config.pool_size, self.config.test_size)
 
-    def _learner(self, run: Run) -> Learner:
-        values = self.resolved[run.spec.text]["learner"]
-        learner: Learner = load("learner", self.config.learner)(
-            **values, num_classes=len(self.dataset.classes), device=self.config.device
-        )
-        return learner
+    def _selector(self, spec: SelectorSpec) -> Selector:
+        try:
+            selector: Selector = load("selector", spec.name)(**self.resolved[spec.text]["selector"])
+        except ArgumentError as error:
+            raise ConfigError(f"{spec.text}: {error}") from error
+        return selector
+
+    def _check_learner(self) -> None:
+        values = next(iter(self.resolved.values()))["learner"]
+        try:
+            load("learner", self.config.learner)(**values).check_parameters()
+        except ArgumentError as error:
+            raise ConfigError(f"{self.config.learner}: {error}") from error
 
     def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
         """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
@@ -209,8 +224,8 @@ class RunSet:
                 write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
 
     def _compare_environments(self, run: Run, learner: Learner) -> None:
-        then, now = run.journal.read()[-1].environment, environment(learner)
-        changed = [f"{key} was {then.get(key)!r}, is {now[key]!r}" for key in now if now[key] != then.get(key)]
+        then, now = _flat(run.journal.read()[-1].environment), _flat(environment(learner))
+        changed = [f"{key} was {then.get(key)}, is {now[key]}" for key in now if now[key] != then.get(key)]
         if changed:
             self.say(
                 f"{run.folder}: resumed under other conditions, so results may differ in the last bits: "
@@ -258,14 +273,51 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
         raise RunFolderError(f"cannot read {path}: {error}") from error
     if not isinstance(held, dict):
         raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
-    keys = [key for key in {**held, **document} if key not in _MAY_DIFFER and held.get(key) != document.get(key)]
+    # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
+    now = _flat(yaml.safe_load(yaml.safe_dump(document)))
+    held = _flat(held)
+    keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
     if keys == [FINGERPRINT]:
         raise RunFolderError(
             f"the data set has changed since {path.parent} was begun; restore it, or name another folder"
         )
     if keys:
-        changes = "; ".join(f"{key} is {held.get(key)!r} there, {document.get(key)!r} now" for key in keys)
+        changes = "; ".join(f"{key} is {held.get(key)} there, {now.get(key)} now" for key in keys)
         raise RunFolderError(f"{path.parent} holds another configuration ({changes}); name another folder with --out")
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the items of its mappings in their place."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return flat
+
+
+@contextmanager
+def _finally(finish: Callable[[], None]) -> Iterator[None]:
+    """Call `finish` at the end of a block; if the block failed, a second failure does not hide the first."""
+    try:
+        yield
+    except BaseException:
+        with suppress(SeqGCNError):
+            finish()
+        raise
+    finish()
+
+
+def held_config(folder: Path) -> dict[str, Any]:
+    """What a run folder is configured with, to go on with it.
+
+    Raises:
+        RunFolderError: It holds no run, or its configuration cannot be read.
+    """
+    try:
+        return read_config(folder / CONFIG)
+    except MissingFileError as error:
+        raise RunFolderError(f"there is no run in {folder} to resume; without --resume one is begun there") from error
+    except ConfigError as error:
+        raise RunFolderError(str(error)) from error
 
 
 def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:

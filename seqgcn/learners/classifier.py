@@ -52,7 +52,7 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     lr: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    milestones: tuple[int, ...] = ()
+    milestones: tuple[int, ...] = (24,)
     gamma: float = 0.1
     crop: int = 0
     flip: bool = False
