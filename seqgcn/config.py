@@ -187,9 +187,10 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
 
 
 def _check_another_has(config: RunConfig, key: str) -> None:
-    all_known = {name: None for text in config.selector for name in parameters("selector", SelectorSpec.parse(text).name)}
-    if key not in all_known:
-        raise ConfigError(f"no selector of this run has a parameter {key!r}{suggestion(key, all_known)}")
+    names = {SelectorSpec.parse(text).name for text in config.selector}
+    known = sorted({parameter for name in names for parameter in parameters("selector", name)})
+    if key not in known:
+        raise ConfigError(f"no selector of this run has a parameter {key!r}{suggestion(key, known)}")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -120,7 +120,7 @@ def confidence_loss(logit: Tensor, labelled: Tensor, unlabelled: Tensor, unlabel
         unlabelled_weight: :math:`\lambda`.
     """
     weight_l = labelled.to(logit.dtype) / labelled.sum()
-    weight_u = unlabelled.to(logit.dtype) * (unlabelled_weight / unlabelled.sum().clamp(min=1))
+    weight_u = unlabelled.to(logit.dtype) * unlabelled_weight / unlabelled.sum().clamp(min=1)
     return F.softplus(-logit) @ weight_l + F.softplus(logit) @ weight_u
 
 

@@ -85,7 +85,8 @@ class Journal:
             try:
                 os.truncate(self.path, end)
             except OSError as error:
-                raise RunFolderError(f"cannot drop the torn last line of {self.path}: {error.strerror or error}") from error
+                reason = error.strerror or error
+                raise RunFolderError(f"cannot drop the torn last line of {self.path}: {reason}") from error
         return records
 
     def append(self, record: CycleRecord) -> None:
@@ -104,8 +105,9 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as error:
             self._undo(size)
+            reason = error.strerror or error
             raise RunFolderError(
-                f"cannot write cycle {record.cycle} to {self.path}: {error.strerror or error}. The {record.cycle} earlier "
+                f"cannot write cycle {record.cycle} to {self.path}: {reason}. The {record.cycle} earlier "
                 "cycles in it are kept; make room or restore write access, then go on with --resume"
             ) from error
 

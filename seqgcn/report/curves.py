@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Curve
+from seqgcn.files import write_bytes
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -310,17 +311,4 @@ def _page(path: str | os.PathLike[str], title: str, caption: str) -> Iterator[Fi
         picture = io.BytesIO()
         kind = target.suffix.lower()
         figure.savefig(picture, format=kind[1:], metadata=METADATA[kind])
-    _replace(target, picture.getvalue())
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Write through a neighbouring file, so that an interrupted write leaves the old picture as it was."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"cannot write {target}: {error.strerror or error}") from error
+    write_bytes(target, picture.getvalue())

@@ -1,6 +1,6 @@
 """The baseline every selector must beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,4 +22,5 @@ class Random(Selector):
 
     def _answer(self, query: Query) -> Selection:
         key = torch.rand(len(query.candidates), generator=generator(self.seed, "random"), dtype=torch.float64)
-        return query.highest(key.to(query.candidates.device))
+        drawn = query.highest(key.to(query.candidates.device))
+        return replace(drawn, score=drawn.score.float())
