@@ -113,7 +113,7 @@ def coerce(key: str, value: Any, wanted: Any) -> Any:
         # YAML 1.1 reads 1e-3 as a string.
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     elif isinstance(wanted, type) and isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
         return value

@@ -107,9 +107,9 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         if option.metadata.get("kind"):
             settings |= {"metavar": "NAME"}
             text += ": " + ", ".join(CATALOGUE[option.metadata["kind"]])
-        unit = f" {option.metadata['unit']}" if option.metadata.get("unit") and isinstance(shown, int) else ""
+        unit = f"{option.metadata['unit']}, " if option.metadata.get("unit") else ""
         flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
-        what.add_argument(*flags, help=f"{text} (default: {shown}{unit})", **settings)
+        what.add_argument(*flags, help=f"{text} ({unit}default: {shown})", **settings)
 
 
 def _setting(text: str) -> tuple[str, Any]:

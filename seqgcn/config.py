@@ -94,7 +94,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise MissingFileError(f"configuration file {path} does not exist") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError of an impossible date, for one
         raise ConfigError(f"cannot read {path} as YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping of options to values, for example 'budget: 40'")
@@ -131,7 +131,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"{text!r} must be KEY=VALUE, for example selector.margin=0.2")
     try:
         return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"cannot read the value of {text!r}: {error}") from error
 
 

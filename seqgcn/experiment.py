@@ -1,7 +1,6 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
 import io
-import pickle  # only for the error that torch.load(weights_only=True) raises
 import platform
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from torch_geometric.data import Data
 import seqgcn
 from seqgcn.checks import check_positive_int
 from seqgcn.datasets.base import ImageDataset
-from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.errors import ArgumentError, RunFolderError, SeqGCNError
 from seqgcn.files import write_bytes
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner, RestorableLearner
@@ -193,9 +192,13 @@ class ActiveLearning:
             # Onto the CPU, so that a run begun on a GPU can go on without one.
             state = torch.load(path, map_location="cpu", weights_only=True)
             return cast(RestorableLearner, clone(self.learner)).restore(state)
-        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        except SeqGCNError:
+            raise
+        # A damaged file can make torch's reader trip over anything.
+        except Exception as error:
             raise RunFolderError(
-                f"cannot read {path}, from which warm_start goes on ({error}); restore it, or start in another folder"
+                f"cannot read {path}, from which warm_start goes on ({type(error).__name__}); restore it, or start in "
+                "another folder"
             ) from error
 
 

@@ -1,0 +1,336 @@
+"""What every selector keeps to: functions that take a way to build one, `make(**changes)`, and assert a promise.
+
+`make` should build it small and quick. A selector is random if it has a `seed`; only the others are held to
+`PERMUTATION`. A selector whose attributes are not attached by `pool` needs them added there.
+"""
+
+import copy
+import dataclasses
+import math
+import pickle
+import random
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.errors import ArgumentError
+from seqgcn.selectors import Selection, Selector
+
+N, LABELLED, BUDGET = 40, 10, 12
+
+
+class Make(Protocol):
+    """Builds the selector under test with some parameters changed."""
+
+    def __call__(self, **changes: Any) -> Selector: ...
+
+
+Contract = Callable[[Make], None]
+
+
+def pool(seed: int = 0, dtype: torch.dtype = torch.float64) -> Data:
+    """A pool without ties, every attribute attached that selectors need."""
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.rand(N, 6, dtype=torch.float64, generator=draw)
+    prob = (3 * torch.randn(N, 4, dtype=torch.float64, generator=draw)).softmax(dim=1)
+    train_mask = torch.zeros(N, dtype=torch.bool)
+    train_mask[torch.randperm(N, generator=draw)[:LABELLED]] = True
+    return Data(x=x.to(dtype), prob=prob.to(dtype), train_mask=train_mask)
+
+
+def only_needed(make: Make, data: Data) -> Data:
+    """The pool with nothing attached but what the selector names."""
+    return Data(train_mask=data.train_mask, **{name: data[name] for name in make().needs})
+
+
+def replaced(data: Data, **attributes: Any) -> Data:
+    result = copy.copy(data)
+    for name, value in attributes.items():
+        result[name] = value
+    return result
+
+
+def is_random(make: Make) -> bool:
+    return "seed" in {field.name for field in dataclasses.fields(make())}
+
+
+def same(a: Selection, b: Selection) -> bool:
+    """Whether two selections agree bit for bit, details included."""
+    pairs = [(a.index, b.index), (a.score, b.score)]
+    if a.details.keys() != b.details.keys():
+        return False
+    pairs += [(a.details[name], b.details[name]) for name in a.details]
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def refuses(make: Make, data: Data, message: str, budget: Any = 3) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make().select(data, budget)
+
+
+# what comes back
+
+
+def picks_are_unique_unlabelled_and_as_many_as_asked_for(make: Make) -> None:
+    data = only_needed(make, pool())
+    for budget in (1, BUDGET, N - LABELLED):
+        selection = make().select(data, budget)
+        assert len(selection) == budget
+        assert selection.index.shape == selection.score.shape == (budget,)
+        assert selection.index.dtype == torch.int64
+        assert len(set(selection.index.tolist())) == budget
+        assert not data.train_mask[selection.index].any()
+
+
+def scores_never_increase(make: Make) -> None:
+    for dtype in (torch.float32, torch.float64):
+        score = make().select(pool(dtype=dtype), N - LABELLED).score
+        assert score.is_floating_point()
+        assert score.isfinite().all()
+        assert (score.diff() <= 0).all()
+
+
+def fewer_picks_are_the_first_of_more(make: Make) -> None:
+    few, more = (make().select(pool(), budget) for budget in (4, BUDGET))
+    assert torch.equal(few.index, more.index[:4])
+    assert torch.equal(few.score, more.score[:4])
+
+
+def details_are_plain_tensors(make: Make) -> None:
+    selection = make().select(pool(), BUDGET)
+    for name, value in selection.details.items():
+        assert type(value) is Tensor, name
+        assert not value.requires_grad, name
+        assert not value.is_inference(), name
+    assert not selection.score.requires_grad
+    assert same(pickle.loads(pickle.dumps(selection)), selection)
+
+
+def no_budget_gives_no_picks(make: Make) -> None:
+    for data in (pool(), Data(train_mask=torch.zeros(3, dtype=torch.bool))):
+        selection = make().select(data, 0)
+        assert len(selection) == 0
+        assert (selection.index.dtype, selection.score.dtype) == (torch.int64, torch.float32)
+
+
+# on what it depends
+
+
+def the_same_seed_gives_the_same_picks(make: Make) -> None:
+    first = make().select(pool(), BUDGET)
+    torch.rand(3)  # whatever the global state
+    assert same(make().select(pool(), BUDGET), first)
+    selector = make()
+    assert same(selector.select(pool(), BUDGET), first)
+    assert same(selector.select(pool(), BUDGET), first)
+
+
+def permuting_the_nodes_permutes_the_picks(make: Make) -> None:
+    data = pool()
+    selection = make().select(data, BUDGET)
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(3))
+    moved = Data(**{name: data[name][order] for name in data.keys()})  # noqa: SIM118  # Data is no dict
+    again = make().select(moved, BUDGET)
+    assert torch.equal(order[again.index], selection.index)
+    torch.testing.assert_close(again.score, selection.score)
+
+
+def other_attributes_and_gradients_change_nothing(make: Make) -> None:
+    data = pool()
+    expected = make().select(only_needed(make, data), BUDGET)
+    decorated = replaced(data, y=torch.arange(N), n_id=torch.arange(N), name="pool")
+    assert same(make().select(decorated, BUDGET), expected)
+    tracked = replaced(data, x=data.x.clone().requires_grad_(), prob=data.prob.clone().requires_grad_())
+    assert same(make().select(tracked, BUDGET), expected)
+    assert tracked.x.grad is None
+    with torch.no_grad():
+        assert same(make().select(data, BUDGET), expected)
+    with torch.inference_mode():
+        frozen = pool()
+        assert same(make().select(frozen, BUDGET), expected)
+    assert same(make().select(frozen, BUDGET), expected)
+
+
+def half_precision_is_taken_as_single(make: Make) -> None:
+    for dtype in (torch.float16, torch.bfloat16):
+        half = pool(dtype=dtype)
+        selection = make().select(half, BUDGET)
+        assert all(value.dtype not in (torch.float16, torch.bfloat16) for value in selection.details.values())
+        # Rounded probabilities sum to 1 only roughly: said to be single precision, they would not pass for any.
+        if "prob" not in make().needs:
+            assert same(selection, make().select(replaced(half, x=half.x.float()), BUDGET))
+
+
+def progress_only_listens(make: Make) -> None:
+    calls: list[tuple[str, int, int]] = []
+    heard = make().select(pool(), BUDGET, progress=lambda stage, done, of: calls.append((stage, done, of)))
+    assert same(heard, make().select(pool(), BUDGET))
+    for stage in {call[0] for call in calls}:
+        done = [call[1] for call in calls if call[0] == stage]
+        assert done == list(range(1, len(done) + 1))
+        assert {call[2] for call in calls if call[0] == stage} == {len(done)}
+
+
+# what it leaves alone
+
+
+def inputs_are_unchanged(make: Make) -> None:
+    data = replaced(pool(), pool_mask=torch.arange(N) < 35)
+    before = copy.deepcopy(data)
+    tensors = {name: data[name] for name in data.keys()}  # noqa: SIM118
+    make().select(data, BUDGET)
+    assert data.keys() == before.keys()
+    for name, tensor in tensors.items():
+        assert data[name] is tensor, name
+        assert torch.equal(tensor, before[name]), name
+        assert tensor.grad is None, name
+
+
+def global_random_states_are_unchanged(make: Make) -> None:
+    before = torch.random.get_rng_state(), pickle.dumps(np.random.get_state()), random.getstate()  # noqa: NPY002
+    make().select(pool(), BUDGET)
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert pickle.dumps(np.random.get_state()) == before[1]  # noqa: NPY002
+    assert random.getstate() == before[2]
+
+
+def parameters_are_frozen_and_given_by_name(make: Make) -> None:
+    selector = make()
+    assert dataclasses.is_dataclass(selector)
+    for field in dataclasses.fields(selector):
+        assert field.kw_only, field.name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(selector, field.name, getattr(selector, field.name))
+    assert dataclasses.replace(selector) == selector
+    assert pickle.loads(pickle.dumps(selector)) == selector
+    assert hash(selector) == hash(make())
+    assert type(selector)() == type(selector)(), "every parameter has a default"
+
+
+def parameters_change_something(make: Make, alternatives: dict[str, tuple[dict[str, Any], Any]]) -> None:
+    """Every parameter has an entry: what else to set, and a value that then makes a difference."""
+    assert alternatives.keys() == {field.name for field in dataclasses.fields(make())}
+    for name, (setting, value) in alternatives.items():
+        assert getattr(make(**setting), name) != value
+        default, changed = (make(**options).select(pool(), BUDGET) for options in (setting, setting | {name: value}))
+        assert not same(default, changed), f"{name} changes nothing"
+
+
+# who may be picked
+
+
+def the_pool_mask_is_respected(make: Make) -> None:
+    data = pool()
+    data.pool_mask = torch.arange(N) % 2 == 0  # labelled nodes in it are passed over
+    free = data.pool_mask & ~data.train_mask
+    assert (data.pool_mask & data.train_mask).any()
+    everyone = make().select(data, int(free.sum()))
+    assert sorted(everyone.index.tolist()) == free.nonzero().flatten().tolist()
+    refuses(make, data, f"but only {int(free.sum())} nodes are unlabelled and in the pool", int(free.sum()) + 1)
+    whole = replaced(data, pool_mask=torch.ones(N, dtype=torch.bool))
+    assert same(make().select(whole, BUDGET), make().select(pool(), BUDGET))
+
+
+def nothing_labelled_works_or_says_what_does(make: Make) -> None:
+    data = replaced(pool(), train_mask=torch.zeros(N, dtype=torch.bool))
+    try:
+        index = make().select(data, N).index
+    except ArgumentError as error:
+        assert "no node is labelled; start with Random or CoreSet" in str(error)  # noqa: PT017
+    else:
+        assert sorted(index.tolist()) == list(range(N))
+
+
+def everything_labelled_leaves_nothing(make: Make) -> None:
+    data = replaced(pool(), train_mask=torch.ones(N, dtype=torch.bool))
+    assert len(make().select(data, 0)) == 0
+    refuses(make, data, "budget is 1, but only 0 nodes are unlabelled", 1)
+
+
+def unusable_budgets_are_refused(make: Make) -> None:
+    refuses(make, pool(), f"budget is {N}, but only {N - LABELLED} nodes are unlabelled", N)
+    for budget in (-1, True, 2.0, "3", None, math.nan):
+        refuses(make, pool(), "budget must be a whole number of at least 0, got ", budget)
+
+
+# what cannot be used
+
+
+def unusable_masks_are_named(make: Make) -> None:
+    data = pool()
+    mask = data.train_mask
+    wrong: list[tuple[Any, str]] = [
+        (mask.float(), "must be bool, got torch.float32"),
+        (mask.nonzero().flatten(), "must be bool, got torch.int64"),
+        (mask.unsqueeze(1), r"must be 1-D \[n\], got \[40, 1\]"),
+        (mask.tolist(), "must be a bool tensor .* got list"),
+    ]
+    for value, message in wrong:
+        refuses(make, replaced(data, train_mask=value), rf"data\.train_mask {message}")
+        refuses(make, replaced(data, pool_mask=value), rf"data\.pool_mask {message}")
+    refuses(make, replaced(data, pool_mask=mask[:-1]), r"data\.pool_mask has 39 entries, but there are 40 nodes")
+    del data.train_mask
+    refuses(make, data, r"data\.train_mask is missing: attach it")
+
+
+def missing_attributes_are_named_with_the_way_to_attach_them(make: Make) -> None:
+    for name in make().needs:
+        data = pool()
+        del data[name]
+        refuses(make, data, rf"are missing: attach them as data\.{name} \[n, ")
+
+
+def unusable_attributes_are_named(make: Make) -> None:
+    for name in make().needs:
+        data = pool()
+        value = data[name]
+        for wrong in (value[:-1], value[:, 0], value.unsqueeze(0), value.long(), value.tolist(), value.numpy()):
+            refuses(make, replaced(data, **{name: wrong}), rf"{name} (must|has 39 rows, but data\.train_mask has 40)")
+        for bad in (math.nan, math.inf, -math.inf):
+            broken = value.clone()
+            broken[[5, 9, 30], 1] = bad
+            refuses(make, replaced(data, **{name: broken}), "rows 5, 9, 30")
+
+
+def probabilities_must_be_some(make: Make) -> None:
+    if "prob" not in make().needs:
+        return
+    prob = pool().prob
+    for wrong in (prob.log(), prob * 1.01, prob - 0.5, torch.zeros_like(prob)):
+        refuses(make, replaced(pool(), prob=wrong), r"prob must be .* Are these logits\? Use torch\.softmax")
+    one = replaced(pool(), prob=prob.clone())
+    one.prob[[2, 17]] *= 0.9
+    refuses(make, one, r"rows 2, 17 are not \(row 2 sums to 0\.9\)")
+
+
+CONTRACTS: list[Contract] = [
+    picks_are_unique_unlabelled_and_as_many_as_asked_for,
+    scores_never_increase,
+    fewer_picks_are_the_first_of_more,
+    details_are_plain_tensors,
+    no_budget_gives_no_picks,
+    the_same_seed_gives_the_same_picks,
+    other_attributes_and_gradients_change_nothing,
+    half_precision_is_taken_as_single,
+    progress_only_listens,
+    inputs_are_unchanged,
+    global_random_states_are_unchanged,
+    parameters_are_frozen_and_given_by_name,
+    the_pool_mask_is_respected,
+    nothing_labelled_works_or_says_what_does,
+    everything_labelled_leaves_nothing,
+    unusable_budgets_are_refused,
+    unusable_masks_are_named,
+    missing_attributes_are_named_with_the_way_to_attach_them,
+    unusable_attributes_are_named,
+    probabilities_must_be_some,
+]
+"""Held by every selector."""
+
+PERMUTATION: list[Contract] = [permuting_the_nodes_permutes_the_picks]
+"""Held by every selector that neither trains nor draws."""

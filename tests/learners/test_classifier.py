@@ -1,0 +1,381 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from seqgcn.datasets import ImageDataset
+from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.learners import (
+    ImageClassifier,
+    Learner,
+    ResNet18Classifier,
+    RestorableLearner,
+    SmallCNNClassifier,
+    resolve_device,
+)
+from seqgcn.learners.classifier import SmallCNN
+
+
+def small(**changes: Any) -> SmallCNNClassifier:
+    return SmallCNNClassifier(**{"num_classes": 4, "epochs": 2, "batch_size": 8, "device": "cpu"} | changes)
+
+
+@pytest.fixture
+def images(toy: ImageDataset) -> Tensor:
+    return toy.train.inputs[:20]
+
+
+@pytest.fixture
+def targets(toy: ImageDataset) -> Tensor:
+    return toy.train.targets[:20]
+
+
+def bits(learner: ImageClassifier) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in learner.state().values())
+
+
+class Norms(nn.Module):
+    """A linear net behind batch norm: the smallest that one item alone cannot train."""
+
+    def __init__(self, pixels: int, classes: int) -> None:
+        super().__init__()
+        self.norm, self.head = nn.BatchNorm1d(pixels), nn.Linear(pixels, classes)
+        self.batches: list[Tensor] = []
+
+    def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        self.batches.append(batch)
+        embedding = self.norm(batch.flatten(1))
+        return embedding, self.head(embedding)
+
+
+class NormsClassifier(ImageClassifier):
+    def build(self, in_channels: int, num_classes: int) -> nn.Module:
+        return Norms(64 * in_channels, num_classes)
+
+
+@pytest.mark.parametrize("kind", [SmallCNNClassifier, ResNet18Classifier])
+def test_is_a_learner(kind: type[ImageClassifier]) -> None:
+    assert isinstance(kind(), Learner)
+    assert isinstance(kind(), RestorableLearner)
+    assert kind.metric_name == "accuracy"
+
+
+def test_scikit_learn_manners(images: Tensor, targets: Tensor) -> None:
+    learner = small(lr=0.01, milestones=(1,))
+    assert learner.fit(images, targets) is learner
+    copy = clone(learner)
+    assert type(copy) is SmallCNNClassifier
+    assert copy.get_params() == learner.get_params()
+    assert copy.get_params()["lr"] == 0.01
+    assert not hasattr(copy, "module_")
+    assert copy.set_params(lr=0.5, seed=3) is copy
+    assert (copy.lr, copy.seed, learner.lr) == (0.5, 3, 0.01)
+    assert repr(copy).startswith("SmallCNNClassifier(")
+    with pytest.raises(ValueError, match="Invalid parameter 'learning_rate'"):
+        copy.set_params(learning_rate=1)
+
+
+def test_the_papers_recipe() -> None:
+    recipe = {
+        "epochs": 200,
+        "batch_size": 128,
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "milestones": (160,),
+        "gamma": 0.1,
+        "crop": 4,
+        "flip": True,
+    }
+    assert recipe.items() <= ResNet18Classifier().get_params().items()
+    optimizer = ResNet18Classifier()._optimizer(nn.Linear(1, 1))
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert optimizer.defaults["momentum"] == 0.9
+    assert optimizer.defaults["weight_decay"] == 5e-4
+    assert isinstance(small()._optimizer(nn.Linear(1, 1)), torch.optim.Adam)
+
+
+def test_same_seed_same_bits_and_global_state_untouched(images: Tensor, targets: Tensor) -> None:
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    options: dict[str, Any] = {"crop": 1, "flip": True}
+    first = small(**options).fit(images, targets)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    second, other = small(**options).fit(images, targets), small(seed=1, **options).fit(images, targets)
+    assert bits(first) == bits(second) != bits(other)
+    assert torch.equal(first.loss_, second.loss_)
+    state = torch.get_rng_state()
+    first.predict(images)
+    first.describe(images, ("x", "prob"))
+    small().restore(first.state())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 3},
+        {"batch_size": 5},
+        {"optimizer": "sgd"},
+        {"lr": 0.01},
+        {"weight_decay": 0.1},
+        {"milestones": (1,), "gamma": 0.5},
+        {"crop": 2},
+        {"flip": True},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_every_parameter_changes_the_result(images: Tensor, targets: Tensor, changes: dict[str, Any]) -> None:
+    assert bits(small().fit(images, targets)) != bits(small(**changes).fit(images, targets))
+
+
+def test_momentum_changes_sgd(images: Tensor, targets: Tensor) -> None:
+    first, second = (small(optimizer="sgd", momentum=each).fit(images, targets) for each in (0, 0.9))
+    assert bits(first) != bits(second)
+
+
+def test_overfits_eight_images(toy: ImageDataset) -> None:
+    images, targets = toy.train.inputs[:8], torch.arange(8) % 4
+    learner = small(epochs=40).fit(images, targets)
+    assert learner.score(images, targets) == 1
+    assert torch.equal(learner.predict(images), targets)
+    assert learner.loss_.shape == (40,)
+    assert learner.loss_[-1] < 0.1 < learner.loss_[0]
+
+
+def test_fitted_names(images: Tensor, targets: Tensor) -> None:
+    learner = small(num_classes=None).fit(images, targets)
+    assert learner.num_classes_ == 4
+    assert not learner.module_.training
+    np.testing.assert_allclose(learner.mean_, images.numpy().mean(axis=(0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(learner.std_, images.numpy().std(axis=(0, 2, 3)), rtol=1e-5)
+    probabilities = learner.predict_proba(images)
+    assert probabilities.shape == (20, 4)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(20))
+
+
+def test_describe_gives_what_is_asked_in_one_pass(
+    images: Tensor, targets: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = small().fit(images, targets)
+    passes: list[int] = []
+    forward = SmallCNN.forward
+
+    def counted(self: SmallCNN, batch: Tensor) -> tuple[Tensor, Tensor]:
+        passes.append(len(batch))
+        return forward(self, batch)
+
+    monkeypatch.setattr(SmallCNN, "forward", counted)
+    many = images.repeat(30, 1, 1, 1)
+    data = learner.describe(many, ("x", "prob"))
+    assert sum(passes) == len(many) == 600
+    assert len(passes) == 2
+    assert (data.x.shape, data.prob.shape) == ((600, 128), (600, 4))
+    assert data.x.dtype == data.prob.dtype == torch.float32
+    assert not data.x.requires_grad
+    torch.testing.assert_close(data.prob[:20], learner.predict_proba(images))
+    assert learner.describe(images, ["x"]).keys() == ["x"]
+    assert learner.describe(images, {"prob"}).keys() == ["prob"]
+
+
+def test_describe_refuses_what_it_cannot_provide(images: Tensor, targets: Tensor) -> None:
+    with pytest.raises(ArgumentError, match="SmallCNNClassifier cannot provide image, loss_pred; it provides x, prob"):
+        small().fit(images, targets).describe(images, ("x", "loss_pred", "image"))
+
+
+def test_items_do_not_depend_on_their_neighbours(images: Tensor, targets: Tensor) -> None:
+    learner = small().fit(images, targets)
+    together = learner.predict_proba(images)
+    alone = torch.cat([learner.predict_proba(image[None]) for image in images])
+    torch.testing.assert_close(together, alone)
+
+
+def test_progress(images: Tensor, targets: Tensor) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        told.append((stage, done, total))
+
+    learner = small().fit(images, targets, progress=progress)
+    assert told == [("train", 1, 2), ("train", 2, 2)]
+    told.clear()
+    learner.describe(images.repeat(30, 1, 1, 1), ("x",), progress=progress)
+    assert told == [("embed", 1, 2), ("embed", 2, 2)]
+    told.clear()
+    learner.score(images, targets, progress=progress)
+    assert told == [("predict", 1, 1)]
+
+
+@pytest.mark.parametrize(("n", "batch_size", "sizes"), [(9, 4, [4, 5]), (8, 4, [4, 4]), (1, 4, [2]), (3, 1, [2, 2])])
+def test_no_batch_of_one_item(toy: ImageDataset, n: int, batch_size: int, sizes: list[int]) -> None:
+    learner = NormsClassifier(num_classes=4, epochs=1, batch_size=batch_size, device="cpu")
+    learner.fit(toy.train.inputs[:n], toy.train.targets[:n])
+    assert [len(batch) for batch in learner.module_.batches] == sizes
+
+
+def test_every_image_once_an_epoch_in_another_order(images: Tensor, targets: Tensor) -> None:
+    learner = NormsClassifier(num_classes=4, epochs=2, batch_size=8, device="cpu").fit(images, targets)
+    seen = torch.cat(learner.module_.batches).flatten(1) * learner.std_ + learner.mean_
+    rows = [tuple(row) for row in seen.round().int().tolist()]
+    everything = sorted(tuple(row) for row in images.flatten(1).int().tolist())
+    assert sorted(rows[:20]) == sorted(rows[20:]) == everything
+    assert rows[:20] != rows[20:]
+
+
+@pytest.mark.parametrize("kind", [SmallCNNClassifier, ResNet18Classifier])
+def test_single_labelled_item_of_few_pixels(kind: type[ImageClassifier]) -> None:
+    learner = kind(num_classes=3, epochs=1, device="cpu")
+    image = torch.randint(0, 256, (1, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    learner.fit(image, torch.tensor([2]))
+    assert learner.loss_.isfinite().all()
+    assert learner.predict_proba(image).shape == (1, 3)
+
+
+def test_warm_start_goes_on_from_the_weights(images: Tensor, targets: Tensor) -> None:
+    first = small().fit(images, targets)
+    learner = small(warm_start=True).fit(images, targets)
+    assert bits(learner) == bits(first)
+    # With steps of next to nothing, the weights stay where training began.
+    still: dict[str, Any] = {"lr": 1e-12, "weight_decay": 0.0, "seed": 9}
+    learner.set_params(**still).fit(images, targets)
+    torch.testing.assert_close(learner.module_.head.weight, first.module_.head.weight)
+    other = small(**still).fit(images, targets)
+    assert not torch.allclose(other.module_.head.weight, first.module_.head.weight, atol=1e-3)
+
+
+def test_without_warm_start_a_second_fit_forgets_the_first(images: Tensor, targets: Tensor) -> None:
+    learner = small().fit(images[:5], targets[:5]).fit(images, targets)
+    assert bits(learner) == bits(small().fit(images, targets))
+
+
+def test_warm_start_keeps_the_classes_of_the_first_fit(images: Tensor, targets: Tensor) -> None:
+    few = targets < 2
+    learner = small(num_classes=None, warm_start=True).fit(images[few], targets[few])
+    assert learner.num_classes_ == 2
+    with pytest.raises(ArgumentError, match="targets must be classes from 0 to 1, got 0 to 3; num_classes says"):
+        learner.fit(images, targets)
+    with pytest.raises(ArgumentError, match="images have 3 channels, but fit was given 1"):
+        learner.fit(images.repeat(1, 3, 1, 1), targets)
+
+
+def test_state_and_restore(images: Tensor, targets: Tensor) -> None:
+    learner = small(warm_start=True).fit(images, targets)
+    state = learner.state()
+    expected = learner.predict_proba(images)
+    learner.fit(images, targets)
+    assert not torch.equal(learner.predict_proba(images), expected)
+    restored = clone(learner)
+    assert restored.restore(state) is restored
+    assert torch.equal(restored.predict_proba(images), expected)
+    assert not restored.module_.training
+    # The state was a copy: training on does not reach into it, and from it training goes the same way again.
+    assert bits(restored.fit(images, targets)) == bits(learner)
+    with pytest.raises(ArgumentError, match="restore needs num_classes"):
+        SmallCNNClassifier().restore(state)
+
+
+def test_bfloat16_on_the_cpu(images: Tensor, targets: Tensor) -> None:
+    learner = small(precision="bfloat16", epochs=20).fit(images, targets)
+    data = learner.describe(images, ("x", "prob"))
+    assert data.x.dtype == data.prob.dtype == torch.float32
+    assert torch.equal(data.x, data.x.bfloat16().float())
+    assert learner.score(images, targets) > 0.5
+
+
+def test_too_high_a_learning_rate(images: Tensor, targets: Tensor) -> None:
+    with pytest.raises(TrainingError, match=r"train: the loss became .* lower the learning rate"):
+        small(optimizer="sgd", lr=1e30, epochs=5).fit(images, targets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": -0.1}, "lr must be a number in"),
+        ({"lr": float("nan")}, "lr must be a number in"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number"),
+        ({"num_classes": 0}, "num_classes must be a whole number"),
+        ({"optimizer": "lbfgs"}, "optimizer must be one of 'sgd', 'adam', got 'lbfgs'"),
+        ({"precision": "float16"}, "precision must be one of"),
+        ({"momentum": 1.0}, "momentum must be a number in"),
+        ({"weight_decay": -1e-4}, "weight_decay must be a number in"),
+        ({"gamma": 0.0}, "gamma must be a number in"),
+        ({"milestones": 160}, r"milestones must be a tuple of epochs such as \(160,\), got 160"),
+        ({"milestones": (1, 2.5)}, "milestones must be a whole number"),
+        ({"crop": -1}, "crop must be a whole number"),
+        ({"crop": 1.5}, "crop must be a whole number"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here .* try auto or cpu"),
+    ],
+)
+def test_wrong_parameter(images: Tensor, targets: Tensor, changes: dict[str, Any], message: str) -> None:
+    learner = small(**changes)
+    with pytest.raises(ArgumentError, match=message):
+        learner.fit(images, targets)
+    assert not hasattr(learner, "module_")
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.zeros(2, 1, 8, 8), r"got torch.float32 \[2, 1, 8, 8\]"),
+        (torch.zeros(2, 8, 8, dtype=torch.uint8), r"got torch.uint8 \[2, 8, 8\]"),
+        (torch.zeros(0, 1, 8, 8, dtype=torch.uint8), r"n > 0, got torch.uint8 \[0, 1, 8, 8\]"),
+        (np.zeros((2, 1, 8, 8), dtype=np.uint8), "got ndarray"),
+        (None, "got NoneType"),
+    ],
+)
+def test_wrong_images(toy: ImageDataset, images: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=r"images must be a uint8 tensor .* " + message):
+        small().fit(images, torch.zeros(2, dtype=torch.int64))
+    learner = small().fit(toy.train.inputs, toy.train.targets)
+    with pytest.raises(ArgumentError, match=message):
+        learner.predict(images)
+
+
+def test_other_channels_than_in_fit(images: Tensor, targets: Tensor) -> None:
+    learner = small().fit(images.repeat(1, 3, 1, 1), targets)
+    with pytest.raises(ArgumentError, match="images have 1 channels, but fit was given 3"):
+        learner.predict(images)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (torch.tensor([0, 4]), "targets must be classes from 0 to 3, got 0 to 4"),
+        (torch.tensor([-1, 0]), "targets must be classes from 0 to 3, got -1 to 0"),
+        (torch.tensor([0.0, 1.0]), r"targets must be an int64 tensor \[2\], got torch.float32 \[2\]"),
+        (torch.tensor([0, 1], dtype=torch.int32), "got torch.int32"),
+        (torch.tensor([0, 1, 2]), r"got torch.int64 \[3\]"),
+        (torch.tensor([[0], [1]]), r"got torch.int64 \[2, 1\]"),
+        ([0, 1], "got list"),
+    ],
+)
+def test_wrong_targets(images: Tensor, targets: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        small().fit(images[:2], targets)
+
+
+def test_not_fitted(images: Tensor, targets: Tensor) -> None:
+    calls = [
+        lambda: small().predict(images),
+        lambda: small().score(images, targets),
+        lambda: small().describe(images, ("x",)),
+        lambda: small().state(),
+    ]
+    for call in calls:
+        with pytest.raises(ArgumentError, match="this SmallCNNClassifier is not fitted yet; call fit first"):
+            call()
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for wrong in ("gpu", "cuda:99", "", None):
+        with pytest.raises(ArgumentError, match=r"cannot be used here .*; try auto or cpu") as caught:
+            resolve_device(wrong)  # type: ignore[arg-type]
+        assert len(str(caught.value)) < 300

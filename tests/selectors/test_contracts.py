@@ -1,0 +1,95 @@
+"""The contract suite on every selector of the catalogue."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import torch
+from contracts import CONTRACTS, PERMUTATION, Contract, Make, is_random, parameters_change_something, pool
+
+from seqgcn.catalogue import CATALOGUE, load
+from seqgcn.errors import ArgumentError
+from seqgcn.selectors import CoreGCN, CoreSet, Random, UncertainGCN
+from seqgcn.selectors.gcn import GCNSelector
+
+QUICK = {"epochs": 4, "hidden_channels": 5}
+"""For the selectors that train; the others have neither."""
+
+GCN: dict[str, tuple[dict[str, Any], Any]] = {
+    "hidden_channels": ({}, 6),
+    "dropout": ({}, 0.6),
+    "epochs": ({}, 5),
+    "lr": ({}, 0.1),
+    "weight_decay": ({}, 0.5),
+    "unlabelled_weight": ({}, 0.7),
+    "graph": ({}, "knn"),
+    "k": ({"graph": "knn", "k": 3}, 2),
+    "similarity": ({}, "shifted"),
+    "normalize": ({}, "row"),
+    "patience": ({"lr": 10.0, "epochs": 20}, 1),
+    "seed": ({}, 1),
+}
+"""Parameter by parameter: what else must be set for it to count, and another value than its own."""
+
+ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
+    "uncertain-gcn": {**GCN, "margin": ({}, 0.9), "rule": ({}, "farthest")},
+    "core-gcn": {**GCN, "include_logit": ({}, False)},
+    "random": {"seed": ({}, 1)},
+}
+
+
+def maker(name: str) -> Make:
+    selector = load("selector", name)
+    known = {field.name for field in fields(selector)}
+    quick = {key: value for key, value in QUICK.items() if key in known}
+
+    def make(**changes: Any) -> Any:
+        return selector(**quick | changes)
+
+    return make
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", CATALOGUE["selector"])
+def test_contract(name: str, contract: Contract) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", PERMUTATION, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE["selector"] if not is_random(maker(name))])
+def test_contract_without_randomness(name: str, contract: Contract) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("name", CATALOGUE["selector"])
+def test_each_parameter_changes_something(name: str) -> None:
+    parameters_change_something(maker(name), ALTERNATIVES.get(name, {}))
+
+
+@pytest.mark.parametrize("family", [UncertainGCN, CoreGCN])
+def test_gcn_selectors_need_a_label_and_point_to_those_that_need_none(family: type[GCNSelector]) -> None:
+    data = pool()
+    data.train_mask = torch.zeros_like(data.train_mask)
+    with pytest.raises(ArgumentError, match=rf"{family.__name__} learns .*; start with Random or CoreSet"):
+        family().select(data, 1)
+    for cold in (Random(), CoreSet()):
+        assert len(cold.select(data, 5)) == 5
+
+
+@pytest.mark.parametrize("seedless", [name for name in CATALOGUE["selector"] if not is_random(maker(name))])
+def test_equal_nodes_go_by_their_index(seedless: str) -> None:
+    data = pool()
+    data.x, data.prob = torch.ones(len(data.x), 2), torch.full((len(data.x), 4), 0.25)
+    picks = maker(seedless)().select(data, 7).index
+    assert picks.tolist() == (~data.train_mask).nonzero().flatten()[:7].tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", CATALOGUE["selector"])
+def test_picks_stay_on_the_gpu_and_repeat(name: str) -> None:
+    before = torch.cuda.get_rng_state()
+    first, again = (maker(name)().select(pool().cuda(), 12) for _ in range(2))
+    assert first.index.is_cuda
+    assert first.score.is_cuda
+    assert torch.equal(first.index, again.index)
+    assert torch.equal(torch.cuda.get_rng_state(), before)

@@ -1,0 +1,260 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import seqgcn.coverage
+from seqgcn import k_center_greedy
+from seqgcn.coverage import _LazySearch, k_center, nearest_squared_distance
+from seqgcn.errors import ArgumentError
+
+relaxed = settings(deadline=None)
+PRECISIONS = [torch.float32, torch.float64]
+
+
+def plain(points: Tensor, centres: list[int], budget: int, candidates: Tensor | None = None) -> list[int]:
+    """The algorithm as printed: every distance anew for every pick, in double precision."""
+    rows = points.double()
+    left = [i for i in range(len(rows)) if i not in centres and (candidates is None or candidates[i])]
+    centres, picks = list(centres), []
+    for _ in range(budget):
+        if centres:
+            distance = (rows[left].unsqueeze(1) - rows[centres]).square().sum(dim=2).amin(dim=1)
+            pick = left[int(distance.argmax())]
+        else:
+            pick = left[int((points[left] - points[left].mean(dim=0)).square().sum(dim=1).argmin())]
+        left.remove(pick)
+        centres.append(pick)
+        picks.append(pick)
+    return picks
+
+
+def clouds(n: int = 300, d: int = 6, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Points in a few clusters: no ties."""
+    draw = torch.Generator().manual_seed(seed)
+    middles = 5 * torch.randn(8, d, dtype=torch.float64, generator=draw)
+    spread = torch.randn(n, d, dtype=torch.float64, generator=draw)
+    return (middles[torch.arange(n) % 8] + spread).to(dtype)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> dict[str, Any]:
+    """Whole-number points, so that ties and duplicates abound and every distance is exact."""
+    n, d = draw(st.integers(1, 30)), draw(st.integers(1, 3))
+    values = draw(st.lists(st.integers(-2, 2), min_size=n * d, max_size=n * d))
+    centres = draw(st.lists(st.integers(0, n - 1), max_size=4))
+    some = torch.tensor(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    mask = draw(st.sampled_from([None, some, torch.ones(n, dtype=torch.bool)]))
+    available = n - len(set(centres)) if mask is None else sum(bool(mask[i]) for i in range(n) if i not in centres)
+    budget = draw(st.integers(0, available) | st.just(available))
+    points = torch.tensor(values, dtype=draw(st.sampled_from(PRECISIONS))).view(n, d)
+    return {"points": points, "centres": torch.tensor(centres).long(), "budget": budget, "candidates": mask}
+
+
+# the picks
+
+
+@relaxed
+@given(questions(), st.sampled_from([1, 2, 8, 1024]), st.sampled_from([1, 16, 2**24]))
+def test_the_lazy_form_picks_as_the_plain_loop(question: dict[str, Any], active: int, block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_LazySearch, "ACTIVE", active)
+        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", block)
+        picks = k_center_greedy(**question)
+    assert picks.dtype == torch.int64
+    assert picks.tolist() == plain(
+        question["points"], question["centres"].tolist(), question["budget"], question["candidates"]
+    )
+
+
+@pytest.mark.parametrize("active", [1, 2, 8, 50, 1024])
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_tie_free_points_need_many_refills(active: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_LazySearch, "ACTIVE", active)
+    points = clouds(dtype=dtype)
+    centres = torch.arange(0, 300, 40)
+    assert k_center_greedy(points, centres, 100).tolist() == plain(points, centres.tolist(), 100)
+
+
+def test_stale_bounds_are_never_taken_for_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The search keeps bounds for all but the active point, and each refill finds every active point on a centre.
+    monkeypatch.setattr(_LazySearch, "ACTIVE", 1)
+    points = torch.tensor([[0.0], [8.0], [8.0], [8.0], [3.0], [3.0]])
+    index, distance = k_center(points, torch.tensor([0]), 5)
+    assert index.tolist() == [1, 4, 2, 3, 5]
+    assert distance.tolist() == [8, 3, 0, 0, 0]
+
+
+def test_a_refill_of_points_on_centres_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_LazySearch, "ACTIVE", 1)
+    points = torch.tensor([[0.0], [4.0], [4.0], [2.0]])
+    search = _LazySearch(points, torch.arange(4))
+    search.start(points[:1])
+    search.take(0)
+    search.take(1)
+    # Position 2 is on the new centre, but its bound is still the largest; position 3 is 2 away from both.
+    assert search.farthest() == (3, 4.0)
+
+
+@pytest.mark.parametrize("centres", [[0], []])
+def test_more_points_than_are_kept_active(centres: list[int]) -> None:
+    points = torch.randint(0, 12, (3000, 2), generator=torch.Generator().manual_seed(0)).float()
+    assert len(points) > _LazySearch.ACTIVE
+    assert k_center_greedy(points, torch.tensor(centres), 60).tolist() == plain(points, centres, 60)
+
+
+def test_distances_are_right_and_never_increase() -> None:
+    points = clouds()
+    centres = [3, 50]
+    index, distance = k_center(points, torch.tensor(centres), 200)
+    assert (distance.diff() <= 0).all()
+    for number, pick in enumerate(index.tolist()):
+        before = centres + index[:number].tolist()
+        assert distance[number].item() == pytest.approx((points[pick] - points[before]).norm(dim=1).min().item())
+
+
+def test_permuted_points_give_permuted_picks() -> None:
+    points = clouds()
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    place = order.argsort()
+    for centres in (torch.tensor([], dtype=torch.int64), torch.tensor([7, 100, 3])):
+        picks = k_center_greedy(points, centres, 80)
+        assert torch.equal(k_center_greedy(points[order], place[centres], 80), place[picks])
+
+
+def test_the_order_of_the_centres_does_not_matter() -> None:
+    points, centres = clouds(), torch.tensor([7, 100, 3, 100])
+    assert torch.equal(k_center_greedy(points, centres, 50), k_center_greedy(points, centres.flip(0), 50))
+
+
+def test_a_cold_start_begins_in_the_middle_and_scores_what_it_leaves_uncovered() -> None:
+    points = torch.tensor([[0.0], [4.0], [5.0], [11.0]])
+    index, distance = k_center(points, torch.tensor([]), 4)
+    assert index.tolist() == [2, 3, 0, 1]
+    assert distance.tolist() == [6, 6, 5, 1]
+    assert k_center(points[:1], torch.tensor([]), 1)[1].tolist() == [0]
+
+
+def test_a_cold_start_looks_at_candidates_only() -> None:
+    points = torch.tensor([[0.0], [4.0], [5.0], [1000.0]])
+    index, _ = k_center(points, torch.tensor([]), 2, candidates=torch.tensor([True, True, True, False]))
+    assert index.tolist() == [1, 0]
+
+
+def test_candidates_that_are_centres_are_passed_over() -> None:
+    points = torch.tensor([[0.0], [9.0], [5.0]])
+    mask = torch.ones(3, dtype=torch.bool)
+    assert k_center_greedy(points, torch.tensor([1]), 2, candidates=mask).tolist() == [0, 2]
+    assert mask.all()
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("offset", [0.0, 1e4, -3e5])
+def test_duplicates_of_a_centre_come_last_at_exactly_zero(offset: float, dtype: torch.dtype) -> None:
+    draw = torch.Generator().manual_seed(0)
+    different = torch.rand(20, 50, generator=draw).to(dtype) + offset
+    points = torch.cat([different, different, different[:5]])
+    index, distance = k_center(points, torch.arange(5), 40)
+    assert sorted(index[:15].tolist()) == list(range(5, 20))
+    assert (distance[:15] > 0).all()
+    assert distance[15:].tolist() == [0] * 25
+    assert index[15:].tolist() == sorted(index[15:].tolist())
+
+
+def test_only_duplicates_go_by_index() -> None:
+    assert k_center_greedy(torch.ones(9, 2), torch.tensor([4]), 8).tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert k_center_greedy(torch.ones(9, 2), torch.tensor([]), 9).tolist() == list(range(9))
+    assert k_center_greedy(torch.zeros(3, 2), torch.tensor([]), 3).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("power", [-140, -90, 90, 126])
+def test_magnitudes_do_not_matter(power: int) -> None:
+    points = torch.randint(-200, 200, (60, 4), generator=torch.Generator().manual_seed(0)).float() / 256
+    scaled = torch.ldexp(points.double(), torch.tensor(power)).float()
+    index, distance = k_center(points, torch.tensor([0, 1]), 30)
+    scaled_index, scaled_distance = k_center(scaled, torch.tensor([0, 1]), 30)
+    if power > -120:  # below, single precision has lost digits of the points themselves
+        assert torch.equal(scaled_index, index)
+        torch.testing.assert_close(scaled_distance.double(), torch.ldexp(distance.double(), torch.tensor(power)))
+    assert scaled_distance.isfinite().all()
+    assert (scaled_distance > 0).all()
+
+
+def test_half_precision_is_taken_as_single() -> None:
+    points = clouds().half()
+    assert torch.equal(
+        k_center_greedy(points, torch.tensor([0]), 20), k_center_greedy(points.float(), torch.tensor([0]), 20)
+    )
+
+
+def test_progress_hears_of_every_pick() -> None:
+    for centres in ([0], []):
+        calls: list[tuple[Any, ...]] = []
+        k_center_greedy(clouds(20), torch.tensor(centres), 3, progress=lambda *call, calls=calls: calls.append(call))
+        assert calls == [("k-center", 1, 3), ("k-center", 2, 3), ("k-center", 3, 3)]
+
+
+# distances to the nearest centre
+
+
+@relaxed
+@given(questions())
+def test_nearest_distances_of_whole_numbers_are_exact(question: dict[str, Any]) -> None:
+    points = question["points"]
+    centres = points[question["centres"]] if len(question["centres"]) else points[:1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", 4)
+        found = nearest_squared_distance(points, centres)
+    assert torch.equal(found, (points.unsqueeze(1) - centres).square().sum(dim=2).amin(dim=1))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e5])
+def test_nearest_distances_keep_their_digits_under_an_offset(offset: float) -> None:
+    points = clouds(200, dtype=torch.float32) + offset
+    centres = points[::10]
+    exact = (points.double().unsqueeze(1) - centres.double()).square().sum(dim=2).amin(dim=1)
+    torch.testing.assert_close(nearest_squared_distance(points, centres).double(), exact, rtol=1e-5, atol=0)
+
+
+def test_a_duplicate_is_at_zero_though_another_centre_is_nearly_as_near() -> None:
+    # Beside each centre lies another, closer than the matrix product can tell at this distance from the mean.
+    some = clouds(50, dtype=torch.float32) * 100
+    beside = torch.nextafter(some, torch.tensor(torch.inf))
+    assert nearest_squared_distance(some, torch.cat([beside, some])).tolist() == [0] * 50
+    assert nearest_squared_distance(some, torch.cat([some, beside])).tolist() == [0] * 50
+
+
+# arguments
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": torch.ones(4)}, r"points must be 2-D .* use points.unsqueeze\(1\)"),
+        ({"points": torch.ones(4, 2).int()}, r"use points.float\(\)"),
+        ({"points": torch.tensor([[0.0], [math.nan], [1.0], [2.0]])}, "points has NaN or infinite values in rows 1;"),
+        ({"centres": torch.tensor([0, 4])}, r"centres must be indices from 0 to 3, got 0\.\.4"),
+        ({"centres": torch.tensor([-1])}, r"got -1\.\.-1"),
+        ({"centres": torch.tensor([True, False, False, False])}, r"centres must be indices, got torch.bool; use mask"),
+        ({"centres": torch.tensor([0.0])}, "centres must be indices, got torch.float32"),
+        ({"candidates": torch.tensor([1, 2])}, "candidates must be bool"),
+        ({"candidates": torch.ones(3, dtype=torch.bool)}, "candidates has 3 entries, but there are 4 nodes"),
+        ({"budget": 4}, "budget must be a whole number from 0 to the 3 candidates, got 4"),
+        ({"budget": -1}, "got -1"),
+        ({"budget": 1.0}, "got 1.0"),
+        ({"budget": True}, "got True"),
+    ],
+)
+def test_unusable_arguments_are_named(change: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"points": torch.arange(4.0).unsqueeze(1), "centres": torch.tensor([0]), "budget": 2}
+    with pytest.raises(ArgumentError, match=message):
+        k_center_greedy(**(arguments | change))
+
+
+def test_no_budget_needs_no_points() -> None:
+    assert k_center_greedy(torch.empty(0, 3), torch.tensor([]), 0).shape == (0,)
+    assert k_center_greedy(torch.ones(1, 3), torch.tensor([0]), 0).dtype == torch.int64

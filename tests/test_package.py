@@ -1,0 +1,66 @@
+"""What importing the package costs, in modules rather than seconds."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import seqgcn
+
+HEAVY = {"torch", "torch_geometric", "sklearn", "scipy", "matplotlib", "pandas", "PIL", "yaml", "networkx", "faiss"}
+
+
+def modules_after(statement: str) -> set[str]:
+    """Modules loaded in a fresh interpreter by the statement, beyond those it starts with."""
+    code = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before), sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    return set(result.stdout.split())
+
+
+def test_the_package_alone_imports_nothing_else() -> None:
+    loaded = modules_after("import seqgcn")
+    assert {name for name in loaded if name.startswith("seqgcn")} == {"seqgcn"}
+    assert {name.partition(".")[0] for name in loaded} - {"seqgcn"} <= set(sys.stdlib_module_names)
+
+
+def test_the_list_of_names_imports_nothing_else() -> None:
+    loaded = modules_after("import seqgcn; dir(seqgcn); seqgcn.__version__; import seqgcn.catalogue, seqgcn.errors")
+    assert not HEAVY & loaded
+
+
+def test_selectors_pay_for_their_own_floors_only() -> None:
+    loaded = modules_after("import seqgcn.selectors")
+    ours = {name.removeprefix("seqgcn.") for name in loaded if name.startswith("seqgcn.")}
+    assert {name for name in ours if not name.startswith("selectors")} == {
+        "checks",
+        "coverage",
+        "errors",
+        "gcn",
+        "graph",
+        "seeding",
+        "training",
+    }
+    assert not {"sklearn", "matplotlib", "pandas", "PIL", "yaml", "faiss"} & loaded
+
+
+def test_every_public_name_is_there() -> None:
+    assert seqgcn.__all__ == sorted(seqgcn.__all__)
+    assert dir(seqgcn) == seqgcn.__all__
+    for name in seqgcn.__all__:
+        value = getattr(seqgcn, name)
+        assert value is not None
+        if name != "__version__":
+            assert getattr(import_module(value.__module__), value.__name__) is value
+
+
+def test_promised_names_can_be_imported() -> None:
+    from seqgcn import ConfidenceGCN, CoreGCN, FeatureGraph, Selection, UncertainGCN, k_center_greedy
+    from seqgcn.graph import LowRankAdjacency
+
+    assert all([ConfidenceGCN, CoreGCN, FeatureGraph, LowRankAdjacency, Selection, UncertainGCN, k_center_greedy])
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'seqgcn' has no attribute 'CoreGNC'"):
+        _ = seqgcn.CoreGNC

@@ -1,0 +1,317 @@
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from seqgcn.config import RunConfig, read_config
+from seqgcn.errors import ArgumentError, ConfigError, RunFolderError
+from seqgcn.journal import CycleRecord, Journal
+from seqgcn.runs import RunSet, compare_with_random, curve_of, free_folder, held_config
+
+pytestmark = pytest.mark.usefixtures("fakes")
+
+SMALL: dict[str, Any] = {"selector": ["margin"], "budget": 4, "cycles": 3, "seeds": [1]}
+MANY: dict[str, Any] = SMALL | {"selector": ["random", "margin", "core-set"], "seeds": [0, 1]}
+
+
+def run(folder: Path, values: dict[str, Any] | None = None, **options: Any) -> list[Any]:
+    return list(RunSet(RunConfig(**(values or SMALL)), folder, **options))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def same(folder: Path) -> dict[str, list[CycleRecord]]:
+    """All journals below a folder, without the seconds."""
+    return {
+        str(path.parent.relative_to(folder)): [replace(row, seconds={}) for row in Journal(path).read()]
+        for path in sorted(folder.rglob("journal.jsonl"))
+    }
+
+
+def test_single_run(tmp_path: Path) -> None:
+    events = run(tmp_path / "new" / "run")
+    folder = tmp_path / "new" / "run"
+    assert set(content(folder)) == {"config.yaml", "journal.jsonl", "curve.png"}
+    assert [event.record for event in events] == Journal(folder / "journal.jsonl").read()
+    assert not any(event.replayed for event in events)
+    assert (folder / "curve.png").read_text() == "Toy, small-cnn, 4 labels a cycle: {'margin': {1: 4}}"
+
+
+def test_configuration_is_resolved_and_can_be_read_back(tmp_path: Path) -> None:
+    values = SMALL | {"selector": ["core-gcn:k=5"], "set": {"selector.epochs": 2, "learner.noise": "1e-1"}}
+    run(tmp_path, values)
+    held = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert held["selector"] == ["core-gcn"]
+    assert held["initial"] == held["budget"] == 4
+    assert held["set"]["selector.k"] == 5
+    assert held["set"]["selector.epochs"] == 2
+    assert held["set"]["selector.hidden_channels"] == 128
+    assert held["set"]["learner.noise"] == 0.1
+    assert held["set"]["dataset.noise"] == 120
+    assert held["fingerprint"]
+    run(tmp_path / "again", read_config(tmp_path / "config.yaml"))
+    assert same(tmp_path / "again")["."] == same(tmp_path)["."]
+    # The very same run, so that it may go on in the first folder.
+    assert len(run(tmp_path, values, resume=True)) == 4
+
+
+def test_several_selectors_and_seeds(tmp_path: Path) -> None:
+    events = run(tmp_path, MANY)
+    names = [f"{selector}/seed-{seed}" for selector in MANY["selector"] for seed in MANY["seeds"]]
+    assert set(content(tmp_path)) == {"config.yaml", "curve.png", "comparison.md"} | {
+        f"{name}/{file}" for name in names for file in ("config.yaml", "journal.jsonl", "curve.png")
+    }
+    order = [(event.run.seed, event.run.spec.name) for event in events[::4]]
+    assert order == [(seed, name) for seed in (0, 1) for name in MANY["selector"]]
+    journals = same(tmp_path)
+    for seed in (0, 1):
+        first = [journals[f"{selector}/seed-{seed}"][0] for selector in MANY["selector"]]
+        assert len({row.labelled for row in first}) == 1
+        assert len({tuple(row.seeds.items()) for row in first}) == 1
+    assert journals["margin/seed-0"][0].labelled != journals["margin/seed-1"][0].labelled
+    table = (tmp_path / "comparison.md").read_text()
+    assert table.startswith("Toy, small-cnn, 4 labels a cycle\n\n")
+    assert "margin" in table
+    assert "core-set" in table
+    assert "'core-set': {0: 4, 1: 4}" in (tmp_path / "curve.png").read_text()
+    # Each run is what it would have been alone, in a folder that can go on alone.
+    run(tmp_path / "alone", SMALL)
+    assert same(tmp_path / "alone")["."] == journals["margin/seed-1"]
+    assert len(run(tmp_path / "margin" / "seed-1", SMALL, resume=True)) == 4
+
+
+def test_no_comparison_without_random(tmp_path: Path) -> None:
+    run(tmp_path, MANY | {"selector": ["margin", "core-set"]})
+    assert "comparison.md" not in content(tmp_path)
+    run(tmp_path / "single", MANY | {"selector": ["random"]})
+    assert "comparison.md" not in content(tmp_path / "single")
+
+
+def test_only_finished_runs_are_compared(tmp_path: Path) -> None:
+    events = iter(RunSet(RunConfig(**MANY), tmp_path))
+    for _ in range(7):
+        next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert "comparison.md" not in content(tmp_path)
+    assert "{'random': {0: 4}, 'margin': {0: 3}}" in (tmp_path / "curve.png").read_text()
+    records = {name: {0: Journal(tmp_path / name / "seed-0" / "journal.jsonl").read()} for name in ("random", "margin")}
+    assert compare_with_random(records, cycles=3) is None
+    assert curve_of(records["random"][0]).labelled == (4, 8, 12, 16)
+
+
+@pytest.mark.parametrize("values", [SMALL, MANY])
+def test_a_used_folder_is_left_alone(tmp_path: Path, values: dict[str, Any]) -> None:
+    run(tmp_path, values)
+    before = content(tmp_path)
+    for other in (values, SMALL | {"budget": 5}, MANY | {"seeds": [7]}):
+        with pytest.raises(RunFolderError, match="holds a run already: go on with --resume, or name another folder"):
+            run(tmp_path, other)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"budget": 5}, "budget is 4 there, 5 now"),
+        ({"cycles": 9}, "cycles is 3 there, 9 now"),
+        ({"seeds": [2]}, r"seeds is \[1\] there, \[2\] now"),
+        ({"subset": 9}, "subset is None there, 9 now"),
+        ({"selector": ["core-set"]}, r"selector is \['margin'\] there, \['core-set'\] now"),
+        ({"warm_start": True}, "warm_start is False there, True now"),
+        ({"set": {"learner.noise": 2}}, r"\(learner.noise is 1.0 there, 2.0 now\)"),
+        ({"pool_size": 50, "budget": 5}, "budget is 4 there, 5 now; pool_size is None there, 50 now"),
+    ],
+)
+def test_resume_under_another_configuration(tmp_path: Path, changes: dict[str, Any], difference: str) -> None:
+    run(tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(RunFolderError, match=rf"holds another configuration .*{difference}.*name another folder"):
+        run(tmp_path, SMALL | changes, resume=True)
+    assert content(tmp_path) == before
+
+
+def test_resume_of_several_under_another_configuration(tmp_path: Path) -> None:
+    values = MANY | {"set": {"learner.noise": (2.0)}}
+    run(tmp_path, values)
+    with pytest.raises(RunFolderError, match=r"\(learner.noise is 2.0 there, None now\)"):
+        run(tmp_path, MANY, resume=True)
+    with pytest.raises(RunFolderError, match="seeds is"):
+        run(tmp_path, values | {"seeds": [0]}, resume=True)
+    assert len(run(tmp_path, values, resume=True)) == 24
+
+
+def test_tuples_are_the_lists_that_yaml_holds(tmp_path: Path) -> None:
+    values: dict[str, Any] = {"learner": "resnet18", "set": {"learner.milestones": (5, 7)}, "budget": 4, "cycles": 3}
+    for name, more in {"one": {}, "two": {"seeds": [0, 1]}}.items():
+        RunSet(RunConfig(**values, **more), tmp_path / name)
+        RunSet(RunConfig(**values, **more), tmp_path / name, resume=True)
+
+
+def test_resume_where_the_data_have_changed(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path)
+    before = content(tmp_path)
+    monkeypatch.setattr(fakes[0], "shift", 1)
+    with pytest.raises(RunFolderError, match=r"the data set has changed since .* was begun; restore it, or name"):
+        run(tmp_path, resume=True)
+    assert content(tmp_path) == before
+
+
+def test_root_and_device_may_change(tmp_path: Path) -> None:
+    run(tmp_path, SMALL | {"device": "cpu"})
+    assert len(run(tmp_path, SMALL | {"device": "auto", "root": "elsewhere"}, resume=True)) == 4
+
+
+def test_other_conditions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    run(tmp_path, say=said.append)
+    run(tmp_path, resume=True, say=said.append)
+    assert said == []
+    monkeypatch.setattr("torch.get_num_threads", lambda: 7)
+    monkeypatch.setattr("seqgcn.__version__", "9.9")
+    run(tmp_path, resume=True, say=said.append)
+    assert len(said) == 1
+    assert "resumed under other conditions, so results may differ in the last bits" in said[0]
+    assert "threads was 1, is 7" in said[0]
+    assert "seqgcn was 0.1.0, is 9.9" in said[0]
+    assert "numpy" not in said[0]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_interrupted_and_resumed(
+    tmp_path: Path, fail_at_fit: Callable[..., None], number: int, warm_start: bool
+) -> None:
+    values = SMALL | {"warm_start": warm_start}
+    run(tmp_path / "whole", values)
+    fail_at_fit(number, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", values)
+    assert ("curve.png" in content(tmp_path / "broken")) == (number > 0)
+    assert len(Journal(tmp_path / "broken" / "journal.jsonl").read()) == number
+    events = run(tmp_path / "broken", values, resume=True)
+    assert [event.replayed for event in events] == [cycle < number for cycle in range(4)]
+    assert same(tmp_path / "broken") == same(tmp_path / "whole")
+
+
+def test_several_interrupted_and_resumed(tmp_path: Path, fail_at_fit: Callable[..., None]) -> None:
+    run(tmp_path / "whole", MANY)
+    fail_at_fit(10, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", MANY)
+    events = run(tmp_path / "broken", MANY, resume=True)
+    assert sum(event.replayed for event in events) == 10
+    assert same(tmp_path / "broken") == same(tmp_path / "whole")
+    assert content(tmp_path / "broken")["comparison.md"] == content(tmp_path / "whole")["comparison.md"]
+
+
+@pytest.mark.parametrize("values", [SMALL, MANY])
+def test_a_full_disk_is_said_once_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    events = iter(RunSet(RunConfig(**values), tmp_path))
+    next(events), next(events)
+    before = content(tmp_path)
+
+    def out_of_space(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", out_of_space)
+        # Of the journal, not of the picture that cannot be drawn afterwards either.
+        with pytest.raises(RunFolderError, match=r"cannot write cycle 2 to .* then go on with --resume"):
+            next(events)
+    assert content(tmp_path) == before
+    assert len(run(tmp_path, values, resume=True)) == 4 * len(same(tmp_path))
+
+
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: Any, **_options: Any) -> None:
+        raise RunFolderError("cannot write curve.png")
+
+    monkeypatch.setattr("seqgcn.runs.learning_curve", broken)
+    with pytest.raises(RunFolderError, match=r"cannot write curve.png"):
+        run(tmp_path)
+    assert len(Journal(tmp_path / "journal.jsonl").read()) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"selector": ["magrin"]}, ConfigError, "did you mean margin"),
+        ({"set": {"selector.k": 3}}, ConfigError, "margin has no parameter 'k'"),
+        ({"selector": ["core-gcn:k=0"]}, ConfigError, "core-gcn:k=0: k must be a whole number"),
+        ({"set": {"learner.noise": -1}}, ConfigError, "small-cnn: noise must not be negative"),
+        ({"dataset": "cifar10"}, ConfigError, "the data set cifar10 needs --root DIR"),
+        ({"device": "abacus"}, ArgumentError, "device 'abacus' cannot be used here"),
+        ({"budget": 16}, ArgumentError, "16 initial labels and 3 cycles of 16 need 64 items, but Toy has 60"),
+        ({"subset": 2}, ArgumentError, "subset"),
+        ({"pool_size": 61}, ArgumentError, "pool size must be between 1 and 60"),
+    ],
+)
+def test_what_is_wrong_is_found_before_anything_is_written(
+    tmp_path: Path, changes: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        RunSet(RunConfig(**SMALL | changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_limits(tmp_path: Path) -> None:
+    runs = RunSet(RunConfig(**SMALL, pool_size=30, test_size=7), tmp_path)
+    assert (len(runs.dataset.train), len(runs.dataset.test)) == (30, 7)
+
+
+def test_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(RunFolderError, match=r"cannot make the run folder .*run: File exists"):
+        run(tmp_path / "run")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "a: [", "\0"])
+def test_damaged_configuration(tmp_path: Path, text: str) -> None:
+    run(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(RunFolderError, match=r"config.yaml"):
+        run(tmp_path, resume=True)
+    with pytest.raises(RunFolderError, match=r"config.yaml"):
+        held_config(tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == text
+
+
+def test_journal_without_configuration(tmp_path: Path) -> None:
+    run(tmp_path)
+    (tmp_path / "config.yaml").unlink()
+    with pytest.raises(RunFolderError, match=r"holds a journal without config.yaml; restore it"):
+        run(tmp_path)
+    with pytest.raises(RunFolderError, match=r"there is no run in .* to resume; without --resume one is begun there"):
+        held_config(tmp_path)
+
+
+def test_damaged_journal(tmp_path: Path) -> None:
+    run(tmp_path)
+    path = tmp_path / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + "rubbish\n" + lines[2])
+    with pytest.raises(RunFolderError, match="line 2 is damaged"):
+        run(tmp_path, resume=True)
+
+
+def test_free_folder(tmp_path: Path) -> None:
+    config = RunConfig(**SMALL | {"selector": ["random", "core-gcn:graph=knn,k=5"]})
+    stem = "digits-small-cnn-random-core-gcn_graph=knn_k=5"
+    assert free_folder(config, tmp_path, resume=False) == tmp_path / stem
+    with pytest.raises(RunFolderError, match=r"there is no run in .*random.* to resume; name its folder with --out"):
+        free_folder(config, tmp_path, resume=True)
+    for name in (stem, f"{stem}-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
+    assert free_folder(config, tmp_path, resume=False) == tmp_path / f"{stem}-3"
+    assert free_folder(config, tmp_path, resume=True) == tmp_path / f"{stem}-2"
