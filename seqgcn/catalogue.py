@@ -31,7 +31,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "random": Entry("seqgcn.selectors:Random", "uniformly random, without replacement"),
     },
     "learner": {
-        "small-cnn": Entry("seqgcn.learners:SmallCNNClassifier", "four convolutions, Adam; fast on a CPU"),
+        "small-cnn": Entry("seqgcn.learners:SmallCNNClassifier", "three convolutions, Adam; fast on a CPU"),
         "resnet18": Entry("seqgcn.learners:ResNet18Classifier", "CIFAR ResNet-18 with the paper's recipe"),
     },
     "dataset": {

@@ -1,5 +1,6 @@
 """Checks of what users pass in; each returns the checked value or raises an `ArgumentError` that names it."""
 
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -134,7 +135,7 @@ def check_number(
     Raises:
         ArgumentError: Not a number, or outside.
     """
-    ok = isinstance(value, int | float) and not isinstance(value, bool)
+    ok = isinstance(value, Real) and not isinstance(value, bool)
     ok = ok and (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
     if not ok or value == float("inf"):
         interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
@@ -142,15 +143,32 @@ def check_number(
     return float(value)
 
 
-def check_positive_int(name: str, value: Any) -> int:
-    """Whole number of at least 1.
+def check_whole(name: str, value: Any, *, low: int = 1) -> int:
+    """Whole number of at least `low`, Python's or NumPy's.
 
     Raises:
         ArgumentError: Anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return value
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
+        raise ArgumentError(f"{name} must be a whole number of at least {low}, got {value!r}")
+    return int(value)
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Raise an `ArgumentError` unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name} must be True or False, got {value!r}")
+
+
+def same_device(tensor: Tensor, mask: Tensor, name: str) -> Tensor:
+    """The tensor, which must lie where the pool's mask does.
+
+    Raises:
+        ArgumentError: They lie on different devices.
+    """
+    if tensor.device != mask.device:
+        raise ArgumentError(f"{name} is on {tensor.device}, data.train_mask on {mask.device}; use data.to(device)")
+    return tensor
 
 
 def _describe(value: Any) -> str:

@@ -74,7 +74,7 @@ def k_center(
     if candidates is None:
         allowed = torch.ones(n, dtype=torch.bool, device=points.device)
     else:
-        allowed = check_mask(candidates, "candidates", n).clone()
+        allowed = check_mask(candidates, "candidates", n).to(points.device, copy=True)
     allowed[centres] = False
     pool = allowed.nonzero().squeeze(1)
     if isinstance(budget, bool) or not isinstance(budget, int) or not 0 <= budget <= len(pool):
@@ -96,6 +96,12 @@ def k_center(
             progress("k-center", 1, budget)
     while len(picks) < budget:
         pick, distance = search.farthest()
+        if distance <= 0:
+            # Every point left lies on a centre: nothing changes any more, and index order decides.
+            rest = (search.bound >= 0).nonzero().squeeze(1)[: budget - len(picks)].tolist()
+            picks += rest
+            distances += [0.0] * len(rest)
+            break
         search.take(pick)
         picks.append(pick)
         distances.append(distance)
@@ -172,19 +178,16 @@ class _LazySearch:
         self.rows = self.points[self.pool[self.active]]
         self.exact = self.bound[self.active]
         self.best_outside = float(outside.max())
-        if best <= 0:
-            # Every point left lies on a centre. Nothing changes any more, so index order decides at once.
-            self.best_outside = float("inf")
-            self.active = self.active[:0]
-            return int((self.bound >= 0).nonzero()[0]), 0.0
         slot = int(self.exact.argmax())
         return int(self.active[slot]), best
 
     def _catch_up(self, chosen: Tensor) -> None:
         """Distances of the chosen points to the new centres they have missed."""
-        missed = int(self.seen[chosen].min()) if len(chosen) else 0
         chosen = chosen[self.bound[chosen] >= 0]
-        if missed == len(self.centres) or not len(chosen):
+        if not len(chosen):
+            return
+        missed = int(self.seen[chosen].min())
+        if missed == len(self.centres):
             return
         centres = self.points[self.pool[torch.tensor(self.centres[missed:], device=self.pool.device)]]
         block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], len(centres)))

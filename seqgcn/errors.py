@@ -33,9 +33,5 @@ class TrainingError(SeqGCNError, RuntimeError):
     """Training broke down (the loss became NaN or infinite)."""
 
 
-class MissingPackageError(SeqGCNError, ImportError):
-    """An optional package is needed for what was asked."""
-
-
 class SeqGCNWarning(UserWarning):
     """Something was decided on the user's behalf that they may want to know."""

@@ -284,7 +284,8 @@ def compare(
     own = areas.pop(baseline)
     differences = {name: _differences(name, runs, baseline, own) for name, runs in areas.items()}
     raw = {name: wilcoxon_p(differences[name]) for name in confirmatory if len(differences[name]) >= MIN_SEEDS_FOR_P}
-    adjusted = holm(raw)
+    # All named comparisons count in the correction, also those without enough seeds yet.
+    adjusted = holm({**dict.fromkeys(confirmatory, 1.0), **raw})
     mean, std = _mean_std(list(own.values()))
     rows = [Comparison(selector=baseline, seeds=len(own), aubc_mean=mean, aubc_std=std, difference=0.0)]
     for name, runs in areas.items():
@@ -301,7 +302,7 @@ def compare(
                 standard_error=None if spread is None else spread / math.sqrt(n),
                 interval=None if n < 2 else bootstrap_interval(differences[name]),
                 p_value=raw.get(name),
-                p_holm=adjusted.get(name),
+                p_holm=adjusted[name] if name in raw else None,
                 confirmatory=name in confirmatory,
             )
         )

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from sklearn.base import clone
 from torch_geometric.data import Data
 
 import seqgcn
-from seqgcn.checks import check_positive_int
+from seqgcn.checks import check_whole
 from seqgcn.datasets.base import ImageDataset
 from seqgcn.errors import ArgumentError, RunFolderError, SeqGCNError
 from seqgcn.files import write_bytes
@@ -28,7 +28,7 @@ from seqgcn.training import Progress
 
 
 class ActiveLearning:
-    """Label `budget` more items in each cycle, chosen by the selector; an iterator of cycle records.
+    """Label `budget` more items in each cycle, chosen by the selector; iterating gives a record a cycle.
 
     Every cycle trains a fresh learner on what is labelled, measures it on the test part, lets it describe the
     pool and asks the selector for the next items. Cycle 0 has only the initial labels; the last cycle picks
@@ -82,11 +82,14 @@ class ActiveLearning:
                     f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
                 )
             learner = clone(learner).set_params(warm_start=True)
+        if learner.get_params().get("num_classes", ...) is None:
+            # The first labels need not hold every class.
+            learner = clone(learner).set_params(num_classes=len(dataset.classes))
         self.dataset, self.learner, self.selector = dataset, learner, selector
-        self.budget = check_positive_int("budget", budget)
-        self.cycles = check_positive_int("cycles", cycles)
-        self.initial = self.budget if initial is None else check_positive_int("initial", initial)
-        self.subset = None if subset is None else check_positive_int("subset", subset)
+        self.budget = check_whole("budget", budget)
+        self.cycles = check_whole("cycles", cycles)
+        self.initial = self.budget if initial is None else check_whole("initial", initial)
+        self.subset = None if subset is None else check_whole("subset", subset)
         self.seed, self.warm_start, self.journal, self.progress = seed, warm_start, journal, progress
         size, wanted = len(dataset.train), self.initial + self.cycles * self.budget
         if wanted > size:
@@ -137,7 +140,7 @@ class ActiveLearning:
                 description = Data()
                 if selector.needs:
                     description = learner.describe(train.inputs[n_id], selector.needs, progress=self.progress)
-                data = pool.as_data(n_id, description)
+                data = pool.as_data(n_id, description).to(_device(learner))
             with _timed(seconds, "select"):
                 selection = selector.select(data, self.budget, progress=self.progress)
                 picks, scores = pool.ids_of(selection, data), selection.score.double().tolist()
@@ -149,7 +152,7 @@ class ActiveLearning:
             metric=metric,
             seconds=seconds,
             seeds=seeds,
-            environment=environment(self.learner),
+            environment={**environment(self.learner), "setup": self._setup()},
         )
 
     def _replay(self, pool: Pool) -> list[CycleRecord]:
@@ -164,6 +167,10 @@ class ActiveLearning:
                     raise ArgumentError("another number of cycles or picks")
                 if list(record.labelled) != pool.labelled.tolist():
                     raise ArgumentError("other labelled items")
+                if record.seeds.get("run") != self.seed:
+                    raise ArgumentError(f"seed {record.seeds.get('run')}")
+                if record.environment.get("setup", self._setup()) != self._setup():
+                    raise ArgumentError("another selector, learner or data set")
                 pool.reveal(record.picks, cycle=number + 1)
             except (ArgumentError, TypeError) as error:
                 raise RunFolderError(
@@ -171,6 +178,15 @@ class ActiveLearning:
                     f"configuration ({error}); start in another folder"
                 ) from error
         return records
+
+    def _setup(self) -> dict[str, Any]:
+        """What a journal's lines must agree in; the device may change, and seeds are recorded apart."""
+        parameters = {k: repr(v) for k, v in self.learner.get_params().items() if k not in ("seed", "device")}
+        return {
+            "data": self.dataset.fingerprint,
+            "selector": repr(self.selector),
+            "learner": {"class": type(self.learner).__name__, **parameters},
+        }
 
     def _weights(self, journal: Journal, cycle: int) -> Path:
         return journal.path.with_name(f"learner-{cycle}.pt")
@@ -204,15 +220,26 @@ class ActiveLearning:
 
 def environment(learner: Learner) -> dict[str, Any]:
     """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
-    packages = ("torch", "torch-geometric", "numpy", "scikit-learn")
-    device = resolve_device(str(learner.get_params().get("device") or "cpu"))
+    packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
+    device = _device(learner)
     return {
         "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
-        | {name: version(name) for name in packages},
+        | {name: _version(name) for name in packages},
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
     }
+
+
+def _device(learner: Learner) -> torch.device:
+    return resolve_device(str(learner.get_params().get("device") or "cpu"))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 @contextmanager

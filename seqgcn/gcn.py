@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from seqgcn.checks import check_number, check_positive_int
-from seqgcn.graph import Graph, LowRankAdjacency, unit_rows
+from seqgcn.checks import check_number, check_whole
+from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.graph import Graph, LowRankAdjacency, normalise_edges, unit_rows
 from seqgcn.seeding import seeded
 from seqgcn.training import Progress, train
 
@@ -47,9 +48,9 @@ class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyp
 class ConfidenceGCN(nn.Module):
     r"""Confidence that a node is labelled (Caramalau et al., CVPR 2021, equation 4).
 
-    .. math:: f = \sigma(z), \qquad z = A \, \mathrm{relu}(A X W_1 + b_1) W_2 + b_2
+    .. math:: f = \sigma(z), \qquad z = A \, \mathrm{relu}(A \hat X W_1 + b_1) W_2 + b_2
 
-    with dropout after the relu.
+    with :math:`\hat X` the features scaled to length 1, and dropout after the relu.
 
     Args:
         in_channels: d, size of the features.
@@ -57,7 +58,8 @@ class ConfidenceGCN(nn.Module):
         dropout: Probability of dropping a hidden unit in training, in steps of 1/65,536.
 
     Shapes:
-        - **input:** features `[n, in_channels]`, a normalised graph over n nodes
+        - **input:** features `[n, in_channels]`; a graph over the n nodes: `LowRankAdjacency`, `EdgeList`, or an
+          `edge_index` `[2, edges]`, which is given self-loops and the GCN's normalisation
         - **output:** logits z `[n]`, hidden features after the relu `[n, hidden_channels]`
 
     Raises:
@@ -66,8 +68,8 @@ class ConfidenceGCN(nn.Module):
 
     def __init__(self, in_channels: int, hidden_channels: int = 128, dropout: float = 0.3) -> None:
         super().__init__()
-        check_positive_int("in_channels", in_channels)
-        check_positive_int("hidden_channels", hidden_channels)
+        check_whole("in_channels", in_channels)
+        check_whole("hidden_channels", hidden_channels)
         check_number("dropout", dropout, low=0, high=1, open_high=True)
         self.conv1 = GraphConvolution(in_channels, hidden_channels)
         self.conv2 = GraphConvolution(hidden_channels, 1)
@@ -78,9 +80,11 @@ class ConfidenceGCN(nn.Module):
         self.conv1.reset_parameters()
         self.conv2.reset_parameters()
 
-    def forward(self, x: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, graph: Graph | Tensor) -> tuple[Tensor, Tensor]:
         """Logits and hidden features of every node."""
-        return self.classify(self.conv1.spread(x, graph), graph)
+        if isinstance(graph, Tensor):
+            graph = normalise_edges(graph, None, x)
+        return self.classify(self.conv1.spread(unit_rows(x)[0], graph), graph)
 
     def classify(self, spread_x: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
         """`forward` from :math:`A X`, which is constant while training and need be computed once only."""
@@ -161,7 +165,13 @@ def fit_confidence(
         seed: Of the initial weights and of dropout.
         model: Continue from this network instead of a new one; it is trained in place.
         progress: Told about every epoch, as stage `"gcn"`.
+
+    Raises:
+        ArgumentError: No node is labelled.
+        TrainingError: Training diverged.
     """
+    if not labelled.any():
+        raise ArgumentError("the confidence network needs at least one labelled node")
     with seeded(seed, x.device):
         if model is None:
             model = ConfidenceGCN(x.shape[1], hidden_channels, dropout).to(x)
@@ -187,6 +197,8 @@ def fit_confidence(
         model.eval()
         with torch.no_grad():
             logit, hidden = model.classify(spread_x, graph)
+    if not logit.isfinite().all():
+        raise TrainingError("gcn: the last step diverged; lower the learning rate")
     return ConfidenceFit(confidence=logit.sigmoid(), logit=logit, features=hidden, loss=history, model=model)
 
 

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.transforms import BaseTransform
 
-from seqgcn.checks import check_choice, check_edges, check_features, check_mask, check_positive_int, name_rows
+from seqgcn.checks import check_choice, check_edges, check_features, check_mask, check_whole, name_rows
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
@@ -171,7 +171,8 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
 
     `"similarity"` attaches the paper's fully connected graph as ``data.adjacency`` (a `LowRankAdjacency`);
     `"knn"` attaches the undirected graph of the k nearest neighbours by cosine as ``data.edge_index``, through
-    FAISS if it is installed, else scikit-learn. All-zero rows stay isolated in both.
+    FAISS if it is installed, else scikit-learn. All-zero rows stay isolated in both. A selector with `graph="auto"`
+    prefers an `edge_index` the data has already to the similarity graph attached here.
 
     Args:
         method: `"similarity"` or `"knn"`.
@@ -199,7 +200,7 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
         check_choice("similarity", similarity, ("auto", "cosine", "shifted"))
         check_choice("normalize", normalize, ("column", "row"))
         self.method = method
-        self.k = check_positive_int("k", k)
+        self.k = check_whole("k", k)
         self.similarity: Similarity = similarity
         self.normalize: Normalize = normalize
 
@@ -294,7 +295,8 @@ def graph_of(
         return normalise_edges(knn_edges(x, k), None, x)
     attached = data.get("adjacency")
     if method == "auto" and isinstance(attached, LowRankAdjacency):
-        if attached.describes(x):
+        # A graph made under inference mode cannot take part in training.
+        if attached.describes(x) and not attached.factor.is_inference():
             return attached.to(x)
         similarity, normalize = attached.requested, attached.normalize
     return LowRankAdjacency(x, similarity=similarity, normalize=normalize)
@@ -316,8 +318,8 @@ def to_networkx(
         max_nodes: Largest similarity graph that is written out.
 
     Raises:
-        ArgumentError: A similarity graph of more than `max_nodes` nodes, `confidence` of another length, or
-            edges that do not fit the nodes.
+        ArgumentError: A similarity graph of more than `max_nodes` nodes, `confidence` of another length,
+            `picked` that are no node indices, or edges that do not fit the nodes.
     """
     n = len(check_mask(data.get("train_mask"), "data.train_mask"))
     if confidence is not None and confidence.shape != (n,):
@@ -328,6 +330,8 @@ def to_networkx(
         if values is not None:
             nx.set_node_attributes(graph, dict(enumerate(values.tolist())), name)
     if picked is not None:
+        if picked.dim() != 1 or picked.dtype != torch.int64 or not bool(((picked >= 0) & (picked < n)).all()):
+            raise ArgumentError(f"picked must hold node indices from 0 to {n - 1}, int64 [b]; pass selection.index")
         nx.set_node_attributes(graph, dict.fromkeys(picked.tolist(), True), "picked")
     edges = _edges_of(data)
     if edges is not None:

@@ -70,7 +70,7 @@ class Journal:
         """All whole records; a torn last line (the process died while writing) is passed over.
 
         Raises:
-            RunFolderError: The file cannot be read, or a line before the last is damaged.
+            RunFolderError: The file cannot be read, or a whole line is damaged.
         """
         return self._read()[0]
 
@@ -127,15 +127,13 @@ class Journal:
         records: list[CycleRecord] = []
         end = 0
         for number, line in enumerate(data.splitlines(keepends=True), start=1):
+            if not line.endswith(b"\n"):
+                break
             try:
-                if not line.endswith(b"\n"):
-                    raise ValueError("no newline")
                 records.append(CycleRecord.from_line(line.decode()))
             except (ValueError, TypeError) as error:
-                if end + len(line) < len(data):
-                    raise RunFolderError(
-                        f"{self.path}, line {number} is damaged ({error}); restore the file, or start in another folder"
-                    ) from error
-                break
+                raise RunFolderError(
+                    f"{self.path}, line {number} is damaged ({error}); restore the file, or start in another folder"
+                ) from error
             end += len(line)
         return records, end, len(data)

@@ -79,7 +79,7 @@ class Pool:
     @staticmethod
     def ids_of(selection: Selection, data: Data) -> list[int]:
         """Item ids of the selected nodes, best first."""
-        ids: list[int] = data.n_id[selection.index.cpu()].tolist()
+        ids: list[int] = data.n_id.cpu()[selection.index.cpu()].tolist()
         return ids
 
     def _mask(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -94,11 +95,13 @@ class RunSet:
         # Whatever is wrong with the configuration is found before any data is read or any file written.
         self.resolved = {spec.text: resolve(config, spec) for spec in specs}
         self.selectors = {spec.text: self._selector(spec) for spec in specs}
-        resolve_device(config.device)
+        with _as_config_errors():
+            resolve_device(config.device)
         self._check_learner()
         self.dataset = self._load_dataset()
-        for run in self.runs:
-            self._loop(run)
+        with _as_config_errors():
+            for run in self.runs:
+                self._loop(run)
         self._claim(resume)
 
     def __iter__(self) -> Iterator[Event]:
@@ -110,7 +113,7 @@ class RunSet:
     def _run(self, run: Run) -> Iterator[Event]:
         known = len(run.journal.recover())
         loop = self._loop(run)
-        if known:
+        if 0 < known <= self.config.cycles:
             self._compare_environments(run, loop.learner)
         with _finally(lambda: self._draw(run)):
             for number, record in enumerate(loop):
@@ -156,28 +159,28 @@ class RunSet:
             write_text(self.folder / COMPARISON, f"{self.title}\n\n{table}\n")
 
     def _load_dataset(self) -> ImageDataset:
-        name = self.config.dataset
+        name, root = self.config.dataset, self.config.root
         values = next(iter(self.resolved.values()))["dataset"]
-        if name != "digits":
-            if self.config.root is None:
+        component = load("dataset", name)
+        if "root" in inspect.signature(component).parameters:
+            if root is None:
                 raise ConfigError(f"the data set {name} needs --root DIR, the folder that holds its files")
-            values = {"root": self.config.root, **values}
-        dataset: ImageDataset = load("dataset", name)(**values)
-        return dataset.limit(self.config.pool_size, self.config.test_size)
+            values = {"root": root, **values}
+        elif root is not None:
+            raise ConfigError(f"the data set {name} reads no files; leave --root out")
+        with _as_config_errors():
+            dataset: ImageDataset = component(**values)
+            return dataset.limit(self.config.pool_size, self.config.test_size)
 
     def _selector(self, spec: SelectorSpec) -> Selector:
-        try:
+        with _as_config_errors(f"{spec.text}: "):
             selector: Selector = load("selector", spec.name)(**self.resolved[spec.text]["selector"])
-        except ArgumentError as error:
-            raise ConfigError(f"{spec.text}: {error}") from error
         return selector
 
     def _check_learner(self) -> None:
         values = next(iter(self.resolved.values()))["learner"]
-        try:
+        with _as_config_errors(f"{self.config.learner}: "):
             load("learner", self.config.learner)(**values).check_parameters()
-        except ArgumentError as error:
-            raise ConfigError(f"{self.config.learner}: {error}") from error
 
     def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
         """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
@@ -213,8 +216,10 @@ class RunSet:
                         f"{folder} holds a run already: go on with --resume, or name another folder with --out"
                     )
                 _check_same(path, document)
-            elif (folder / JOURNAL).exists():
-                raise RunFolderError(f"{folder} holds a journal without {CONFIG}; restore it, or name another folder")
+                continue
+            for name in (JOURNAL, CURVE, COMPARISON):
+                if (folder / name).exists():
+                    raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
         for folder, document in documents.items():
             if not (folder / CONFIG).exists():
                 try:
@@ -224,7 +229,7 @@ class RunSet:
                 write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
 
     def _compare_environments(self, run: Run, learner: Learner) -> None:
-        then, now = _flat(run.journal.read()[-1].environment), _flat(environment(learner))
+        then, now = _unnested(run.journal.read()[-1].environment), _unnested(environment(learner))
         changed = [f"{key} was {then.get(key)}, is {now[key]}" for key in now if now[key] != then.get(key)]
         if changed:
             self.say(
@@ -274,8 +279,8 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
     if not isinstance(held, dict):
         raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
     # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
-    now = _flat(yaml.safe_load(yaml.safe_dump(document)))
-    held = _flat(held)
+    now = _unnested(yaml.safe_load(yaml.safe_dump(document)))
+    held = _unnested(held)
     keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
     if keys == [FINGERPRINT]:
         raise RunFolderError(
@@ -286,12 +291,21 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
         raise RunFolderError(f"{path.parent} holds another configuration ({changes}); name another folder with --out")
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+def _unnested(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same with the items of its mappings in their place."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= value if isinstance(value, dict) else {key: value}
     return flat
+
+
+@contextmanager
+def _as_config_errors(prefix: str = "") -> Iterator[None]:
+    """An argument that came from the configuration is the configuration's error."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise ConfigError(f"{prefix}{error}") from error
 
 
 @contextmanager

@@ -35,6 +35,13 @@ class Toy(ImageDataset):
         )
 
 
+class ToyFiles(Toy):
+    """The same, as if it were read from files."""
+
+    def __init__(self, root: str, noise: int = 120) -> None:
+        super().__init__(noise)
+
+
 class FakeLearner(BaseEstimator):
     """Nearest class mean, with a little noise of its seed; `warm_start` mixes the last fit's means in."""
 
@@ -112,6 +119,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Toy], type[FakeLearner]
     """The fakes in place of the default data set and learner, and text in place of pictures."""
     module = FakeLearner.__module__
     monkeypatch.setitem(CATALOGUE["dataset"], "digits", Entry(f"{module}:Toy", "a toy"))
+    monkeypatch.setitem(CATALOGUE["dataset"], "mnist", Entry(f"{module}:ToyFiles", "a toy of files"))
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry(f"{module}:FakeLearner", "a fake"))
 
     def write_counts(curves: Any, path: Path, *, title: str) -> None:

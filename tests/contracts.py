@@ -140,6 +140,13 @@ def permuting_the_nodes_permutes_the_picks(make: Make) -> None:
     torch.testing.assert_close(again.score, selection.score)
 
 
+def mixed_precision_around_it_changes_nothing(make: Make) -> None:
+    data = pool(dtype=torch.float32)
+    expected = make().select(data, BUDGET)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert same(make().select(data, BUDGET), expected)
+
+
 def other_attributes_and_gradients_change_nothing(make: Make) -> None:
     data = pool()
     expected = make().select(only_needed(make, data), BUDGET)
@@ -315,6 +322,7 @@ CONTRACTS: list[Contract] = [
     details_are_plain_tensors,
     no_budget_gives_no_picks,
     the_same_seed_gives_the_same_picks,
+    mixed_precision_around_it_changes_nothing,
     other_attributes_and_gradients_change_nothing,
     half_precision_is_taken_as_single,
     progress_only_listens,

@@ -122,8 +122,8 @@ def test_wrong_command_line(capsys: pytest.CaptureFixture[str], arguments: tuple
         (("--dataset", "cifar10", "--root", "."), 1, "CIFAR-10 is not complete"),
         (("--dataset", "mnist", "--root", "."), 1, "train-images-idx3-ubyte"),
         (("--dataset", "image-folder", "--root", "."), 1, ""),
-        (("--budget", "30"), 1, "30 initial labels and 8 cycles of 30 need 270 items, but Toy has 60"),
-        (("--device", "abacus"), 1, "device 'abacus' cannot be used here"),
+        (("--budget", "30"), 2, "30 initial labels and 8 cycles of 30 need 270 items, but Toy has 60"),
+        (("--device", "abacus"), 2, "device 'abacus' cannot be used here"),
         (("--resume",), 1, "there is no run in runs/digits-small-cnn-core-gcn to resume; name its folder with --out"),
         (("--resume", "--out", "typo"), 1, "there is no run in typo to resume"),
     ],
@@ -207,10 +207,11 @@ def test_several_runs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("fakes")
 def test_yaml_and_command_line_together(tmp_path: Path) -> None:
-    values = {"selector": "random", "budget": 3, "cycles": 2, "seed": 5, "set": {"learner": {"noise": 2}}}
+    settings = {"learner": {"noise": 2}, "dataset": {"noise": 100}}
+    values = {"selector": "random", "budget": 3, "cycles": 2, "seed": 5, "set": settings}
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(values))
     command = ["run", "--quiet", "--config", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "run")]
-    assert main([*command, "--budget", "4", "--set", "dataset.noise=100", "--set", "learner.noise=3"]) == 0
+    assert main([*command, "--budget", "4", "--set", "learner.noise=3"]) == 0
     held = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (held["budget"], held["cycles"], held["seeds"], held["selector"]) == (4, 2, [5], ["random"])
     assert held["set"] == {"learner.noise": 3.0, "dataset.noise": 100}
@@ -284,6 +285,10 @@ def test_other_conditions_are_said(
     command = ["run", *SMALL, "--out", str(tmp_path), "--quiet"]
     assert main(command) == 0
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
+    assert main([*command, "--resume"]) == 0
+    assert capsys.readouterr().err == ""
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
     assert main([*command, "--resume"]) == 0
     assert "results may differ in the last bits: threads was 1, is 7" in capsys.readouterr().err
 

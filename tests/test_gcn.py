@@ -59,13 +59,14 @@ def test_the_network_is_its_formula_on_every_graph(kind: str) -> None:
     graph, matrix = graphs()[kind]
     x, model = features(), network()
     w1, b1, w2, b2 = model.conv1.lin.weight, model.conv1.bias, model.conv2.lin.weight, model.conv2.bias
-    hidden = (matrix @ x @ w1.T + b1).relu()
+    unit = x / x.norm(dim=1, keepdim=True)
+    hidden = (matrix @ unit @ w1.T + b1).relu()
     logit = (matrix @ hidden @ w2.T + b2).squeeze(1)
     for mode in (True, False):
         model.train(mode)
         mine = model(x, graph)
         torch.testing.assert_close(mine, (logit, hidden), rtol=1e-12, atol=1e-12)
-    theirs = model.conv2(model.conv1(x, graph).relu(), graph).squeeze(1)
+    theirs = model.conv2(model.conv1(unit, graph).relu(), graph).squeeze(1)
     torch.testing.assert_close(mine[0], theirs, rtol=1e-12, atol=1e-12)
 
 
@@ -76,7 +77,8 @@ def test_gradients_are_those_of_the_formula(kind: str) -> None:
     parameters = list(model.parameters())
     mine = torch.autograd.grad(model(x, graph)[0].square().sum(), parameters)
     b1, w1, b2, w2 = parameters
-    logit = matrix @ (matrix @ x @ w1.T + b1).relu() @ w2.T + b2
+    unit = x / x.norm(dim=1, keepdim=True)
+    logit = matrix @ (matrix @ unit @ w1.T + b1).relu() @ w2.T + b2
     theirs = torch.autograd.grad(logit.square().sum(), parameters)
     torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
 
@@ -274,3 +276,26 @@ def test_initial_weights_are_those_drawn_under_the_seed() -> None:
         model = ConfidenceGCN(D, 6, 0.0).double()
     by_hand, by_seed = fit(model=model, dropout=0.0, seed=3), fit(dropout=0.0, seed=3)
     assert torch.equal(by_hand.logit, by_seed.logit)
+
+
+def test_the_network_takes_plain_edges() -> None:
+    x, model = features(), network()
+    edge_index = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+    torch.testing.assert_close(model(x, edge_index), model(x, normalise_edges(edge_index, None, x)))
+
+
+def test_the_fitted_network_gives_the_fit() -> None:
+    x, (graph, _) = features(), graphs()["similarity"]
+    labelled = torch.arange(len(x)) < 3
+    fit = fit_confidence(x, graph, labelled, ~labelled, epochs=3)
+    with torch.no_grad():
+        torch.testing.assert_close(fit.model(x, graph), (fit.logit, fit.features))
+
+
+def test_a_last_step_that_diverges_is_an_error() -> None:
+    x, (graph, _) = features(), graphs()["similarity"]
+    labelled = torch.arange(len(x)) < 3
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        fit_confidence(x, graph, labelled, ~labelled, epochs=1, lr=1e300)
+    with pytest.raises(ArgumentError, match="at least one labelled node"):
+        fit_confidence(x, graph, labelled & False, ~labelled)

@@ -100,11 +100,20 @@ def test_torn_last_line_at_every_byte(journal: Journal) -> None:
     assert journal.path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("tail", [b"\0\0\0\0", b"\0\0\n", b"\xff\xfe\n", b"{}\n", b"[1]\n", b"null\n"])
-def test_rubbish_for_a_last_line(journal: Journal, tail: bytes) -> None:
+@pytest.mark.parametrize("tail", [b"\0\0\0\0", b"\xff\xfe", b"{}", b"[1]", b"null"])
+def test_rubbish_for_a_torn_last_line(journal: Journal, tail: bytes) -> None:
     whole = journal.path.read_bytes()
     journal.path.write_bytes(whole + tail)
     assert len(journal.recover()) == 3
+    assert journal.path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("line", [b"\0\0\n", b"\xff\xfe\n", b"{}\n", b"[1]\n", b"null\n"])
+def test_a_whole_last_line_that_is_damaged_is_not_dropped(journal: Journal, line: bytes) -> None:
+    whole = journal.path.read_bytes() + line
+    journal.path.write_bytes(whole)
+    with pytest.raises(RunFolderError, match="line 4 is damaged"):
+        journal.recover()
     assert journal.path.read_bytes() == whole
 
 

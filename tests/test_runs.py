@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from seqgcn.config import RunConfig, read_config
-from seqgcn.errors import ArgumentError, ConfigError, RunFolderError
+from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.runs import RunSet, compare_with_random, curve_of, free_folder, held_config
 
@@ -163,9 +163,14 @@ def test_resume_where_the_data_have_changed(tmp_path: Path, fakes: Any, monkeypa
     assert content(tmp_path) == before
 
 
-def test_root_and_device_may_change(tmp_path: Path) -> None:
+def test_device_may_change(tmp_path: Path) -> None:
     run(tmp_path, SMALL | {"device": "cpu"})
-    assert len(run(tmp_path, SMALL | {"device": "auto", "root": "elsewhere"}, resume=True)) == 4
+    assert len(run(tmp_path, SMALL | {"device": "auto"}, resume=True)) == 4
+
+
+def test_root_of_a_data_set_without_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="reads no files; leave --root out"):
+        run(tmp_path, SMALL | {"root": "elsewhere"})
 
 
 def test_other_conditions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +180,10 @@ def test_other_conditions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert said == []
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     monkeypatch.setattr("seqgcn.__version__", "9.9")
+    run(tmp_path, resume=True, say=said.append)
+    assert said == []  # nothing was left to compute
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
     run(tmp_path, resume=True, say=said.append)
     assert len(said) == 1
     assert "resumed under other conditions, so results may differ in the last bits" in said[0]
@@ -190,6 +199,7 @@ def test_interrupted_and_resumed(
 ) -> None:
     values = SMALL | {"warm_start": warm_start}
     run(tmp_path / "whole", values)
+    assert ("learner-3.pt" in content(tmp_path / "whole")) == warm_start
     fail_at_fit(number, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken", values)
@@ -242,25 +252,41 @@ def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "message"),
+    ("changes", "message"),
     [
-        ({"selector": ["magrin"]}, ConfigError, "did you mean margin"),
-        ({"set": {"selector.k": 3}}, ConfigError, "margin has no parameter 'k'"),
-        ({"selector": ["core-gcn:k=0"]}, ConfigError, "core-gcn:k=0: k must be a whole number"),
-        ({"set": {"learner.noise": -1}}, ConfigError, "small-cnn: noise must not be negative"),
-        ({"dataset": "cifar10"}, ConfigError, "the data set cifar10 needs --root DIR"),
-        ({"device": "abacus"}, ArgumentError, "device 'abacus' cannot be used here"),
-        ({"budget": 16}, ArgumentError, "16 initial labels and 3 cycles of 16 need 64 items, but Toy has 60"),
-        ({"subset": 2}, ArgumentError, "subset"),
-        ({"pool_size": 61}, ArgumentError, "pool size must be between 1 and 60"),
+        ({"selector": ["magrin"]}, "did you mean margin"),
+        ({"set": {"selector.k": 3}}, "margin has no parameter 'k'"),
+        ({"selector": ["core-gcn:k=0"]}, "core-gcn:k=0: k must be a whole number"),
+        ({"set": {"learner.noise": -1}}, "small-cnn: noise must not be negative"),
+        ({"dataset": "cifar10"}, "the data set cifar10 needs --root DIR"),
+        ({"root": "here"}, "the data set digits reads no files; leave --root out"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"budget": 16}, "16 initial labels and 3 cycles of 16 need 64 items, but Toy has 60"),
+        ({"subset": 2}, "subset"),
+        ({"pool_size": 61}, "pool size must be between 1 and 60"),
     ],
 )
 def test_what_is_wrong_is_found_before_anything_is_written(
-    tmp_path: Path, changes: dict[str, Any], kind: type[Exception], message: str
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(kind, match=message):
+    with pytest.raises(ConfigError, match=message):
         RunSet(RunConfig(**SMALL | changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_learners_are_told_the_device_and_the_classes(
+    tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int]] = []
+    fit = fakes[1].fit
+
+    def spy(self: Any, *arguments: Any, **options: Any) -> Any:
+        told.append((self.device, self.num_classes))
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(fakes[1], "fit", spy)
+    run(tmp_path, SMALL | {"device": "cpu:0"})
+    assert set(told) == {("cpu:0", 4)}
 
 
 def test_limits(tmp_path: Path) -> None:
@@ -289,7 +315,7 @@ def test_damaged_configuration(tmp_path: Path, text: str) -> None:
 def test_journal_without_configuration(tmp_path: Path) -> None:
     run(tmp_path)
     (tmp_path / "config.yaml").unlink()
-    with pytest.raises(RunFolderError, match=r"holds a journal without config.yaml; restore it"):
+    with pytest.raises(RunFolderError, match=r"holds journal.jsonl without config.yaml; restore it"):
         run(tmp_path)
     with pytest.raises(RunFolderError, match=r"there is no run in .* to resume; without --resume one is begun there"):
         held_config(tmp_path)

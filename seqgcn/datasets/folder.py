@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from seqgcn.checks import check_number, check_positive_int
+from seqgcn.checks import check_number, check_whole
 from seqgcn.datasets.base import ImageDataset, Split
 from seqgcn.datasets.files import check_root
 from seqgcn.errors import DataFileError
@@ -49,7 +49,7 @@ class ImageFolder(ImageDataset):
 
     def __init__(self, root: str | Path, image_size: int | None = None, test_fraction: float = 0.2) -> None:
         if image_size is not None:
-            check_positive_int("image_size", image_size)
+            check_whole("image_size", image_size)
         check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
         top = check_root(root, "the image folder", "your own collection").resolve()
         folders = _folders(top, top)

@@ -1,5 +1,6 @@
 """Image classifiers as learners."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_choice, check_number, check_positive_int
+from seqgcn.checks import check_choice, check_number, check_whole
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import accuracy
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
@@ -20,7 +21,7 @@ from seqgcn.training import Progress, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is untyped
     """A network trained with cross-entropy on uint8 images; scikit-learn's manners.
 
     Pixels are normalised by the channel means and deviations of the training images. After `fit`, `module_` is
@@ -41,7 +42,7 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         flip: Whether training images are mirrored left-right at random.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
-        precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on a GPU that has bfloat16.
+        precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
         seed: Of initial weights, batch order and augmentation.
     """
 
@@ -69,9 +70,9 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     mean_: Tensor = field(init=False)
     std_: Tensor = field(init=False)
 
+    @abstractmethod
     def build(self, in_channels: int, num_classes: int) -> nn.Module:
         """New network whose forward pass gives embedding and logits."""
-        return SmallCNN(in_channels, num_classes)
 
     def fit(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Self:
         """Train on labelled images.
@@ -166,9 +167,9 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             ArgumentError: One cannot be used.
         """
         for name in ("epochs", "batch_size"):
-            check_positive_int(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         if self.num_classes is not None:
-            check_positive_int("num_classes", self.num_classes)
+            check_whole("num_classes", self.num_classes)
         check_choice("optimizer", self.optimizer, ("sgd", "adam"))
         check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
         check_number("lr", self.lr, low=0, open_low=True)
@@ -178,9 +179,9 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         if not isinstance(self.milestones, list | tuple):
             raise ArgumentError(f"milestones must be a tuple of epochs such as (160,), got {self.milestones!r}")
         for milestone in self.milestones:
-            check_positive_int("milestones", milestone)
+            check_whole("milestones", milestone)
         if self.crop != 0:
-            check_positive_int("crop", self.crop)
+            check_whole("crop", self.crop)
 
     def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> nn.Module:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
@@ -251,9 +252,9 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return torch.optim.SGD(module.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def _autocast(self, device: torch.device) -> torch.autocast:
-        mixed = self.precision == "bfloat16" or (
-            self.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-        )
+        # Older GPUs than Ampere (8.0) only emulate bfloat16, slower than float32.
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        mixed = self.precision == "bfloat16" or (self.precision == "auto" and native)
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
     def _check_fitted(self) -> None:
@@ -269,6 +270,10 @@ class ImageClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 @dataclass(kw_only=True, eq=False, repr=False)
 class SmallCNNClassifier(ImageClassifier):
     """`SmallCNN` with Adam: seconds on a CPU for a few hundred small images. Arguments: `ImageClassifier`."""
+
+    def build(self, in_channels: int, num_classes: int) -> nn.Module:
+        """New network whose forward pass gives embedding and logits."""
+        return SmallCNN(in_channels, num_classes)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -316,3 +321,5 @@ def _check_images(images: Any) -> None:
     if not isinstance(images, Tensor) or images.dim() != 4 or images.dtype != torch.uint8 or len(images) == 0:
         got = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         raise ArgumentError(f"images must be a uint8 tensor [n, channels, height, width], n > 0, got {got}")
+    if min(images.shape[2:]) < 4:
+        raise ArgumentError(f"images must be at least 4 x 4 pixels, got {list(images.shape[2:])}")

@@ -1,14 +1,14 @@
 """What every selector is: a frozen set of parameters with one method, `select`."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_features, check_mask, check_probabilities
+from seqgcn.checks import check_features, check_mask, check_probabilities, check_whole, same_device
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
@@ -54,11 +54,12 @@ class Query:
         x = check_features(self.data.get("x"))
         if len(x) != len(self.labelled):
             raise ArgumentError(f"data.x has {len(x)} rows, but data.train_mask has {len(self.labelled)} entries")
-        return x
+        return same_device(x, self.labelled, "data.x")
 
     def probabilities(self) -> Tensor:
         """The pool's `prob` after its checks, `[n, c]`."""
-        return check_probabilities(self.data.get("prob"), len(self.labelled))
+        prob = check_probabilities(self.data.get("prob"), len(self.labelled))
+        return same_device(prob, self.labelled, "data.prob")
 
     def highest(self, score: Tensor, **details: Tensor) -> Selection:
         """Pick the candidates of the highest scores `[n]`; equals go by the lowest node index."""
@@ -88,13 +89,15 @@ class Selector(ABC):
 
         Raises:
             ArgumentError: The data or the budget cannot be used; the message names what and the way out.
+            TrainingError: A selector that trains diverged.
         """
         labelled = check_mask(data.get("train_mask"), "data.train_mask")
         candidates = ~labelled
         if data.get("pool_mask") is not None:
-            candidates &= check_mask(data.pool_mask, "data.pool_mask", len(labelled))
-        if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
-            raise ArgumentError(f"budget must be a whole number of at least 0, got {budget!r}")
+            candidates &= same_device(
+                check_mask(data.pool_mask, "data.pool_mask", len(labelled)), labelled, "data.pool_mask"
+            )
+        budget = check_whole("budget", budget, low=0)
         available = int(candidates.sum())
         if budget > available:
             raise ArgumentError(f"budget is {budget}, but only {available} nodes are unlabelled and in the pool")
@@ -102,8 +105,9 @@ class Selector(ABC):
         if budget == 0:
             empty = torch.empty(0, device=labelled.device)
             return Selection(index=empty.long(), score=empty)
-        # Some selectors train, also where the caller has switched gradients off.
-        with torch.inference_mode(False):
+        # Some selectors train, also where the caller has switched gradients off; and none may lose digits to the
+        # mixed precision of a caller's own training step.
+        with torch.inference_mode(False), torch.autocast(labelled.device.type, enabled=False):
             return self._answer(query)
 
     @abstractmethod
@@ -113,8 +117,6 @@ class Selector(ABC):
 
 def replace_seed(selector: Selector, seed: int) -> Selector:
     """The same selector with another seed, or itself if nothing in it is random."""
-    from dataclasses import fields, replace
-
     if any(f.name == "seed" for f in fields(selector)):
         changes: dict[str, Any] = {"seed": seed}
         return replace(selector, **changes)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from seqgcn.checks import check_choice, check_number, check_positive_int
+from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.coverage import k_center
 from seqgcn.errors import ArgumentError
 from seqgcn.gcn import ConfidenceFit, fit_confidence
@@ -16,6 +16,8 @@ from seqgcn.selectors.base import Query, Selection, Selector
 @dataclass(frozen=True, kw_only=True)
 class GCNSelector(Selector):
     """What both samplers share: the graph, and the network that learns who is labelled.
+
+    The network reads the features scaled to length 1, whatever the graph.
 
     Args:
         hidden_channels: Size of the GCN's hidden layer.
@@ -50,15 +52,16 @@ class GCNSelector(Selector):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_positive_int("hidden_channels", self.hidden_channels)
-        check_positive_int("epochs", self.epochs)
-        check_positive_int("k", self.k)
+        check_whole("hidden_channels", self.hidden_channels)
+        check_whole("epochs", self.epochs)
+        check_whole("k", self.k)
         if self.patience is not None:
-            check_positive_int("patience", self.patience)
+            check_whole("patience", self.patience)
         check_number("dropout", self.dropout, low=0, high=1, open_high=True)
         check_number("lr", self.lr, low=0, open_low=True)
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("unlabelled_weight", self.unlabelled_weight, low=0)
+        check_whole("seed", self.seed, low=0)
         check_choice("graph", self.graph, ("auto", "similarity", "knn", "edges"))
         check_choice("similarity", self.similarity, ("auto", "cosine", "shifted"))
         check_choice("normalize", self.normalize, ("column", "row"))
@@ -97,8 +100,8 @@ class UncertainGCN(GCNSelector):
     .. math:: \arg\min_{i \in U} \lvert f_i - s_{\mathrm{margin}} \rvert
 
     The paper prints arg max for this (equation 6); its released code takes the nearest, and so does
-    `rule="nearest"`. `rule="farthest"` is the printed rule, kept for the record: in trials it was far worse
-    than random picks.
+    `rule="nearest"`. `rule="farthest"` is the printed rule, kept for the record; benchmarks/evidence shows
+    how it does.
 
     The score is minus the distance to the margin (plus, for `"farthest"`). Details: `confidence` `[n]`,
     `features` `[n, hidden_channels]`, `loss` `[epochs]`. The remaining arguments are those of `GCNSelector`.
@@ -142,6 +145,10 @@ class CoreGCN(GCNSelector):
     """
 
     include_logit: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bool("include_logit", self.include_logit)
 
     def _answer(self, query: Query) -> Selection:
         fit = self._fit(query)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from seqgcn.checks import check_whole
 from seqgcn.seeding import generator
 from seqgcn.selectors.base import Query, Selection, Selector
 
@@ -20,7 +21,12 @@ class Random(Selector):
 
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_whole("seed", self.seed, low=0)
+
     def _answer(self, query: Query) -> Selection:
-        key = torch.rand(len(query.candidates), generator=generator(self.seed, "random"), dtype=torch.float64)
+        key = torch.rand(
+            len(query.candidates), generator=generator(self.seed, "random"), dtype=torch.float64, device="cpu"
+        )
         drawn = query.highest(key.to(query.candidates.device))
         return replace(drawn, score=drawn.score.float())

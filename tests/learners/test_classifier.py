@@ -134,9 +134,21 @@ def test_every_parameter_changes_the_result(images: Tensor, targets: Tensor, cha
     assert bits(small().fit(images, targets)) != bits(small(**changes).fit(images, targets))
 
 
-def test_momentum_changes_sgd(images: Tensor, targets: Tensor) -> None:
-    first, second = (small(optimizer="sgd", momentum=each).fit(images, targets) for each in (0, 0.9))
+@pytest.mark.parametrize(
+    ("name", "values", "beside"),
+    [("momentum", (0, 0.9), {"optimizer": "sgd"}), ("gamma", (0.1, 0.5), {"milestones": (1,)})],
+)
+def test_parameters_that_need_another(
+    images: Tensor, targets: Tensor, name: str, values: tuple[float, float], beside: dict[str, Any]
+) -> None:
+    first, second = (small(**beside, **{name: value}).fit(images, targets) for value in values)
     assert bits(first) != bits(second)
+
+
+def test_the_seed_is_that_of_the_initial_weights_too(images: Tensor, targets: Tensor) -> None:
+    still: dict[str, Any] = {"lr": 1e-12, "weight_decay": 0.0}
+    first, second = (small(seed=seed, **still).fit(images, targets).module_.head.weight for seed in (0, 1))
+    assert not torch.allclose(first, second, atol=1e-3)
 
 
 def test_overfits_eight_images(toy: ImageDataset) -> None:
