@@ -132,7 +132,7 @@ def main() -> None:
         title="Cora, two-layer GCN, 20 labels a cycle",
         configuration={**plan, "seeds": arguments.seeds, "dataset": "Planetoid Cora, public validation and test nodes"},
         confirmatory=CONFIRMATORY,
-        details={"threads": arguments.threads, "device": "cpu"},
+        threads=arguments.threads,
     )
     print(table)
 

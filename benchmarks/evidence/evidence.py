@@ -8,7 +8,6 @@ Runs are kept in runs/evidence/NAME and go on where they stopped; --summary-only
 
 import argparse
 from pathlib import Path
-from statistics import mean
 
 import torch
 import yaml
@@ -24,7 +23,8 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Run and summarise."""
-    arguments = _arguments()
+    parser = _parser()
+    arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     plan = yaml.safe_load((HERE / f"{arguments.name}.yaml").read_text())
     root = {} if arguments.root is None else {"root": arguments.root}
@@ -40,28 +40,24 @@ def main() -> None:
         rows = run.journal.read()
         if len(rows) == config.cycles + 1:
             finished.setdefault(run.spec.text, {})[run.seed] = rows
+    if not finished:
+        parser.exit(1, f"no run in {folder} is finished\n")
     rows = [row for by_seed in finished.values() for cycles in by_seed.values() for row in cycles]
     table = write_result(
         arguments.name,
         {name: {seed: curve_of(cycles) for seed, cycles in by_seed.items()} for name, by_seed in finished.items()},
         claim=plan["claim"],
         title=f"{runs.title}, {len(rows)} trainings",
-        configuration=plan["run"],
+        configuration={**plan["run"], "parameters": runs.resolved},
         confirmatory=plan["confirmatory"],
-        details={
-            "threads": sorted({row.environment["threads"] for row in rows}),
-            "device": sorted({row.environment["device"] for row in rows}),
-            "mean_seconds_per_training": round(mean(row.seconds["train"] for row in rows), 3),
-            "mean_seconds_per_selection": {
-                name: round(mean(row.seconds["select"] for cycles in by_seed.values() for row in cycles[:-1]), 3)
-                for name, by_seed in finished.items()
-            },
-        },
+        threads=max(row.environment["threads"] for row in rows),
+        device=rows[0].environment["device"],
+        note=plan.get("note", ""),
     )
     print(table)
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "name", choices=sorted(path.stem for path in HERE.glob("*.yaml")), help="configuration beside this"
@@ -69,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--root", help="folder that holds the data set's files")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
     parser.add_argument("--summary-only", action="store_true", help="run nothing, write the result of finished runs")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How an evidence script writes what it found: one JSON file, one table, one picture."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,7 +23,9 @@ def write_result(
     title: str,
     configuration: Mapping[str, Any],
     confirmatory: Sequence[str],
-    details: Mapping[str, Any],
+    threads: int,
+    device: str = "cpu",
+    note: str = "",
 ) -> str:
     """Write results/NAME.json, .md and .png; return the table.
 
@@ -31,24 +34,30 @@ def write_result(
         curves: For each selector the curve of each seed.
         claim: The question this answers.
         title: Of the picture.
-        configuration: Everything needed to run it again.
+        configuration: Everything needed to run it again, every parameter included.
         confirmatory: The comparisons with Random named before the first run.
-        details: Anything else for the JSON file (threads, timings).
+        threads: Of torch.
+        device: What it ran on.
+        note: What must be said beside every figure; goes into all three files.
     """
-    comparisons = compare(curves, confirmatory=[each for each in confirmatory if each in curves])
+    comparisons = compare(curves, confirmatory=confirmatory)
     packages = ("seqgcn", "torch", "torch-geometric", "numpy", "scikit-learn")
     result = {
         "claim": claim,
+        "note": note,
+        "machine": f"{os.cpu_count()} CPU cores" if device == "cpu" else device,
+        "threads": threads,
         "configuration": dict(configuration),
         "confirmatory": list(confirmatory),
         "versions": {"python": platform.python_version()} | {each: version(each) for each in packages},
-        **details,
         "comparison": [asdict(each) for each in comparisons],
         "curves": {selector: {str(seed): asdict(c) for seed, c in runs.items()} for selector, runs in curves.items()},
     }
     table = comparison_table(comparisons)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (RESULTS / f"{name}.md").write_text(f"{claim}\n\n{title}.\n\n{table}\n")
-    learning_curve(curves, RESULTS / f"{name}.png", title=title)
+    (RESULTS / f"{name}.md").write_text(
+        "\n\n".join(part for part in (claim, f"{title}. {note}".strip(), table) if part) + "\n"
+    )
+    learning_curve(curves, RESULTS / f"{name}.png", title=f"{title}. {note}" if note else title)
     return table
