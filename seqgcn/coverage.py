@@ -9,8 +9,8 @@ from seqgcn.checks import check_features, check_mask
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
-_BLOCK_ELEMENTS = 2**24
-"""Largest intermediate, in numbers: 64 MiB of float32."""
+_BLOCK_ELEMENTS = 2**20
+"""Largest intermediate, in numbers: 4 MiB of float32, about what a processor's cache holds."""
 
 
 def k_center_greedy(
@@ -117,7 +117,7 @@ class _LazySearch:
     all old ones; a taken position has bound -1.
     """
 
-    ACTIVE = 1024
+    ACTIVE = 256
 
     def __init__(self, points: Tensor, pool: Tensor) -> None:
         self.points, self.pool = points, pool
@@ -224,7 +224,7 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
         winner = torch.where(better, slot + begin, winner)
     nearest = (rows - centres[winner]).square_().sum(dim=1)
     slack = 64 * torch.finfo(rows.dtype).eps * (near_norm + far_norm.max())
-    unsure = (nearest <= slack).nonzero().squeeze(1)
+    unsure = ((nearest > 0) & (nearest <= slack)).nonzero().squeeze(1)
     for some_rows in unsure.split(max(1, _BLOCK_ELEMENTS // centres.numel() if centres.numel() else 1)):
         nearest[some_rows] = _squared_distances(rows[some_rows], centres).amin(dim=1)
     return nearest

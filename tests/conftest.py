@@ -103,7 +103,6 @@ class FakeLearner(BaseEstimator):
         return torch.cdist(inputs.flatten(1).double(), self.means_)
 
 
-
 @pytest.fixture
 def toy() -> ImageDataset:
     return Toy()
@@ -119,7 +118,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Toy], type[FakeLearner]
     """The fakes in place of the default data set and learner, and text in place of pictures."""
     module = FakeLearner.__module__
     monkeypatch.setitem(CATALOGUE["dataset"], "digits", Entry(f"{module}:Toy", "a toy"))
-    monkeypatch.setitem(CATALOGUE["dataset"], "mnist", Entry(f"{module}:ToyFiles", "a toy of files"))
+    monkeypatch.setitem(CATALOGUE["dataset"], "svhn", Entry(f"{module}:ToyFiles", "a toy of files"))
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry(f"{module}:FakeLearner", "a fake"))
 
     def write_counts(curves: Any, path: Path, *, title: str) -> None:

@@ -14,8 +14,8 @@ from seqgcn.checks import (
     check_features,
     check_mask,
     check_number,
-    check_whole,
     check_probabilities,
+    check_whole,
     name_rows,
 )
 from seqgcn.errors import (

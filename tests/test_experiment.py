@@ -271,16 +271,19 @@ def test_network_resumes_bit_for_bit(start: Start, tmp_path: Path, warm_start: b
     assert weights == (["learner-2.pt", "learner-3.pt"] if warm_start else [])
 
 
-def test_a_journal_of_other_runs_is_refused(start: Start, tmp_path: Path) -> None:
+def test_a_journal_of_other_runs_is_refused(start: Start, tmp_path: Path, fake_learner: Any) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    next(iter(start(Margin(), journal=journal)))
+    first = next(iter(start(Margin(), journal=journal)))
     before = journal.path.read_bytes()
-    for other in ({"selector": Random()}, {"selector": Margin(), "seed": 8}):
-        with pytest.raises(RunFolderError, match="another selector, learner or data set|seed"):
-            list(start(journal=journal, **other))
+    for other in (start(Random(), journal=journal), start(Margin(), fake_learner(noise=2), journal=journal)):
+        with pytest.raises(RunFolderError, match="another selector, learner or data set"):
+            list(other)
     assert journal.path.read_bytes() == before
+    journal.path.write_text(replace(first, seeds={"run": 8}).to_line())
+    with pytest.raises(RunFolderError, match="seed 8"):
+        list(start(Margin(), journal=journal))
 
 
 def test_the_learner_is_told_how_many_classes_there_are(start: Start) -> None:
-    assert start().learner.get_params()["num_classes"] == 4
+    assert start(learner=cnn().set_params(num_classes=None)).learner.get_params()["num_classes"] == 4
     assert start(learner=cnn().set_params(num_classes=7)).learner.get_params()["num_classes"] == 7

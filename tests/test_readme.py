@@ -31,7 +31,12 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 def test_commands_run(tmp_path: Path) -> None:
     for command in commands():
         done = subprocess.run(  # noqa: S602  # the README's own lines, as a user's shell would run them
-            command, shell=True, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            command,
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 

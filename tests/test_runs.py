@@ -168,6 +168,11 @@ def test_device_may_change(tmp_path: Path) -> None:
     assert len(run(tmp_path, SMALL | {"device": "auto"}, resume=True)) == 4
 
 
+def test_root_may_change(tmp_path: Path) -> None:
+    run(tmp_path, SMALL | {"dataset": "svhn", "root": "here"})
+    assert len(run(tmp_path, SMALL | {"dataset": "svhn", "root": "there"}, resume=True)) == 4
+
+
 def test_root_of_a_data_set_without_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="reads no files; leave --root out"):
         run(tmp_path, SMALL | {"root": "elsewhere"})
