@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         held = held_config(folder)
         config = config if arguments.config else _merge(held, given)
-    with Bars(hidden=arguments.quiet) as bars:
-        runs = RunSet(config, folder, resume=arguments.resume, progress=bars, say=_warn)
+    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
+        # A warning printed by Python itself would tear the bars apart.
+        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+        runs = RunSet(
+            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
+        )
         bars.plan(len(runs.runs) * (config.cycles + 1))
         try:
             for event in runs:
@@ -181,10 +186,6 @@ def _list(arguments: argparse.Namespace) -> int:
         for key, parameter in parameters(kind, name).items():
             print(f"    {kind}.{key} = {parameter.default!r}  ({describe_type(parameter.type)})")
     return DONE
-
-
-def _warn(message: str) -> None:
-    print(f"seqgcn: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

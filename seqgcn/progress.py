@@ -44,11 +44,16 @@ class Bars:
         """Count a cycle and write its line above the bars."""
         if self._hidden:
             return
+        self.note(headline)
+        if self._cycles is not None:
+            self._cycles.update()
+
+    def note(self, text: str) -> None:
+        """Write a line above the bars, also where they are hidden."""
         if self._cycles is None:
-            sys.stderr.write(f"{headline}\n")
-            return
-        self._cycles.write(headline, file=sys.stderr)
-        self._cycles.update()
+            sys.stderr.write(f"{text}\n")
+        else:
+            self._cycles.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Take the bars away."""
