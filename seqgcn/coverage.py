@@ -232,7 +232,8 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
 
 def _tame(points: Tensor) -> tuple[Tensor, float]:
     """Points whose squares neither over- nor underflow, and the power of two they were divided by."""
-    exponent = math.frexp(float(torch.linalg.vector_norm(points, torch.inf)))[1] - 1
+    low, high = torch.aminmax(points)
+    exponent = math.frexp(max(-float(low), float(high)))[1] - 1
     # A power of two rounds nothing; ordinary points are not even copied.
     return (points / 2.0**exponent, 2.0**exponent) if abs(exponent) > 32 else (points, 1.0)
 
