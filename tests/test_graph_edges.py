@@ -231,3 +231,11 @@ def test_a_large_similarity_graph_is_not_written_out() -> None:
 def test_what_cannot_be_exported_is_named(data: Data, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         to_networkx(data, **options)
+
+
+@pytest.mark.parametrize(
+    "picked", [torch.tensor([True, False, False, True]), torch.tensor([4]), torch.tensor([-1]), torch.tensor([[0]])]
+)
+def test_export_refuses_picks_that_are_no_node_indices(picked: torch.Tensor) -> None:
+    with pytest.raises(ArgumentError, match="picked must hold node indices from 0 to 3"):
+        to_networkx(masked(edge_index=torch.tensor([[0], [3]])), picked=picked)
