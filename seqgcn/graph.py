@@ -378,7 +378,9 @@ def _column_sums(factor: Tensor, present: Tensor) -> Tensor:
 
 def _nearest(unit: np.ndarray[Any, Any], k: int) -> np.ndarray[Any, Any]:
     """Indices `[n, k]` of the nearest unit vectors, each row its own neighbour too."""
-    if importlib.util.find_spec("faiss") is not None:
+    spec = importlib.util.find_spec("faiss")
+    # A mere folder of that name in the working directory is found too, but has no origin.
+    if spec is not None and spec.origin is not None:
         import faiss
 
         index = faiss.IndexFlatIP(unit.shape[1])

@@ -128,9 +128,11 @@ def test_faiss_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) ->
     module = types.ModuleType("faiss")
     module.IndexFlatIP = index  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "faiss", module)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: importlib.machinery.ModuleSpec(name, None))
-    assert torch.equal(knn_edges(x, 4), without)
-    assert used == [5]
+    for origin, expected in ((None, []), ("faiss/__init__.py", [5])):  # a mere folder called faiss, and the package
+        spec = importlib.machinery.ModuleSpec("faiss", None, origin=origin)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name, spec=spec: spec)
+        assert torch.equal(knn_edges(x, 4), without)
+        assert used == expected
 
 
 # a user's own edges
