@@ -3,13 +3,14 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
-INSTALL = re.compile(r"^pip install \S+ -c constraints\.txt && ")
+INSTALL = re.compile(r"^pip install .+ -c constraints\.txt && ")
 
 
 def commands() -> list[str]:
@@ -29,16 +30,13 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 
 
 def test_commands_run(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     for command in commands():
-        done = subprocess.run(  # noqa: S602  # the README's own lines, as a user's shell would run them
-            command,
-            shell=True,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        # The README's own lines, as a user's shell would run them.
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)  # noqa: S602
         assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert (tmp_path / "runs" / "both" / "comparison.md").exists()
 
 
 def test_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
