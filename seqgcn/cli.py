@@ -43,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough. Nothing is left for the interpreter to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BAD_DATA
+    except OSError as error:
+        # A path the system will not even look at: too long a name, a folder nobody may enter.
+        print(f"seqgcn: {error}", file=sys.stderr)
+        return BAD_DATA
 
 
 def parser() -> argparse.ArgumentParser:

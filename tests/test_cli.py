@@ -345,3 +345,9 @@ def test_a_real_interrupt(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert capsys.readouterr().err == "", "no other conditions"
     assert main([*command, "--out", str(whole), "--quiet"]) == 0
     assert records(folder) == records(whole)
+
+
+def test_a_path_the_system_refuses_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *SMALL, "--out", "x" * 300]) == 1
+    assert "seqgcn: " in (said := capsys.readouterr().err)
+    assert "name too long" in said.lower()
