@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import networkx as nx
 import numpy as np
@@ -20,6 +20,12 @@ from seqgcn.errors import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
 Normalize = Literal["column", "row"]
+
+
+def check_weighting(similarity: str, normalize: str) -> None:
+    """Raise an `ArgumentError` unless both are choices of the similarity graph."""
+    check_choice("similarity", similarity, get_args(Similarity))
+    check_choice("normalize", normalize, get_args(Normalize))
 
 
 class LowRankAdjacency:
@@ -57,8 +63,7 @@ class LowRankAdjacency:
     """
 
     def __init__(self, x: Tensor, *, similarity: Similarity = "auto", normalize: Normalize = "column") -> None:
-        check_choice("similarity", similarity, ("auto", "cosine", "shifted"))
-        check_choice("normalize", normalize, ("column", "row"))
+        check_weighting(similarity, normalize)
         x = check_features(x)
         self.requested: Similarity = similarity
         self.normalize: Normalize = normalize
@@ -197,8 +202,7 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
         normalize: Normalize = "column",
     ) -> None:
         check_choice("method", method, ("similarity", "knn"))
-        check_choice("similarity", similarity, ("auto", "cosine", "shifted"))
-        check_choice("normalize", normalize, ("column", "row"))
+        check_weighting(similarity, normalize)
         self.method = method
         self.k = check_whole("k", k)
         self.similarity: Similarity = similarity

@@ -9,7 +9,7 @@ from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.coverage import k_center
 from seqgcn.errors import ArgumentError
 from seqgcn.gcn import ConfidenceFit, fit_confidence
-from seqgcn.graph import Normalize, Similarity, graph_of
+from seqgcn.graph import Normalize, Similarity, check_weighting, graph_of
 from seqgcn.selectors.base import Query, Selection, Selector
 
 
@@ -63,8 +63,7 @@ class GCNSelector(Selector):
         check_number("unlabelled_weight", self.unlabelled_weight, low=0)
         check_whole("seed", self.seed, low=0)
         check_choice("graph", self.graph, ("auto", "similarity", "knn", "edges"))
-        check_choice("similarity", self.similarity, ("auto", "cosine", "shifted"))
-        check_choice("normalize", self.normalize, ("column", "row"))
+        check_weighting(self.similarity, self.normalize)
 
     def _fit(self, query: Query) -> ConfidenceFit:
         x = query.features()
