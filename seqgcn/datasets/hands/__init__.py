@@ -1,0 +1,1 @@
+"""Depth-based hand pose data sets."""

@@ -1,0 +1,310 @@
+"""What the hand pose data sets have in common: frames on disk, their poses, and the crops networks see."""
+
+import copy
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgcn.checks import check_choice, check_number, check_whole
+from seqgcn.datasets.hands.cache import Cropped, CropStore, Say, default_folder, open_or_build, source_key
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.training import Progress
+
+
+class CropBatch(NamedTuple):
+    """Some crops as a network sees them, with what puts poses into their frame of reference.
+
+    Args:
+        images: `[b, 1, size, size]` float32 in [-1, 1].
+        centre: `[b, 3]` mm.
+        cube: `[b]` mm.
+    """
+
+    images: Tensor
+    centre: Tensor
+    cube: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class HandFrames:
+    """Crops of n frames; `frames[ids]` is a view of some of them that copies no pixel.
+
+    Args:
+        crops: Of a whole cache, `[N, size, size]` int16.
+        index: Which of them, `[n]` int64.
+        centre: Centre of each frame's cube, `[n, 3]` float32, mm.
+        cube: Its side, `[n]` float32, mm.
+        skeleton: Joints of the poses.
+        mirror: Whether networks see the frames, and poses, mirrored left to right (left hands).
+    """
+
+    crops: NDArray[np.int16]
+    index: Tensor
+    centre: Tensor
+    cube: Tensor
+    skeleton: Skeleton
+    mirror: bool = False
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, ids: Tensor) -> "HandFrames":
+        return HandFrames(self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, self.mirror)
+
+    @property
+    def size(self) -> int:
+        """Pixels along a crop's side."""
+        return int(self.crops.shape[1])
+
+    def batch(self, ids: Tensor, device: torch.device | str = "cpu") -> CropBatch:
+        """Crops, centres and cubes of some frames, `ids` `[b]`, mirrored if the frames are."""
+        pixels = torch.from_numpy(self.crops[self.index[ids].numpy()])
+        images = pixels.to(device, non_blocking=True).float().div_(FULL_SCALE).unsqueeze(1)
+        centre = self.reflect(self.centre[ids].to(device, non_blocking=True))
+        return CropBatch(images.flip(3) if self.mirror else images, centre, self.cube[ids].to(device))
+
+    def reflect(self, points: Tensor) -> Tensor:
+        """Points of the world as networks know them, and back: x is negated if the frames are mirrored."""
+        return points * points.new_tensor([-1.0, 1.0, 1.0]) if self.mirror else points
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions:
+    """How frames are cropped, the same for pool and test.
+
+    Args:
+        size: Pixels along a crop's side.
+        centre: `"mass"`: centre of mass between `near` and `far`, refined once inside the cube. `"file"`: read
+            from `centres`. `"oracle"`: the mean of the true joints; it tells a selector about labels it must not
+            know, so it is for upper bounds only.
+        centres: File of centres, a line a frame in the order of the labels: x y z in mm and in the release's axes.
+        near: Nearest depth that counts for the centre of mass, mm.
+        far: Farthest depth that counts for it, mm.
+        cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
+        skip_empty: Leave out, and count, frames without depth inside the cube; by default they are an error.
+
+    Raises:
+        ArgumentError: One cannot be used.
+    """
+
+    size: int = 128
+    centre: Literal["mass", "file", "oracle"] = "mass"
+    centres: str | None = None
+    near: float = 10.0
+    far: float = 1500.0
+    cache: str | None = None
+    skip_empty: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("size", self.size, low=16)
+        check_choice("centre", self.centre, ("mass", "file", "oracle"))
+        check_number("near", self.near, low=0)
+        check_number("far", self.far, low=self.near, open_low=True)
+        if (self.centre == "file") != (self.centres is not None):
+            raise ArgumentError("centre='file' and the path of the centres go together; give both or neither")
+
+
+class HandDataset:
+    """Frames of one part of a data set with their poses. Nothing is decoded before it is asked for.
+
+    Args:
+        name: Of data set and part, usable in a file name.
+        root: Folder of the frames.
+        files: Path of each frame below `root`, as in the release; n of them.
+        sequences: Name of the sequence (video) of each frame, `[n]`.
+        joints: Poses in this package's axes (x right, y down, z away), `[n, J, 3]` float32, mm; NaN in rows
+            without a label.
+        cube: Side of each frame's cube, mm.
+        camera: Of all frames.
+        skeleton: Names of the J joints.
+        read: Decodes a frame; gets the whole path.
+        options: How to crop.
+        centres: Centres from a file, `[n, 3]` float32 mm in this package's axes, with `centre="file"`.
+        skipped: How many frames were left out, by reason.
+        mirror: Whether networks see left hands as right ones.
+
+    Raises:
+        ArgumentError: Lengths that differ, or centres without the option.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        root: Path,
+        files: Sequence[str],
+        sequences: Sequence[str],
+        joints: Tensor,
+        cube: float | Tensor,
+        camera: Camera,
+        skeleton: Skeleton,
+        read: Callable[[Path], DepthImage],
+        options: CropOptions | None = None,
+        centres: Tensor | None = None,
+        skipped: Mapping[str, int] | None = None,
+        mirror: bool = False,
+    ) -> None:
+        n = len(files)
+        if n == 0:
+            raise DataFileError(f"{name}: there is no frame in {root}")
+        if len(sequences) != n or joints.shape != (n, len(skeleton), 3):
+            raise ArgumentError(
+                f"{name}: {n} files, {len(sequences)} sequences and joints {list(joints.shape)} do not fit together "
+                f"with a skeleton of {len(skeleton)} joints"
+            )
+        self.name, self.root, self.camera, self.skeleton, self.mirror = name, root, camera, skeleton, mirror
+        self.files = list(files)
+        numbers = {sequence: number for number, sequence in enumerate(dict.fromkeys(sequences))}
+        self.sequence_names = tuple(numbers)
+        self.sequence = torch.tensor([numbers[sequence] for sequence in sequences])
+        self.joints = joints.float()
+        self.cube = torch.as_tensor(cube, dtype=torch.float32).expand(n).clone()
+        self.read, self.options = read, options or CropOptions()
+        if (self.options.centre == "file") != (centres is not None):
+            raise ArgumentError(f"{name}: centres from a file and the option centre='file' go together")
+        if centres is not None and centres.shape != (n, 3):
+            raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
+        self._given_centres = centres
+        self.skipped: dict[str, int] = dict(skipped or {})
+        self._store: CropStore | None = None
+        self._kept = torch.arange(n)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {len(self):,} frames, {len(self.sequence_names)} sequences)"
+
+    def depth(self, i: int) -> DepthImage:
+        """Frame i, decoded.
+
+        Raises:
+            DataFileError: It cannot be read.
+        """
+        return self.read(self.root / self.files[i])
+
+    @property
+    def labelled(self) -> Tensor:
+        """Which frames have a whole pose, `[n]` bool."""
+        return self.joints.isfinite().flatten(1).all(dim=1)
+
+    def subset(self, ids: Tensor) -> Self:
+        """The frames with these ids, `[m]`, as a data set of its own; its crops are a cache of their own."""
+        if self._store is not None:
+            raise ArgumentError(f"{self.name}: take a subset before the crops are made")
+        chosen = copy.copy(self)
+        chosen.files = [self.files[i] for i in ids.tolist()]
+        chosen.sequence, chosen.joints, chosen.cube = self.sequence[ids], self.joints[ids], self.cube[ids]
+        chosen._given_centres = None if self._given_centres is None else self._given_centres[ids]
+        chosen.skipped, chosen._kept = dict(self.skipped), torch.arange(len(ids))
+        return chosen
+
+    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> Self:
+        """Open the crop cache, building it first where there is none; return self.
+
+        Args:
+            progress: Told about the building, as stage `"crops"`.
+            say: Told the size beforehand.
+
+        Raises:
+            DataFileError: A frame cannot be read, or has no depth inside its cube (unless these are skipped; the
+                cache is kept in either case).
+            RunFolderError: The cache cannot be written, or there is not enough room.
+        """
+        if self._store is not None:
+            return self
+        folder = default_folder() if self.options.cache is None else Path(os.path.expanduser(self.options.cache))
+        store = open_or_build(
+            folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress, say=say
+        )
+        empty = torch.from_numpy(~store.found)
+        if empty.any():
+            self._leave_out(empty)
+        self._store = store
+        return self
+
+    @property
+    def frames(self) -> HandFrames:
+        """Crops of all frames, for learners. The first use builds the cache if there is none."""
+        store = self.prepare()._opened
+        centres = torch.from_numpy(store.centres)[self._kept]
+        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror)
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of crops' source and poses; another value means other data."""
+        digest = hashlib.blake2b(self.prepare()._opened.key.encode(), digest_size=8)
+        digest.update(self.joints.contiguous().numpy().data)
+        digest.update(self._kept.numpy().data)
+        return digest.hexdigest()
+
+    @property
+    def _opened(self) -> CropStore:
+        assert self._store is not None  # noqa: S101  # for mypy: prepare has just been called
+        return self._store
+
+    def _key(self) -> str:
+        options = self.options
+        rule: tuple[object, ...] = (options.centre,)
+        if options.centre == "mass":
+            rule += (options.near, options.far)
+        else:
+            known = self._given_centres if self._given_centres is not None else self.joints
+            rule += (hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest(),)
+        cubes = hashlib.blake2b(self.cube.numpy().tobytes()).hexdigest()
+        return source_key(self.root, self.files, (options.size, rule, self.camera, cubes))
+
+    def _crop(self, i: int) -> Cropped:
+        image, cube, size = self.depth(i), float(self.cube[i]), self.options.size
+        centre: Tensor | None
+        if self._given_centres is not None:
+            centre = self._given_centres[i]
+        elif self.options.centre == "oracle":
+            centre = self.joints[i].mean(dim=0)
+        else:
+            centre = centre_of_mass(image, self.camera, cube, self.options.near, self.options.far)
+        pixels: Tensor | None = None
+        if centre is not None:
+            try:
+                pixels = crop(image, centre, cube, self.camera, size)
+            except ArgumentError as error:
+                raise DataFileError(f"{self.root / self.files[i]}: {error}") from error
+        if centre is None or pixels is None:
+            nothing = torch.full((size, size), FULL_SCALE, dtype=torch.int16)
+            return Cropped(nothing, torch.zeros(3) if centre is None else centre, False)
+        return Cropped(pixels, centre, True)
+
+    def _leave_out(self, empty: Tensor) -> None:
+        names = [self.files[i] for i in empty.nonzero().flatten()[:5].tolist()]
+        count = int(empty.sum())
+        some = ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else "")
+        if not self.options.skip_empty:
+            raise DataFileError(
+                f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube: {some} below "
+                f"{self.root}. Check the cube, the depth range ({self.options.near:g} to {self.options.far:g} mm) and "
+                "the centres, or leave these frames out with skip_empty"
+            )
+        if count == len(self):
+            raise DataFileError(f"{self.name}: no frame below {self.root} has depth inside its cube")
+        warnings.warn(
+            f"{self.name}: {count:,} frames without depth inside the cube are left out: {some}",
+            SeqGCNWarning,
+            stacklevel=3,
+        )
+        kept = (~empty).nonzero().flatten()
+        self.skipped["no depth inside the cube"] = count
+        self.files = [self.files[i] for i in kept.tolist()]
+        self.sequence, self.joints, self.cube = self.sequence[kept], self.joints[kept], self.cube[kept]
+        self._kept = kept

@@ -1,0 +1,202 @@
+"""Crops on disk: made once from a list of frames, then memory-mapped by whoever needs them.
+
+A cache is a folder named after a hash of everything its content depends on. It is written under another name and
+renamed when it is whole, by one process at a time, so that nobody ever meets half of one.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgcn.errors import DataFileError, RunFolderError
+from seqgcn.training import Progress
+
+VERSION = 1
+"""Of the crops' making; another number makes all caches anew."""
+
+HEADROOM = 64 * 2**20
+"""Bytes left free on the disk beside a new cache."""
+
+Say = Callable[[str], None]
+
+
+class Cropped(NamedTuple):
+    """What is kept of one frame.
+
+    Args:
+        crop: `[size, size]` int16; all background if `found` is False.
+        centre: `[3]` float32, mm.
+        found: Whether there was depth inside the cube.
+    """
+
+    crop: Tensor
+    centre: Tensor
+    found: bool
+
+
+@dataclass(frozen=True, eq=False)
+class CropStore:
+    """An open cache.
+
+    Args:
+        crops: `[n, size, size]` int16, memory-mapped, read-only.
+        centres: `[n, 3]` float32, mm.
+        found: `[n]` bool, whether a frame had depth inside its cube.
+        key: Hash of what the crops were made from and how.
+    """
+
+    crops: NDArray[np.int16]
+    centres: NDArray[np.float32]
+    found: NDArray[np.bool_]
+    key: str
+
+
+def default_folder() -> Path:
+    """Where caches go: `SEQGCN_CACHE`, else the user's cache folder (`XDG_CACHE_HOME` or ~/.cache)."""
+    own = os.environ.get("SEQGCN_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgcn"
+
+
+def source_key(root: Path, files: Sequence[str], how: Any) -> str:
+    """Hash of a list of frames (name, size and time of change of each) and of how they are cropped.
+
+    Args:
+        root: Folder of the frames.
+        files: Their paths below it.
+        how: Anything whose `repr` says all that decides the crops.
+
+    Raises:
+        DataFileError: A file cannot be looked at.
+    """
+    digest = hashlib.blake2b(repr((VERSION, how)).encode(), digest_size=10)
+    for file in files:
+        try:
+            status = os.stat(root / file)
+        except OSError as error:
+            raise DataFileError(f"{root / file} cannot be read: {error.strerror}") from error
+        digest.update(f"\0{file}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def open_or_build(
+    folder: Path,
+    name: str,
+    key: str,
+    n: int,
+    size: int,
+    make: Callable[[int], Cropped],
+    *,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> CropStore:
+    """The cache of this key, built first if there is none.
+
+    Args:
+        folder: Folder of all caches.
+        name: Of the data set, for messages and the cache's own folder.
+        key: From `source_key`.
+        n: Number of frames.
+        size: Pixels along a crop's side.
+        make: Gives the crop of frame i; called from several threads.
+        progress: Told about every block of frames, as stage `"crops"`.
+        say: Told the size before a cache is built.
+
+    Raises:
+        RunFolderError: The folder cannot be written, or there is not enough room.
+        DataFileError: A frame cannot be read.
+    """
+    home = folder / f"{name}-{key}"
+    if not home.is_dir():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Whoever comes second waits, then finds the cache there.
+            with FileLock(folder / f".{home.name}.lock"):
+                if not home.is_dir():
+                    _build(home, n, size, make, progress, say)
+        except OSError as error:
+            if isinstance(error, RunFolderError | DataFileError):
+                raise
+            raise RunFolderError(f"cannot write crops into {folder}: {error.strerror or error}") from error
+    return _open(home, key, n, size)
+
+
+def _build(
+    home: Path, n: int, size: int, make: Callable[[int], Cropped], progress: Progress | None, say: Say | None
+) -> None:
+    needed = n * (2 * size * size + 13)
+    free = shutil.disk_usage(home.parent).free
+    if say is not None:
+        say(f"writing {n:,} crops of {size} x {size} ({_gigabytes(needed)}) to {home}; {_gigabytes(free)} are free")
+    if needed + HEADROOM > free:
+        raise RunFolderError(
+            f"{n:,} crops of {size} x {size} need {_gigabytes(needed)}, but {home.parent} has {_gigabytes(free)} free; "
+            "make room, point SEQGCN_CACHE or the cache argument to another disk, or take smaller crops or fewer frames"
+        )
+    part = home.with_name(f".{home.name}.part")
+    # Left by a process that was killed: the lock says that nobody is writing it.
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        centres, found = np.empty((n, 3), np.float32), np.empty(n, np.bool_)
+        # Written, not mapped: a full disk is then an error, where a mapping would kill the process.
+        with open(part / "crops.npy", "wb") as file:
+            header = {"descr": "<i2", "fortran_order": False, "shape": (n, size, size)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for i, item in enumerate(_in_threads(make, n)):
+                file.write(item.crop.numpy().astype("<i2", copy=False).tobytes())
+                centres[i], found[i] = item.centre.numpy(), item.found
+                if progress is not None and ((i + 1) % 64 == 0 or i + 1 == n):
+                    progress("crops", i + 1, n)
+            file.flush()
+            os.fsync(file.fileno())
+        np.save(part / "centres.npy", centres)
+        np.save(part / "found.npy", found)
+        os.replace(part, home)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _in_threads(make: Callable[[int], Cropped], n: int) -> Iterator[Cropped]:
+    """Frames in order; decoding releases the interpreter's lock, so a thread a core pays."""
+    workers = min(8, os.cpu_count() or 1)
+    if workers == 1:
+        yield from map(make, range(n))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        numbers = iter(range(n))
+        waiting = [pool.submit(make, i) for i in islice(numbers, 4 * workers)]
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(make, i) for i in islice(numbers, 1)]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _open(home: Path, key: str, n: int, size: int) -> CropStore:
+    try:
+        crops = np.load(home / "crops.npy", mmap_mode="r", allow_pickle=False)
+        centres = np.load(home / "centres.npy", allow_pickle=False)
+        found = np.load(home / "found.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunFolderError(f"{home} is damaged ({error}); delete it, and it is made anew") from error
+    if crops.shape != (n, size, size) or centres.shape != (n, 3) or found.shape != (n,) or crops.dtype != np.int16:
+        raise RunFolderError(f"{home} does not hold {n} crops of {size} x {size}; delete it, and it is made anew")
+    return CropStore(crops, centres, found, key)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 5e7 else f"{size / 1e6:.1f} MB"
