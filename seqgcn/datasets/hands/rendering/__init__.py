@@ -1,0 +1,58 @@
+"""Rendered hands: moving hands seen by a depth camera, written in the layouts of the official data sets.
+
+Figures measured on rendered hands compare methods with each other; they say little about real cameras.
+Each name is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqgcn.datasets.hands.rendering.dataset import write_dataset, write_nyu
+    from seqgcn.datasets.hands.rendering.kinematics import Hand, HandPose
+    from seqgcn.datasets.hands.rendering.motion import Stage, film
+    from seqgcn.datasets.hands.rendering.raycast import render_depth
+    from seqgcn.datasets.hands.rendering.sensor import Sensor
+    from seqgcn.datasets.hands.rendering.spheres import hand_spheres, nyu_spheres
+
+VERSION = 1
+"""Of what is rendered; with another number the same arguments give other frames."""
+
+__all__ = [
+    "VERSION",
+    "Hand",
+    "HandPose",
+    "Sensor",
+    "Stage",
+    "film",
+    "hand_spheres",
+    "nyu_spheres",
+    "render_depth",
+    "write_dataset",
+    "write_nyu",
+]
+
+_MODULES = {
+    "Hand": "kinematics",
+    "HandPose": "kinematics",
+    "Sensor": "sensor",
+    "Stage": "motion",
+    "film": "motion",
+    "hand_spheres": "spheres",
+    "nyu_spheres": "spheres",
+    "render_depth": "raycast",
+    "write_dataset": "dataset",
+    "write_nyu": "dataset",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value  # the next access finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,223 @@
+"""Whole rendered data sets on disk: which sequences there are, and files that are all there or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqgcn.checks import check_choice, check_whole
+from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
+from seqgcn.datasets.hands.rendering.joints import joint_weights
+from seqgcn.datasets.hands.rendering.kinematics import Hand
+from seqgcn.datasets.hands.rendering.layouts import LAYOUTS, TRAIN_SUBJECTS, Depth, Layout, LayoutName, Part, Take
+from seqgcn.datasets.hands.rendering.motion import film
+from seqgcn.datasets.hands.rendering.raycast import render_depth
+from seqgcn.datasets.hands.rendering.sensor import Sensor
+from seqgcn.datasets.hands.rendering.spheres import NYU_PALM, hand_spheres, nyu_spheres
+from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.seeding import generator
+from seqgcn.training import Progress
+
+TEST_SEQUENCES = 2
+
+TEST_STRIDE = 5
+"""Of a test sequence every fifth frame is kept: near-duplicates would tell little more about an error."""
+
+
+class _Plan(NamedTuple):
+    part: Part
+    number: int
+    frames: int
+    subject: int
+
+
+class _Counter:
+    """Tells how many frames are done."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress("render", self.done, self.total)
+
+
+def write_dataset(
+    folder: str | Path,
+    layout: LayoutName,
+    *,
+    frames: int,
+    sequences: int,
+    test_frames: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Render sequences of moving hands and write them in the layout of a release.
+
+    The two test sequences show other subjects than the training sequences do. `"hands17"` and `"depth-folder"` have no
+    test part: their loaders set frames aside.
+
+    Args:
+        folder: Does not exist yet, or is empty.
+        layout: `"icvl"`, `"nyu"`, `"msra"`, `"hands17"` or `"depth-folder"`.
+        frames: In the training part.
+        sequences: Among which these are divided.
+        test_frames: In the test part, if there is one; by default a third as many, and at least 2.
+        seed: Of subjects, movements and noise. Each sequence has its own: it is the same whatever others there are.
+        progress: Told about every frame, as stage `"render"`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: An argument that cannot be used.
+        RunFolderError: The folder is not empty or cannot be written. Nothing is left in it then.
+    """
+    check_choice("layout", layout, tuple(LAYOUTS))
+    check_whole("sequences", sequences)
+    check_whole("frames", frames)
+    if frames < sequences:
+        raise ArgumentError(f"frames must be at least one a sequence, {sequences}, got {frames}")
+    check_whole("seed", seed, low=0)
+    chosen = LAYOUTS[layout]
+    if test_frames is not None:
+        check_whole("test_frames", test_frames, low=TEST_SEQUENCES)
+        if not chosen.has_test:
+            raise ArgumentError(f"the layout {layout!r} has no test part; leave test_frames out and raise frames")
+    if chosen.sequences is not None and sequences > chosen.sequences:
+        raise ArgumentError(f"the layout {layout!r} has room for {chosen.sequences} sequences, got {sequences}")
+    plans = _divide(chosen, "train", frames, sequences)
+    if chosen.has_test:
+        plans += _divide(chosen, "test", test_frames or max(frames // 3, TEST_SEQUENCES), TEST_SEQUENCES)
+    counter = _Counter(progress, sum(plan.frames for plan in plans))
+    with _whole(Path(folder)) as half:
+        chosen.write(half, (_take(chosen, plan, seed, counter) for plan in plans))
+    return Path(folder)
+
+
+def write_nyu(
+    folder: str | Path,
+    train_joints: Tensor,
+    test_joints: Tensor,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Render given poses of NYU's 36 joints and write them in NYU's layout, in their order.
+
+    The flesh is scaled with each hand's rigid palm, wrist to middle: NYU's second test subject is smaller.
+
+    Args:
+        folder: Does not exist yet, or is empty.
+        train_joints: In this package's axes (y down), `[n, 36, 3]` mm.
+        test_joints: `[m, 36, 3]` mm.
+        seed: Of the noise.
+        progress: Told about every frame, as stage `"render"`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: Other shapes, values that are not finite, or hands that are not in front of the camera.
+        RunFolderError: The folder is not empty or cannot be written.
+    """
+    check_whole("seed", seed, low=0)
+    parts: dict[Part, Tensor] = {"train": train_joints, "test": test_joints}
+    for part, joints in parts.items():
+        _check_nyu(joints, f"{part}_joints")
+    counter = _Counter(progress, len(train_joints) + len(test_joints))
+    sensor = LAYOUTS["nyu"].sensors[0]
+
+    def images(part: Part, joints: Tensor) -> Iterator[Depth]:
+        for i, pose in enumerate(joints.float()):
+            scale = float((pose[32] - pose[35]).norm()) / NYU_PALM
+            yield _shoot(nyu_spheres(pose, scale), NYU_CAMERA, sensor, generator(seed, "noise", part, i))
+            counter.step()
+
+    takes = (Take(part, 0, 0, joints, images(part, joints)) for part, joints in parts.items())
+    with _whole(Path(folder)) as half:
+        LAYOUTS["nyu"].write(half, takes)
+    return Path(folder)
+
+
+def _divide(layout: Layout, part: Part, frames: int, sequences: int) -> list[_Plan]:
+    plans = []
+    for number in range(sequences):
+        if part == "train":
+            subject = 1 + number % TRAIN_SUBJECTS
+        else:
+            subject = 1 + TRAIN_SUBJECTS + number if layout.test_subject is None else layout.test_subject
+        plans.append(_Plan(part, number, frames // sequences + (number < frames % sequences), subject))
+    return plans
+
+
+def _take(layout: Layout, plan: _Plan, seed: int, counter: _Counter) -> Take:
+    size = None if layout.scales is None else layout.scales[plan.subject]
+    hand = Hand.of_subject(seed, plan.subject, scale=size)
+    stride = 1 if plan.part == "train" else TEST_STRIDE
+    joints = film(hand, layout.stage, plan.frames * stride, generator(seed, "film", plan.part, plan.number))[::stride]
+    sensor = layout.sensors[plan.number % len(layout.sensors)]
+
+    def images() -> Iterator[Depth]:
+        for i, pose in enumerate(joints):
+            draws = generator(seed, "noise", plan.part, plan.number, i)
+            yield _shoot(hand_spheres(pose, hand.scale, forearm=layout.forearm), layout.stage.camera, sensor, draws)
+            counter.step()
+
+    return Take(plan.part, plan.number, plan.subject, joint_weights(layout.joints) @ joints, images())
+
+
+def _shoot(spheres: tuple[Tensor, Tensor], camera: Camera, sensor: Sensor, draws: torch.Generator) -> Depth:
+    return sensor.measure(render_depth(*spheres, camera), draws)
+
+
+def _check_nyu(joints: Tensor, name: str) -> None:
+    if joints.dim() != 3 or joints.shape[1:] != (36, 3) or len(joints) == 0 or not joints.is_floating_point():
+        raise ArgumentError(f"{name} must be floats [n, 36, 3] with n > 0, got {joints.dtype} {list(joints.shape)}")
+    wrong = ~(joints.isfinite().all(dim=2) & (joints[..., 2] > 100)).all(dim=1)
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ArgumentError(
+            f"{name}: all joints must be finite and at least 100 mm in front of the camera; pose {row} is not"
+        )
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A folder beside the one to be written, which gets its name when everything in it is there."""
+    _refuse_used(folder)
+    half: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        half = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        yield half
+        umask = os.umask(0)
+        os.umask(umask)
+        half.chmod(0o777 & ~umask)
+        if folder.is_dir():
+            folder.rmdir()
+        half.rename(folder)
+        half = None
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        if half is not None:
+            shutil.rmtree(half, ignore_errors=True)
+
+
+def _refuse_used(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise RunFolderError(f"{folder} is a file or a link; name a folder that does not exist yet")
+    try:
+        used = folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise RunFolderError(f"cannot look into {folder}: {error.strerror or error}") from error
+    if used:
+        raise RunFolderError(f"{folder} is not empty; delete it or name another folder")
