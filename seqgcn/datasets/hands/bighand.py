@@ -1,0 +1,114 @@
+"""BigHand2.2M's 21 joints as HANDS17 and HANDS19 hand them out (Yuan et al., CVPR 2017 and 2018)."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgcn.checks import check_bool, check_choice, check_number
+from seqgcn.datasets.files import check_root
+from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.camera import BIGHAND_CAMERA
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.depth import read_depth_png
+from seqgcn.datasets.hands.labels import read_rows
+from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
+from seqgcn.datasets.hands.skeleton import BIGHAND21
+
+SOURCE = "the organisers of the HANDS challenges (https://sites.google.com/view/hands2019)"
+HANDS17, HANDS19 = "Training_Annotation.txt", "training_joint_annotation.txt"
+ROWS = {HANDS17: 957_032, HANDS19: 175_951}
+IMAGES = ("images", "training_images")
+BLOCKS, FRAMES_OF_A_BLOCK = 10, 100
+
+
+class BigHand(HandDataset):
+    """BigHand2.2M's hand poses: the 957,032 training frames of HANDS17, or the 175,951 of HANDS19's first task.
+
+    The joints stay in the release's order: wrist, five mcp, then pip, dip and tip of each finger;
+    `joints[:, skeleton.BIGHAND_FINGER_MAJOR]` puts them finger by finger. As the labels of the official test frames
+    are not public, a test part is set aside: the rows of the label file are cut into ten blocks (one, if there are
+    less than 1,000), and the end of each block is for testing. Neighbours can be near-duplicates, and so only the
+    frames at a cut have one in the other part. The blocks are the data set's sequences.
+
+    Args:
+        root: Folder with ``Training_Annotation.txt`` (HANDS17) or ``training_joint_annotation.txt`` (HANDS19), and the
+            images in ``images`` or ``training_images`` or beside it.
+        split: Which part.
+        test_fraction: Share of the rows in the test part.
+        strict: Whether missing images and labels are errors.
+        cube: Side of the cube, mm.
+        options: How to crop. A centre file has a row for each row of the label file, whichever the part.
+
+    Raises:
+        ArgumentError: An argument is out of range.
+        MissingFileError: The labels or all images are missing.
+        DataFileError: The label file is damaged or of another format.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: Literal["train", "test"] = "train",
+        *,
+        test_fraction: float = 0.1,
+        strict: bool = False,
+        cube: float = 300.0,
+        options: CropOptions | None = None,
+    ) -> None:
+        check_choice("split", split, ("train", "test"))
+        check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
+        check_bool("strict", strict)
+        check_number("cube", cube, low=0, open_low=True)
+        top = check_root(root, "BigHand", SOURCE)
+        file = HANDS19 if os.path.isfile(top / HANDS19) else HANDS17
+        path = need_file(top, file, "BigHand", f"so is {HANDS19}; get the data from {SOURCE} and unpack them there")
+        rows = read_rows(path, 3 * len(BIGHAND21))
+        check_count("BigHand", f"rows of {path}", len(rows.names), (ROWS[file],), strict)
+        block, is_test = _cut(len(rows.names), test_fraction)
+        folder = next((f"{name}/" for name in IMAGES if os.path.isdir(top / name)), "")
+        chosen = choose_frames(
+            "BigHand",
+            top,
+            [folder + name for name in rows.names],
+            options,
+            BIGHAND_CAMERA,
+            strict=strict,
+            leave_out={},
+            part=is_test if split == "test" else ~is_test,
+        )
+        super().__init__(
+            name=f"bighand-{split}",
+            root=top,
+            files=chosen.files,
+            sequences=[f"block {number}" for number in block[chosen.rows].tolist()],
+            joints=rows.points(chosen.rows, BIGHAND_CAMERA),
+            cube=cube,
+            camera=BIGHAND_CAMERA,
+            skeleton=BIGHAND21,
+            read=read_frame,
+            options=options,
+            centres=chosen.centres,
+            skipped=chosen.skipped,
+        )
+
+
+def read_frame(path: Path) -> DepthImage:
+    """A frame of BigHand2.2M.
+
+    Raises:
+        DataFileError: It is damaged or of another format.
+    """
+    return read_depth_png(path, camera=BIGHAND_CAMERA)
+
+
+def _cut(n: int, test_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Block of each of n rows, from 0, and whether it is for testing."""
+    blocks = BLOCKS if n >= BLOCKS * FRAMES_OF_A_BLOCK else 1
+    edges = np.arange(blocks + 1) * n // blocks
+    block = np.repeat(np.arange(blocks), np.diff(edges))
+    sizes = np.diff(edges)
+    aside = np.clip(np.round(test_fraction * sizes), 1, np.maximum(sizes - 1, 1)).astype(np.int64)
+    return block, np.arange(n) >= (edges[1:] - aside)[block]

@@ -1,0 +1,143 @@
+"""NYU: 36 joints in the frames of a structured-light camera (Tompson et al., SIGGRAPH 2014)."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqgcn.checks import check_bool, check_choice, check_number
+from seqgcn.datasets.files import check_root
+from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.camera import NYU_CAMERA
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.depth import read_nyu_png
+from seqgcn.datasets.hands.labels import FARTHEST, JOINTS_OF
+from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
+from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
+from seqgcn.datasets.matlab import read_arrays
+from seqgcn.errors import ArgumentError, DataFileError
+
+SOURCE = "https://jonathantompson.github.io/NYU_Hand_Pose_Dataset.htm"
+FRAMES = {"train": 72_757, "test": 8_252}
+FIRST_OF_SUBJECT_2 = 2_440
+"""Place of a frame among those of the test part, counted from 0."""
+ARRAY = "joint_xyz"
+
+
+class NYU(HandDataset):
+    """NYU's hand poses: 72,757 frames of one subject to train on, 8,252 of two to test.
+
+    Args:
+        root: Folder with ``train`` and ``test``, each with ``joint_data.mat`` and ``depth_1_0000001.png`` and so on.
+        split: Which part. The first 2,440 test frames show subject 1, the others subject 2; the data set's
+            `sequence` tells them apart.
+        joints: `"evaluated"`: the 14 on which everybody reports errors; `"all"`: all 36.
+        view: Which of the three cameras.
+        strict: Whether missing images and labels are errors.
+        cube: Side of the cube, mm.
+        second_cube: The same for the second subject of the test part, whose hand is smaller.
+        options: How to crop. A centre file has a row for each label, y up.
+
+    Raises:
+        ArgumentError: An argument is out of range.
+        MissingFileError: The labels or all images are missing.
+        DataFileError: The labels are damaged or of another shape.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: Literal["train", "test"] = "train",
+        *,
+        joints: Literal["evaluated", "all"] = "evaluated",
+        view: Literal[1, 2, 3] = 1,
+        strict: bool = False,
+        cube: float = 300.0,
+        second_cube: float = 250.0,
+        options: CropOptions | None = None,
+    ) -> None:
+        if split in ("test_1", "test_2"):
+            raise ArgumentError(
+                f"split={split!r}: NYU has no such part on disk; take split='test' and choose by its `sequence`: the "
+                f"first {FIRST_OF_SUBJECT_2:,} frames show subject 1, the others subject 2"
+            )
+        check_choice("split", split, ("train", "test"))
+        check_choice("joints", joints, ("evaluated", "all"))
+        if isinstance(view, bool) or view not in (1, 2, 3):
+            raise ArgumentError(f"view must be 1, 2 or 3, got {view!r}")
+        check_bool("strict", strict)
+        check_number("cube", cube, low=0, open_low=True)
+        check_number("second_cube", second_cube, low=0, open_low=True)
+        top = check_root(root, "NYU", SOURCE)
+        path = need_file(top, f"{split}/joint_data.mat", "NYU", _way_out(top, split))
+        xyz = _read_xyz(path, view)
+        check_count("NYU", f"frames of {path}", len(xyz), (FRAMES[split],), strict)
+        files = [f"{split}/depth_{view}_{number:07d}.png" for number in range(1, len(xyz) + 1)]
+        chosen = choose_frames("NYU", top, files, options, NYU_CAMERA, strict=strict, leave_out={})
+        skeleton, places = (NYU14, list(NYU_EVALUATED)) if joints == "evaluated" else (NYU36, list(range(36)))
+        second = (chosen.rows >= FIRST_OF_SUBJECT_2) & (split == "test")
+        super().__init__(
+            name=f"nyu-{split}-{view}",
+            root=top,
+            files=chosen.files,
+            sequences=["subject 2" if late else "subject 1" for late in second],
+            joints=_points(path, xyz[chosen.rows][:, places], chosen.files),
+            cube=torch.from_numpy(np.where(second, second_cube, cube)),
+            camera=NYU_CAMERA,
+            skeleton=skeleton,
+            read=read_frame,
+            options=options,
+            centres=chosen.centres,
+            skipped=chosen.skipped,
+        )
+
+
+def read_frame(path: Path) -> DepthImage:
+    """A frame of NYU.
+
+    Raises:
+        DataFileError: It is damaged or of another format.
+    """
+    return read_nyu_png(path, camera=NYU_CAMERA)
+
+
+def _way_out(top: Path, split: str) -> str:
+    if os.path.isdir(top / split):
+        return (
+            f"{split} is there, but without its labels: this is another packing of the frames. Get nyu_hand_dataset_v2 "
+            f"from {SOURCE}"
+        )
+    return f"get nyu_hand_dataset_v2 from {SOURCE} and move {split} out of its folder `dataset` to there"
+
+
+def _read_xyz(path: Path, view: int) -> NDArray[np.float32]:
+    """World points of one camera, `[n, 36, 3]`, mm, y up."""
+    array: NDArray[Any] | None = read_arrays(path).get(ARRAY)
+    if array is None:
+        raise DataFileError(f"{path} has no array {ARRAY}; get it from {SOURCE}")
+    expected = f"[3 cameras, frames, {len(NYU36)} joints, 3]"
+    if array.ndim != 4 or array.shape[3] != 3 or array.shape[2] != len(NYU36):
+        known = JOINTS_OF.get(3 * array.shape[2]) if array.ndim == 4 else None
+        hint = f": these are {known}" if known else ""
+        raise DataFileError(
+            f"{path}: {ARRAY} must be {expected}, found {list(array.shape)}{hint}; get it from {SOURCE}"
+        )
+    if array.shape[0] < view:
+        raise DataFileError(f"{path}: {ARRAY} is of {array.shape[0]} cameras, so there is no view {view}; use view=1")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array[view - 1], np.float32)
+
+
+def _points(path: Path, xyz: NDArray[np.float32], files: list[str]) -> torch.Tensor:
+    """The points in this package's axes."""
+    wrong = np.argwhere(~((np.abs(xyz) <= FARTHEST).all(axis=2) & (xyz[..., 2] > 0)))
+    if len(wrong):
+        frame, joint = wrong[0].tolist()
+        raise DataFileError(
+            f"{path}: {ARRAY} of {files[frame]} has a joint at {xyz[frame, joint].tolist()} mm, which is not in front "
+            "of the camera; the file is damaged"
+        )
+    return NYU_CAMERA.from_release(torch.from_numpy(xyz))

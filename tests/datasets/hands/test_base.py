@@ -1,0 +1,213 @@
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hand_releases import FOLDER_CAMERA, save_grey, write_folder
+
+from seqgcn.datasets.hands import CropOptions, DepthFolder, HandDataset, HandFrames, Skeleton
+from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop
+from seqgcn.errors import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
+
+SKELETON = Skeleton(("palm", "thumb tip"), ((0, 1),))
+
+
+def flat(path: Path) -> DepthImage:
+    """The frame called 400 is at 400 mm all over; there are no files."""
+    return DepthImage(torch.full((120, 160), float(path.name)))
+
+
+def toy(folder: Path, depths: tuple[int, ...] = (400, 410, 420), **arguments: Any) -> HandDataset:
+    for depth in depths:
+        if not (folder / str(depth)).exists():
+            (folder / str(depth)).touch()
+    given: dict[str, Any] = {
+        "name": "toy",
+        "root": folder,
+        "files": [str(depth) for depth in depths],
+        "sequences": ["a"] * (len(depths) - 1) + ["b"],
+        "joints": torch.tensor([[[0.0, 0.0, depth], [10.0, 0.0, depth]] for depth in depths]),
+        "cube": 200.0,
+        "camera": FOLDER_CAMERA,
+        "skeleton": SKELETON,
+        "read": flat,
+        "options": CropOptions(size=16, cache=str(folder / "cache")),
+    }
+    return HandDataset(**given | arguments)
+
+
+def test_what_it_knows_before_a_frame_is_decoded(tmp_path: Path) -> None:
+    dataset = toy(tmp_path, read=lambda path: pytest.fail("decoded"))
+    assert len(dataset) == 3
+    assert repr(dataset) == "HandDataset(toy, 3 frames, 2 sequences)"
+    assert (dataset.sequence_names, dataset.sequence.tolist()) == (("a", "b"), [0, 0, 1])
+    assert dataset.labelled.tolist() == [True] * 3
+    assert dataset.cube.tolist() == [200.0] * 3
+    assert (dataset.skipped, dataset.mirror) == ({}, False)
+
+
+def test_frames(tmp_path: Path) -> None:
+    dataset = toy(tmp_path, cube=torch.tensor([200.0, 220.0, 240.0]))
+    frames = dataset.frames
+    assert (len(frames), frames.size) == (3, 16)
+    assert isinstance(frames.crops, np.memmap)
+    torch.testing.assert_close(frames.centre[:, 2], torch.tensor([400.0, 410, 420]))
+    chosen = frames[torch.tensor([2, 0])]
+    assert chosen.crops is frames.crops
+    batch = chosen.batch(torch.tensor([0, 1]))
+    assert batch.images.shape == (2, 1, 16, 16)
+    assert batch.images.dtype == torch.float32
+    assert batch.cube.tolist() == [240, 200]
+    torch.testing.assert_close(batch.centre, frames.centre[[2, 0]])
+    expected = crop(dataset.depth(2), frames.centre[2], 240, FOLDER_CAMERA, 16)
+    assert expected is not None
+    torch.testing.assert_close(batch.images[0, 0], expected / FULL_SCALE)
+    assert dataset.frames.crops is frames.crops
+
+
+def test_left_hands_are_mirrored(tmp_path: Path) -> None:
+    pixels = np.arange(16 * 16, dtype=np.int16).reshape(1, 16, 16)
+    centre, cube = torch.tensor([[5.0, 6.0, 400.0]]), torch.tensor([200.0])
+    frames = HandFrames(pixels, torch.tensor([0]), centre, cube, SKELETON, mirror=True)
+    batch = frames[torch.tensor([0])].batch(torch.tensor([0]))
+    torch.testing.assert_close(batch.images[0, 0], torch.from_numpy(pixels[0, :, ::-1].copy()) / FULL_SCALE)
+    assert batch.centre.tolist() == [[-5, 6, 400]]
+    assert frames.reflect(frames.reflect(centre)).tolist() == centre.tolist()
+
+
+def test_cache_is_built_once(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 2})
+    dataset = DepthFolder(tmp_path / "lab", "all", options=options)
+    dataset.read = lambda path: pytest.fail("decoded")
+    DepthFolder(tmp_path / "lab", "all", options=options).prepare()
+    assert len(dataset.prepare().prepare().frames) == 2
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.name[0] != "."]) == 1
+
+
+def test_changed_file_or_option_makes_a_new_cache(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 2})
+
+    def centre(chosen: CropOptions) -> float:
+        return float(DepthFolder(tmp_path / "lab", "all", options=chosen).frames.centre[0, 2])
+
+    first, oracle = centre(options), centre(replace(options, centre="oracle"))
+    assert first != oracle
+    assert DepthFolder(tmp_path / "lab", "all", options=replace(options, size=40)).frames.size == 40
+    moved = np.full((120, 160), 2 * 555, np.uint16)
+    save_grey(tmp_path / "lab" / "a" / "1.png", moved)
+    os.utime(tmp_path / "lab" / "a" / "1.png", ns=(0, 0))
+    assert centre(options) == 555
+
+
+def test_fingerprint(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 2})
+
+    def fingerprint(chosen: CropOptions = options) -> str:
+        return DepthFolder(tmp_path / "lab", "all", options=chosen).fingerprint
+
+    first = fingerprint()
+    assert fingerprint() == first
+    found = {first, fingerprint(replace(options, size=40))}
+    labels = tmp_path / "lab" / "labels.csv"
+    labels.write_text(re.sub(r"(a/1\.png),[^,]*", r"\1,7", labels.read_text()))
+    assert len(found | {fingerprint()}) == 3
+
+
+def test_empty_frames(tmp_path: Path) -> None:
+    depths = (400, 3000, 420, 3001)
+    with pytest.raises(
+        DataFileError, match=r"2 of 4 frames have no depth inside the cube: 3000, 3001 below .*skip_empty"
+    ):
+        toy(tmp_path, depths).prepare()
+    options = CropOptions(size=16, cache=str(tmp_path / "cache"), skip_empty=True)
+    # The cache was kept.
+    dataset = toy(tmp_path, depths, options=options, read=lambda path: pytest.fail("decoded"))
+    with pytest.warns(SeqGCNWarning, match="2 frames without depth inside the cube are left out: 3000, 3001"):
+        dataset.prepare()
+    assert dataset.skipped == {"no depth inside the cube": 2}
+    assert dataset.files == ["400", "420"]
+    assert dataset.frames.centre[:, 2].tolist() == dataset.joints[:, 0, 2].tolist() == [400, 420]
+    batch = dataset.frames.batch(torch.tensor([1]))
+    assert batch.images[0, 0, 8, 8] == 0
+    assert dataset.sequence.tolist() == [0, 0]
+    with pytest.warns(SeqGCNWarning, match="left out"):
+        assert toy(tmp_path, depths, options=options).fingerprint == dataset.fingerprint
+    with pytest.raises(DataFileError, match=r"no frame below .* has depth inside its cube"):
+        toy(tmp_path, (3000, 3001), options=options).prepare()
+
+
+def test_a_frame_that_cannot_be_read_is_named(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 3})
+    (tmp_path / "lab/a/2.png").write_bytes((tmp_path / "lab/a/2.png").read_bytes()[:70])
+    with pytest.raises(DataFileError, match=r"a/2\.png cannot be decoded"):
+        DepthFolder(tmp_path / "lab", "all", options=options).prepare()
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.name[0] != "."]
+
+
+def test_oracle_centres_of_unlabelled_frames(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 2}, labelled=["a/1.png"])
+    with pytest.raises(DataFileError, match=r"a/2\.png: the centre must lie in front of the camera"):
+        DepthFolder(tmp_path / "lab", "all", options=replace(options, centre="oracle")).prepare()
+
+
+def test_subset(tmp_path: Path) -> None:
+    dataset = toy(tmp_path, cube=torch.tensor([200.0, 220.0, 240.0]))
+    part = dataset.subset(torch.tensor([2, 0]))
+    assert (part.files, part.cube.tolist()) == (["420", "400"], [240, 200])
+    assert part.sequence.tolist() == [1, 0]
+    assert part.frames.centre[:, 2].tolist() == part.joints[:, 0, 2].tolist() == [420, 400]
+    assert len(dataset) == 3
+    with pytest.raises(ArgumentError, match="take a subset before the crops are made"):
+        part.subset(torch.tensor([0]))
+
+
+def test_given_centres(tmp_path: Path) -> None:
+    options = CropOptions(size=16, centre="file", centres="x", cache=str(tmp_path / "cache"))
+    centres = torch.tensor([[0.0, 0.0, depth] for depth in (390, 400, 410)])
+    dataset = toy(tmp_path, options=options, centres=centres)
+    assert dataset.subset(torch.tensor([1])).frames.centre.tolist() == [[0, 0, 400]]
+    assert dataset.frames.centre.equal(centres)
+    with pytest.raises(ArgumentError, match=r"3 frames need centres \[3, 3\], got \[2, 3\]"):
+        toy(tmp_path, options=options, centres=centres[:2])
+    for wrong in ({"options": options}, {"centres": centres}):
+        with pytest.raises(ArgumentError, match="centres from a file and the option centre='file' go together"):
+            toy(tmp_path, **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sequences": ["a"]}, {"joints": torch.zeros(3, 3, 3)}, {"joints": torch.zeros(2, 2, 3)}]
+)
+def test_what_does_not_fit_together(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match="do not fit together with a skeleton of 2 joints"):
+        toy(tmp_path, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": 15}, "size"),
+        ({"centre": "middle"}, "centre must be one of"),
+        ({"near": -1}, "near"),
+        ({"far": 5}, "far"),
+        ({"centre": "file"}, "go together"),
+        ({"centres": "a.txt"}, "go together"),
+    ],
+)
+def test_wrong_options(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        CropOptions(**wrong)
+
+
+def test_cache_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "mine"))
+    toy(tmp_path, options=CropOptions(size=16)).prepare()
+    assert list((tmp_path / "mine").glob("toy-*"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    toy(tmp_path, options=CropOptions(size=16, cache="~/home")).prepare()
+    assert list((tmp_path / "home").glob("toy-*"))
+    with pytest.raises(RunFolderError, match="cannot write crops into"):
+        toy(tmp_path, options=CropOptions(size=16, cache=str(tmp_path / "400"))).prepare()
