@@ -75,9 +75,11 @@ class LowRankAdjacency:
                 SeqGCNWarning,
                 stacklevel=2,
             )
+        # A row's own product, which is taken away, is rounded like a sum of d terms.
+        nothing = torch.finfo(x.dtype).eps * sum(x.shape)
         factor, sums, bad = unit, _column_sums(unit, present), torch.zeros_like(present)
         if similarity != "shifted":
-            bad = present & (sums <= torch.finfo(x.dtype).eps * len(x))
+            bad = present & (sums <= nothing)
         shifted = similarity == "shifted" or (similarity == "auto" and bool(bad.any()))
         if similarity == "cosine" and bad.any():
             raise ArgumentError(
@@ -95,7 +97,7 @@ class LowRankAdjacency:
             factor = torch.cat([unit, present.to(x.dtype).unsqueeze(1)], dim=1).mul_(0.5**0.5)
             sums = _column_sums(factor, present)
         self.similarity: Similarity = "shifted" if shifted else "cosine"
-        connected = present & (sums > torch.finfo(x.dtype).eps * len(x))
+        connected = present & (sums > nothing)
         inverse = torch.where(connected, 1 / torch.where(connected, sums, 1), 0)
         self.factor = factor
         self._inverse = inverse.unsqueeze(1)

@@ -80,6 +80,12 @@ def test_it_is_the_dense_matrix(x: Tensor, similarity: Similarity, normalize: No
     close(adjacency @ h[:, 0], expected @ h[:, 0])
 
 
+def test_a_single_node_is_alone_whatever_rounding_leaves() -> None:
+    for last in range(1, 40):
+        x = torch.tensor([[2.0, 2.0, 2.0, last]], dtype=torch.float64)
+        assert quietly(x).to_dense().tolist() == [[1.0]]
+
+
 @relaxed
 @given(grids(low=0), st.sampled_from(NORMALIZE))
 def test_automatic_similarity_shifts_only_where_cosine_fails(x: Tensor, normalize: Normalize) -> None:
