@@ -4,8 +4,9 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,10 +15,27 @@ from seqgcn.errors import ConfigError
 
 @dataclass(frozen=True)
 class Entry:
-    """One name: the class it stands for, as `module:name`, and a line about it."""
+    """One name on the command line.
+
+    Args:
+        target: The class it stands for, as `module:name`.
+        summary: A line about it.
+        task: What a learner or data set is for.
+        preset: Arguments of the class that the name decides.
+    """
 
     target: str
     summary: str
+    task: str = "classification"
+    preset: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _net(name: str, summary: str) -> Entry:
+    return Entry("seqgcn.learners:HandPose", summary, "pose", {"net": name})
+
+
+def _hands(target: str, summary: str) -> Entry:
+    return Entry(f"seqgcn.datasets.hands.{target}", summary, "pose")
 
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
@@ -33,6 +51,10 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
     "learner": {
         "small-cnn": Entry("seqgcn.learners:SmallCNNClassifier", "three convolutions, Adam; fast on a CPU"),
         "resnet18": Entry("seqgcn.learners:ResNet18Classifier", "CIFAR ResNet-18 with the paper's recipe"),
+        "deep-prior": _net("deep-prior", "hand pose: DeepPrior with its PCA layer; fast on a CPU"),
+        "deep-prior-no-pca": _net("deep-prior-no-pca", "hand pose: the sequential GCN paper's variant, no PCA layer"),
+        "deep-prior-plus": _net("deep-prior-plus", "hand pose: DeepPrior++, residual; wants a GPU"),
+        "awr": _net("awr", "hand pose: dense, adaptive weighting regression; wants a GPU"),
     },
     "dataset": {
         "digits": Entry("seqgcn.datasets:Digits", "1,797 handwritten digits that scikit-learn carries"),
@@ -42,6 +64,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "fashion-mnist": Entry("seqgcn.datasets:FashionMNIST", "Fashion-MNIST, IDX files, gzipped or not"),
         "svhn": Entry("seqgcn.datasets:SVHN", "SVHN cropped digits, .mat files"),
         "image-folder": Entry("seqgcn.datasets:ImageFolder", "images in one folder per class"),
+        "rendered-hands": _hands("rendered:RenderedHands", "depth frames of rendered hands; needs no files"),
+        "icvl": _hands("pools:ICVLPoses", "ICVL hand poses, 16 joints"),
+        "nyu": _hands("pools:NYUPoses", "NYU hand poses, 14 or 36 joints"),
+        "msra": _hands("pools:MSRAPoses", "MSRA15 hand poses, 21 joints, one subject left out"),
+        "hands17": _hands("pools:BigHandPoses", "HANDS17, HANDS19 or BigHand2.2M hand poses, 21 joints"),
+        "depth-folder": _hands("pools:FolderPoses", "your own depth frames with camera.yaml and labels.csv"),
     },
 }
 
@@ -63,8 +91,17 @@ class Parameter:
     default: Any
 
 
-def load(kind: str, name: str) -> Any:
-    """The class a name stands for.
+DEFAULT_LEARNER = {"classification": "small-cnn", "pose": "deep-prior"}
+"""What a data set of each task is learned with if nothing else is asked for."""
+
+
+def task(kind: str, name: str) -> str | None:
+    """What a learner or data set is for; None for a name that is not in the catalogue."""
+    return CATALOGUE[kind][name].task if name in CATALOGUE[kind] else None
+
+
+def load(kind: str, name: str) -> Callable[..., Any]:
+    """The class a name stands for, or a function that makes one with what the name decides.
 
     Raises:
         ConfigError: No such name; the nearest ones are offered.
@@ -73,18 +110,21 @@ def load(kind: str, name: str) -> Any:
     if name not in entries:
         raise ConfigError(f"unknown {kind} {name!r}{suggestion(name, entries)}")
     module, _, attribute = entries[name].target.partition(":")
-    return getattr(import_module(module), attribute)
+    component: Callable[..., Any] = getattr(import_module(module), attribute)
+    preset = entries[name].preset
+    return partial(component, **preset) if preset else component
 
 
 def parameters(kind: str, name: str) -> dict[str, Parameter]:
     """What can be set on a component, by name."""
     component = load(kind, name)
     # Not of the class: one that inherits from a dataclass has its fields, whatever its own constructor takes.
-    hints = typing.get_type_hints(component.__init__)
+    made = component.func if isinstance(component, partial) else component
+    hints = typing.get_type_hints(made.__init__)
     return {
         key: Parameter(hints[key], value.default)
         for key, value in inspect.signature(component).parameters.items()
-        if key not in SET_BY_THE_RUN
+        if key not in SET_BY_THE_RUN and key not in CATALOGUE[kind][name].preset
     }
 
 

@@ -14,10 +14,13 @@ from typing import Any
 from seqgcn import __version__
 from seqgcn.catalogue import CATALOGUE, describe_type, parameters
 from seqgcn.config import RunConfig, options, parse_setting, read_config
-from seqgcn.errors import ConfigError, SeqGCNError
+from seqgcn.errors import ArgumentError, ConfigError, SeqGCNError
 from seqgcn.progress import Bars
 
 DONE, BAD_DATA, BAD_COMMAND, INTERRUPTED = 0, 1, 2, 130
+
+LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
+SCORED = ("icvl", "nyu", "msra", "hands17")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,12 +68,45 @@ def parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     _add_run_options(run)
+    _add_render(commands)
+    _add_evaluate(commands)
     for kind in CATALOGUE:
         lister = commands.add_parser(
             f"{kind}s", help=f"list the {kind}s and what can be set on each", description=f"List the {kind}s."
         )
         lister.set_defaults(command=_list, kind=kind)
     return top
+
+
+def _add_render(commands: Any) -> None:
+    render = commands.add_parser(
+        "render",
+        help="write rendered hand frames in the layout of a data set",
+        description="Write depth frames of rendered, moving hands, with their poses, in the official layout of a hand "
+        "pose data set. Test sequences show other subjects.",
+    )
+    render.set_defaults(command=_render)
+    render.add_argument("folder", metavar="DIR", help="new or empty folder")
+    render.add_argument("--layout", choices=LAYOUTS, default="icvl", help="default: icvl")
+    render.add_argument("--frames", type=int, default=5000, metavar="N", help="training frames (default: 5000)")
+    render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")
+    render.add_argument("--test-frames", type=int, metavar="N", help="test frames (default: a third of the frames)")
+    render.add_argument("--seed", type=int, default=0, metavar="N", help="of subjects, movements, noise (default: 0)")
+    render.add_argument("--quiet", action="store_true", help="no progress bar (default: off)")
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score files of predicted hand poses",
+        description="Mean joint error in mm, per joint, and the share of frames and joints within a threshold, of "
+        "files with a frame a line: u v d (px, px, mm) of each joint, in the order of the ground truth's lines.",
+    )
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("predictions", nargs="+", metavar="PREDICTIONS", help="one or more files")
+    evaluate.add_argument("--dataset", required=True, choices=SCORED, help="whose camera and joints")
+    evaluate.add_argument("--groundtruth", required=True, metavar="FILE", help="true poses, in the same format")
+    evaluate.add_argument("--out", metavar="FOLDER", help="write scores and pictures there (default: only print)")
 
 
 def _add_run_options(run: argparse.ArgumentParser) -> None:
@@ -115,6 +151,19 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         unit = f"{option.metadata['unit']}, " if option.metadata.get("unit") else ""
         flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
         what.add_argument(*flags, help=f"{text} ({unit}default: {shown})", **settings)
+    what.add_argument(
+        "--test-subject",
+        dest="set",
+        action="append",
+        type=_test_subject,
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="msra: the subject left out to test, short for --set dataset.test_subject=N (default: 0)",
+    )
+
+
+def _test_subject(text: str) -> tuple[str, Any]:
+    return _setting(f"dataset.test_subject={text}")
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -143,7 +192,7 @@ def _run(arguments: argparse.Namespace) -> int:
         bars.plan(len(runs.runs) * (config.cycles + 1))
         try:
             for event in runs:
-                bars.cycle_done(_headline(event.run.spec.text, event.run.seed, event.record))
+                bars.cycle_done(_headline(event.run.spec.text, event.run.seed, event.record, runs.metric))
         except KeyboardInterrupt:
             bars.close()
             command = f"seqgcn run --out {shlex.quote(str(folder))} --resume"
@@ -151,11 +200,48 @@ def _run(arguments: argparse.Namespace) -> int:
             return INTERRUPTED
     if not arguments.quiet:
         for run in runs.runs:
-            _print_table(f"{run.spec.text}, seed {run.seed}", run.journal.read())
+            _print_table(f"{run.spec.text}, seed {run.seed}", run.journal.read(), runs.metric)
         comparison = folder / "comparison.md"
         if comparison.exists():
             print(f"\n{comparison.read_text()}")
         print(f"\nrun folder: {folder}\nlearning curve: {folder / 'curve.png'}")
+    return DONE
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from seqgcn.datasets.hands.rendering import write_dataset
+
+    with Bars(hidden=arguments.quiet) as bars:
+        try:
+            folder = write_dataset(
+                arguments.folder,
+                arguments.layout,
+                frames=arguments.frames,
+                sequences=arguments.sequences,
+                test_frames=arguments.test_frames,
+                seed=arguments.seed,
+                progress=bars,
+            )
+        except ArgumentError as error:
+            raise ConfigError(str(error)) from error
+    print(f"rendered {arguments.layout} data set: {folder}")
+    return DONE
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from seqgcn.scoring import score_files, write_scores
+
+    stems = [Path(file).stem for file in arguments.predictions]
+    names = stems if len(set(stems)) == len(stems) else arguments.predictions
+    scores = {
+        name: score_files(file, arguments.groundtruth, arguments.dataset)
+        for name, file in zip(names, arguments.predictions, strict=True)
+    }
+    for name, score in scores.items():
+        print(f"{name}\n{score.table()}\n")
+    if arguments.out is not None:
+        write_scores(scores, arguments.out)
+        print(f"scores and pictures: {arguments.out}")
     return DONE
 
 
@@ -166,19 +252,19 @@ def _merge(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> RunConfig:
     return RunConfig(**values)
 
 
-def _headline(selector: str, seed: int, record: Any) -> str:
-    name, value = next(iter(record.metric.items()))
-    return f"{selector}, seed {seed}: cycle {record.cycle}, {len(record.labelled)} labelled, {name} {100 * value:.2f} %"
+def _headline(selector: str, seed: int, record: Any, metric: Any) -> str:
+    value = metric.show(record.metric[metric.name])
+    return f"{selector}, seed {seed}: cycle {record.cycle}, {len(record.labelled)} labelled, {metric.name} {value}"
 
 
-def _print_table(title: str, records: Sequence[Any]) -> None:
-    metric = next(iter(records[0].metric))
+def _print_table(title: str, records: Sequence[Any], metric: Any) -> None:
+    width = len(metric.label) + 1
     print(f"\n{title}")
-    print(f"{'cycle':>5} {'labelled':>9} {metric + ' %':>11} {'train s':>8} {'embed s':>8} {'select s':>9}")
+    print(f"{'cycle':>5} {'labelled':>9} {metric.label:>{width}} {'train s':>8} {'embed s':>8} {'select s':>9}")
     for record in records:
         seconds: Mapping[str, float] = record.seconds
         print(
-            f"{record.cycle:>5} {len(record.labelled):>9} {100 * record.metric[metric]:>11.2f} "
+            f"{record.cycle:>5} {len(record.labelled):>9} {metric.scale * record.metric[metric.name]:>{width}.2f} "
             f"{seconds['train']:>8.2f} {seconds['embed']:>8.2f} {seconds['select']:>9.2f}"
         )
 

@@ -5,7 +5,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from seqgcn.catalogue import SET_BY_THE_RUN, coerce, parameters, suggestion
+from seqgcn.catalogue import CATALOGUE, DEFAULT_LEARNER, SET_BY_THE_RUN, coerce, parameters, suggestion, task
 from seqgcn.errors import ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
@@ -30,7 +30,12 @@ class RunConfig:
 
     dataset: str = _option("digits", "data set", kind="dataset")
     root: str | None = _option(None, "folder that holds the data set's files", metavar="DIR")
-    learner: str = _option("small-cnn", "network trained on the labelled items", kind="learner")
+    learner: str = _option(
+        "",
+        "network trained on the labelled items",
+        kind="learner",
+        shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
+    )
     selector: tuple[str, ...] = _option(
         ("core-gcn",),
         "one or more selectors; NAME:PARAMETER=VALUE,... sets parameters of one",
@@ -59,6 +64,8 @@ class RunConfig:
                 object.__setattr__(self, item.name, coerce(item.name.replace("_", "-"), value, hints[item.name]))
             elif not isinstance(value, Mapping):
                 raise ConfigError(f"set must be a mapping such as {{selector.margin: 0.2}}, got {value!r}")
+        if not self.learner:
+            object.__setattr__(self, "learner", DEFAULT_LEARNER[task("dataset", self.dataset) or "classification"])
         for name in ("selector", "seeds"):
             values = getattr(self, name)
             if not values or len(dict.fromkeys(values)) != len(values):
@@ -168,6 +175,7 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
         ConfigError: An unknown component or parameter, or a value of the wrong type.
     """
     names = {"selector": spec.name, "learner": config.learner, "dataset": config.dataset}
+    _check_tasks(config)
     known = {kind: parameters(kind, names[kind]) for kind in KINDS}
     values = {kind: {key: item.default for key, item in known[kind].items()} for kind in KINDS}
     settings = {**config.set, **{f"selector.{key}": value for key, value in spec.settings.items()}}
@@ -184,6 +192,16 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
         else:
             _check_another_has(config, key)
     return values
+
+
+def _check_tasks(config: RunConfig) -> None:
+    wanted, offered = task("dataset", config.dataset), task("learner", config.learner)
+    if wanted and offered and wanted != offered:
+        fitting = [name for name, entry in CATALOGUE["learner"].items() if entry.task == wanted]
+        raise ConfigError(
+            f"the learner {config.learner} is for {offered}, but the data set {config.dataset} for {wanted}; take "
+            f"one of {', '.join(fitting)}"
+        )
 
 
 def _check_another_has(config: RunConfig, key: str) -> None:

@@ -15,12 +15,12 @@ from torch_geometric.data import Data
 
 import seqgcn
 from seqgcn.checks import check_whole
-from seqgcn.datasets.base import ImageDataset
+from seqgcn.datasets.base import Dataset
 from seqgcn.errors import ArgumentError, RunFolderError, SeqGCNError
 from seqgcn.files import write_bytes
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner, RestorableLearner
-from seqgcn.learners.classifier import resolve_device
+from seqgcn.learners.common import resolve_device
 from seqgcn.pool import Pool
 from seqgcn.seeding import derive_seed, generator
 from seqgcn.selectors.base import Selector, replace_seed
@@ -63,7 +63,7 @@ class ActiveLearning:
 
     def __init__(
         self,
-        dataset: ImageDataset,
+        dataset: Dataset,
         learner: Learner,
         selector: Selector,
         *,
@@ -82,9 +82,10 @@ class ActiveLearning:
                     f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
                 )
             learner = clone(learner).set_params(warm_start=True)
-        if learner.get_params().get("num_classes", ...) is None:
+        classes = getattr(dataset, "classes", None)
+        if classes is not None and learner.get_params().get("num_classes", ...) is None:
             # The first labels need not hold every class.
-            learner = clone(learner).set_params(num_classes=len(dataset.classes))
+            learner = clone(learner).set_params(num_classes=len(classes))
         self.dataset, self.learner, self.selector = dataset, learner, selector
         self.budget = check_whole("budget", budget)
         self.cycles = check_whole("cycles", cycles)
@@ -130,7 +131,7 @@ class ActiveLearning:
         with _timed(seconds, "train"):
             learner.fit(train.inputs[labelled], train.targets[labelled], progress=self.progress)
         with _timed(seconds, "test"):
-            metric = {learner.metric_name: learner.score(test.inputs, test.targets, progress=self.progress)}
+            metric = {learner.metric.name: learner.score(test.inputs, test.targets, progress=self.progress)}
         picks: list[int] = []
         scores: list[float] = []
         if cycle < self.cycles:
@@ -153,6 +154,7 @@ class ActiveLearning:
             seconds=seconds,
             seeds=seeds,
             environment={**environment(self.learner), "setup": self._setup()},
+            curves={name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()},
         )
 
     def _replay(self, pool: Pool) -> list[CycleRecord]:

@@ -23,6 +23,7 @@ class CycleRecord:
         seconds: Wall-clock seconds of `train`, `test`, `embed`, `select`.
         seeds: Every derived seed by purpose.
         environment: Versions, threads, device and machine.
+        curves: What the learner tells of its training, a value an epoch, by name.
     """
 
     cycle: int
@@ -33,6 +34,7 @@ class CycleRecord:
     seconds: Mapping[str, float]
     seeds: Mapping[str, int]
     environment: Mapping[str, Any] = field(repr=False)
+    curves: Mapping[str, list[float]] = field(default_factory=dict, repr=False)
 
     def to_line(self) -> str:
         """One line of JSON, newline included."""
@@ -47,10 +49,11 @@ class CycleRecord:
         """
         values = json.loads(line)
         names = {f.name for f in fields(cls)}
-        if not isinstance(values, dict) or set(values) != names:
+        # Lines of earlier versions have no curves.
+        if not isinstance(values, dict) or {"curves", *values} != names:
             raise ValueError("not a cycle record")
         lists = ("labelled", "picks", "scores")
-        for name in names - {"cycle"}:
+        for name in values.keys() - {"cycle"}:
             if not isinstance(values[name], list if name in lists else dict):
                 raise ValueError(f"{name} is not a {'list' if name in lists else 'mapping'}")
         return cls(**{**values, **{name: tuple(values[name]) for name in lists}})

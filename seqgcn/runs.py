@@ -11,21 +11,21 @@ from typing import Any
 
 import yaml
 
-from seqgcn.catalogue import load
+from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, read_config, resolve
-from seqgcn.datasets.base import ImageDataset
+from seqgcn.datasets.base import Dataset
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
-from seqgcn.evaluation import Curve, compare, comparison_table
+from seqgcn.evaluation import Metric
 from seqgcn.experiment import ActiveLearning, environment
 from seqgcn.files import write_text
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner
-from seqgcn.learners.classifier import resolve_device
-from seqgcn.report.curves import learning_curve
+from seqgcn.learners.common import resolve_device
 from seqgcn.selectors.base import Selector
+from seqgcn.summaries import CURVE, TRAINING, compare_with_random, draw, draw_training
 from seqgcn.training import Progress
 
-JOURNAL, CURVE, COMPARISON = "journal.jsonl", "curve.png", "comparison.md"
+JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
 
 _MAY_DIFFER = ("root", "device")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
@@ -97,7 +97,9 @@ class RunSet:
         self.selectors = {spec.text: self._selector(spec) for spec in specs}
         with _as_config_errors():
             resolve_device(config.device)
-        self._check_learner()
+        learner = self._check_learner()
+        self.metric: Metric = learner.metric
+        self._check_needs(learner)
         self.dataset = self._load_dataset()
         with _as_config_errors():
             for run in self.runs:
@@ -121,9 +123,7 @@ class RunSet:
 
     def _loop(self, run: Run) -> ActiveLearning:
         values = self.resolved[run.spec.text]["learner"]
-        learner = load("learner", self.config.learner)(
-            **values, num_classes=len(self.dataset.classes), device=self.config.device
-        )
+        learner: Learner = load("learner", self.config.learner)(**values, device=self.config.device)
         return ActiveLearning(
             self.dataset,
             learner,
@@ -139,9 +139,14 @@ class RunSet:
         )
 
     def _draw(self, run: Run) -> None:
+        records = run.journal.read()
+        draw_training(records, run.folder, f"{self.title}, {run.spec.text}, seed {run.seed}")
         # A single run's folder is the folder of all, whose picture `summarise` draws.
         if len(self.runs) > 1:
-            draw({run.spec.text: {run.seed: run.journal.read()}}, run.folder, self.title)
+            self._draw_curves({run.spec.text: {run.seed: records}}, run.folder)
+
+    def _draw_curves(self, records: Mapping[str, Mapping[int, list[CycleRecord]]], folder: Path) -> None:
+        draw(records, folder, self.title, self.metric, self.dataset.references)
 
     @property
     def title(self) -> str:
@@ -153,12 +158,12 @@ class RunSet:
         records: dict[str, dict[int, list[CycleRecord]]] = {}
         for run in self.runs:
             records.setdefault(run.spec.text, {})[run.seed] = run.journal.read()
-        draw(records, self.folder, self.title)
-        table = compare_with_random(records, self.config.cycles)
+        self._draw_curves(records, self.folder)
+        table = compare_with_random(records, self.config.cycles, self.metric)
         if table is not None:
             write_text(self.folder / COMPARISON, f"{self.title}\n\n{table}\n")
 
-    def _load_dataset(self) -> ImageDataset:
+    def _load_dataset(self) -> Dataset:
         name, root = self.config.dataset, self.config.root
         values = next(iter(self.resolved.values()))["dataset"]
         component = load("dataset", name)
@@ -169,18 +174,35 @@ class RunSet:
         elif root is not None:
             raise ConfigError(f"the data set {name} reads no files; leave --root out")
         with _as_config_errors():
-            dataset: ImageDataset = component(**values)
-            return dataset.limit(self.config.pool_size, self.config.test_size)
+            dataset: Dataset = component(**values)
+            dataset = dataset.limit(self.config.pool_size, self.config.test_size)
+            dataset.prepare(self.progress, self.say)
+            return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:
         with _as_config_errors(f"{spec.text}: "):
             selector: Selector = load("selector", spec.name)(**self.resolved[spec.text]["selector"])
         return selector
 
-    def _check_learner(self) -> None:
+    def _check_learner(self) -> Any:
+        """A learner as the configuration has it, its parameters checked."""
         values = next(iter(self.resolved.values()))["learner"]
         with _as_config_errors(f"{self.config.learner}: "):
-            load("learner", self.config.learner)(**values).check_parameters()
+            learner = load("learner", self.config.learner)(**values)
+            learner.check_parameters()
+        return learner
+
+    def _check_needs(self, learner: Any) -> None:
+        """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
+        for text, selector in self.selectors.items():
+            missing = [name for name in selector.needs if name not in learner.provides]
+            if missing:
+                served = [name for name in CATALOGUE["selector"] if set(_needs(name)) <= set(learner.provides)]
+                raise ConfigError(
+                    f"{text} needs {', '.join(missing)} of every item, which the learner {self.config.learner} "
+                    f"does not give (it gives {', '.join(learner.provides)}); selectors that work with it: "
+                    f"{', '.join(served)}"
+                )
 
     def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
         """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
@@ -217,7 +239,7 @@ class RunSet:
                     )
                 _check_same(path, document)
                 continue
-            for name in (JOURNAL, CURVE, COMPARISON):
+            for name in (JOURNAL, CURVE, TRAINING, COMPARISON):
                 if (folder / name).exists():
                     raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
         for folder, document in documents.items():
@@ -238,37 +260,9 @@ class RunSet:
             )
 
 
-def draw(records: Mapping[str, Mapping[int, list[CycleRecord]]], folder: Path, title: str) -> None:
-    """Write the learning curves of what has been journalled; nothing if there is no cycle yet."""
-    curves = {
-        name: {seed: curve_of(cycles) for seed, cycles in by_seed.items() if cycles}
-        for name, by_seed in records.items()
-    }
-    curves = {name: by_seed for name, by_seed in curves.items() if by_seed}
-    if curves:
-        learning_curve(curves, folder / CURVE, title=title)
-
-
-def compare_with_random(records: Mapping[str, Mapping[int, list[CycleRecord]]], cycles: int) -> str | None:
-    """Table of the paired differences to Random over the finished runs; None without two selectors to compare."""
-    finished = {
-        name: {seed: curve_of(rows) for seed, rows in by_seed.items() if len(rows) == cycles + 1}
-        for name, by_seed in records.items()
-    }
-    finished = {name: by_seed for name, by_seed in finished.items() if by_seed}
-    shared = {name: by_seed for name, by_seed in finished.items() if by_seed.keys() & finished.get("random", {}).keys()}
-    if "random" not in shared or len(shared) < 2:
-        return None
-    return comparison_table(compare(shared))
-
-
-def curve_of(records: Iterable[CycleRecord]) -> Curve:
-    """Labels against the first metric of a run's cycles."""
-    rows = list(records)
-    return Curve(
-        labelled=tuple(len(row.labelled) for row in rows),
-        metric=tuple(next(iter(row.metric.values())) for row in rows),
-    )
+def _needs(selector: str) -> tuple[str, ...]:
+    needs: tuple[str, ...] = getattr(load("selector", selector), "needs")  # noqa: B009  # a Callable to mypy
+    return needs
 
 
 def _check_same(path: Path, document: Mapping[str, Any]) -> None:

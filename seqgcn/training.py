@@ -25,6 +25,7 @@ def train(
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     autocast: torch.autocast | None = None,
     patience: int | None = None,
+    after_epoch: Callable[[int], None] | None = None,
     progress: Progress | None = None,
     stage: str = "train",
 ) -> Tensor:
@@ -39,6 +40,8 @@ def train(
         scheduler: Stepped after every epoch.
         autocast: Precision context for the forward pass.
         patience: Stop once the epoch's loss has not reached a new minimum for this many epochs.
+        after_epoch: Called with the number of each epoch (from 0) that is done, for measurements; it may leave the
+            module in evaluation mode.
         progress: Told about every epoch.
         stage: Its name for `progress`.
 
@@ -67,6 +70,9 @@ def train(
             raise TrainingError(
                 f"{stage}: the loss became {history[-1]} in epoch {epoch + 1} of {epochs}; lower the learning rate"
             )
+        if after_epoch is not None:
+            after_epoch(epoch)
+            module.train()
         if progress is not None:
             progress(stage, epoch + 1, epochs)
         if history[-1] < history[best_epoch]:

@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from seqgcn.catalogue import CATALOGUE, Entry
 from seqgcn.datasets import ImageDataset, Split
 from seqgcn.errors import ArgumentError
+from seqgcn.evaluation import ACCURACY, Metric
 from seqgcn.files import write_text
 
 # Tensors this small gain nothing from a second thread, and lose much on a machine that is busy.
@@ -45,7 +46,8 @@ class ToyFiles(Toy):
 class FakeLearner(BaseEstimator):
     """Nearest class mean, with a little noise of its seed; `warm_start` mixes the last fit's means in."""
 
-    metric_name: ClassVar[str] = "accuracy"
+    metric: ClassVar[Metric] = ACCURACY
+    provides: ClassVar[tuple[str, ...]] = ("x", "prob")
     num_classes_: int
     means_: Tensor
 
@@ -121,11 +123,11 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Toy], type[FakeLearner]
     monkeypatch.setitem(CATALOGUE["dataset"], "svhn", Entry(f"{module}:ToyFiles", "a toy of files"))
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry(f"{module}:FakeLearner", "a fake"))
 
-    def write_counts(curves: Any, path: Path, *, title: str) -> None:
+    def write_counts(curves: Any, path: Path, *, title: str, **_options: Any) -> None:
         points = {name: {seed: len(curve.labelled) for seed, curve in runs.items()} for name, runs in curves.items()}
         write_text(path, f"{title}: {points}")
 
-    monkeypatch.setattr("seqgcn.runs.learning_curve", write_counts)
+    monkeypatch.setattr("seqgcn.summaries.learning_curve", write_counts)
     return Toy, FakeLearner
 
 

@@ -1,15 +1,28 @@
 import dataclasses
 import subprocess
 import sys
+from functools import partial
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgcn.catalogue import CATALOGUE, SET_BY_THE_RUN, coerce, describe_type, load, parameters, suggestion
+from seqgcn.catalogue import (
+    CATALOGUE,
+    DEFAULT_LEARNER,
+    SET_BY_THE_RUN,
+    coerce,
+    describe_type,
+    load,
+    parameters,
+    suggestion,
+    task,
+)
+from seqgcn.datasets import ImageDataset
+from seqgcn.datasets.hands.pools import PoseDataset
 from seqgcn.errors import ConfigError
-from seqgcn.learners import ImageClassifier, ResNet18Classifier
+from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier
 from seqgcn.selectors import Selector
 
 ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
@@ -18,6 +31,7 @@ ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entri
 @pytest.mark.parametrize(("kind", "name"), ENTRIES)
 def test_every_entry(kind: str, name: str) -> None:
     component = load(kind, name)
+    component = component.func if isinstance(component, partial) else component
     assert CATALOGUE[kind][name].summary
     assert name == name.lower().replace("_", "-")
     for key, parameter in parameters(kind, name).items():
@@ -27,9 +41,17 @@ def test_every_entry(kind: str, name: str) -> None:
     if kind == "selector":
         assert issubclass(component, Selector)
     elif kind == "learner":
-        assert issubclass(component, ImageClassifier)
+        assert issubclass(component, HandPose if task(kind, name) == "pose" else ImageClassifier)
+        assert load(kind, name)().get_params().items() >= CATALOGUE[kind][name].preset.items()
     else:
-        assert "fingerprint" in vars(component.__mro__[-2])
+        assert component.task == task(kind, name)
+        assert issubclass(component, PoseDataset if component.task == "pose" else ImageDataset)
+
+
+def test_default_learners_fit_their_task() -> None:
+    assert {task("learner", name): name for name in DEFAULT_LEARNER.values()} == DEFAULT_LEARNER
+    assert set(DEFAULT_LEARNER) == {entry.task for entry in CATALOGUE["dataset"].values()}
+    assert task("learner", "no-such-net") is None
 
 
 def test_kebab_case_names_are_a_promise() -> None:

@@ -48,7 +48,7 @@ def test_help_of_every_command(shown: Callable[..., str], command: tuple[str, ..
 
 def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str]) -> None:
     text = shown("run")
-    assert all(command in shown() for command in ("run", "selectors", "learners", "datasets"))
+    assert all(command in shown() for command in ("run", "render", "evaluate", "selectors", "learners", "datasets"))
     joined = re.sub(r"\n {10,}", "  ", text)  # the help of a long option begins on the next line
     lines = {line.split()[0].rstrip(","): line for line in joined.splitlines() if line.startswith("  --")}
     for option in options():
@@ -65,6 +65,7 @@ def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str])
         "--resume",
         "--config",
         "--quiet",
+        "--test-subject",
     }
     assert all("default: " in line for line in lines.values())
     for entries in CATALOGUE.values():
@@ -178,7 +179,7 @@ def test_single_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out, err = capsys.readouterr()
     table = out.splitlines()
     assert table[1] == "margin, seed 1"
-    assert table[2].split() == ["cycle", "labelled", "accuracy", "%", "train", "s", "embed", "s", "select", "s"]
+    assert table[2].split() == ["cycle", "labelled", "accuracy", "(%)", "train", "s", "embed", "s", "select", "s"]
     shown = [line.split()[:3] for line in table[3:7]]
     assert shown == [[str(r.cycle), str(len(r.labelled)), f"{100 * r.metric['accuracy']:.2f}"] for r in rows]
     assert f"run folder: {tmp_path}" in out

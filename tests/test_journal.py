@@ -77,6 +77,7 @@ def test_one_line_of_json_a_cycle(journal: Journal) -> None:
         "seconds",
         "seeds",
         "environment",
+        "curves",
     }
 
 
@@ -229,3 +230,12 @@ def test_file_that_cannot_be_looked_at(journal: Journal, monkeypatch: pytest.Mon
 def test_folder_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="No such file or directory"):
         Journal(tmp_path / "gone" / "journal.jsonl").append(record(0))
+
+
+def test_a_line_without_curves_is_one_of_an_earlier_version(journal: Journal) -> None:
+    lines = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    journal.path.write_text(
+        "".join(json.dumps({k: v for k, v in line.items() if k != "curves"}) + "\n" for line in lines)
+    )
+    assert [row.curves for row in journal.read()] == [{}, {}, {}]
+    assert [row.cycle for row in journal.read()] == [0, 1, 2]

@@ -10,8 +10,10 @@ import yaml
 
 from seqgcn.config import RunConfig, read_config
 from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.evaluation import ACCURACY
 from seqgcn.journal import CycleRecord, Journal
-from seqgcn.runs import RunSet, compare_with_random, curve_of, free_folder, held_config
+from seqgcn.runs import RunSet, free_folder, held_config
+from seqgcn.summaries import compare_with_random, curve_of
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -102,7 +104,7 @@ def test_only_finished_runs_are_compared(tmp_path: Path) -> None:
     assert "comparison.md" not in content(tmp_path)
     assert "{'random': {0: 4}, 'margin': {0: 3}}" in (tmp_path / "curve.png").read_text()
     records = {name: {0: Journal(tmp_path / name / "seed-0" / "journal.jsonl").read()} for name in ("random", "margin")}
-    assert compare_with_random(records, cycles=3) is None
+    assert compare_with_random(records, cycles=3, metric=ACCURACY) is None
     assert curve_of(records["random"][0]).labelled == (4, 8, 12, 16)
 
 
@@ -250,7 +252,7 @@ def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatc
     def broken(*_arguments: Any, **_options: Any) -> None:
         raise RunFolderError("cannot write curve.png")
 
-    monkeypatch.setattr("seqgcn.runs.learning_curve", broken)
+    monkeypatch.setattr("seqgcn.summaries.learning_curve", broken)
     with pytest.raises(RunFolderError, match=r"cannot write curve.png"):
         run(tmp_path)
     assert len(Journal(tmp_path / "journal.jsonl").read()) == 4

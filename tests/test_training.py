@@ -140,3 +140,28 @@ def test_double_precision_losses_are_compared_in_double_precision() -> None:
     losses = [1 + 2e-12, 1 + 1e-12, 1.0]
     assert len(scripted(losses, patience=1)) == 2
     assert len(scripted(losses, patience=1, dtype=torch.float64)) == 3
+
+
+def test_after_epoch_comes_before_progress_and_may_switch_the_mode() -> None:
+    module, optimizer = parabola()
+    told: list[object] = []
+
+    def after_epoch(epoch: int) -> None:
+        told.append(epoch)
+        module.eval()
+
+    def batches(_epoch: int) -> list[None]:
+        assert module.training
+        return [None]
+
+    train(
+        module,
+        batches,
+        lambda _: module.weight.sum(),
+        optimizer=optimizer,
+        epochs=2,
+        after_epoch=after_epoch,
+        progress=lambda stage, done, total: told.append((stage, done, total)),
+    )
+    assert told == [0, ("train", 1, 2), 1, ("train", 2, 2)]
+    assert module.training

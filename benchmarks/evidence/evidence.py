@@ -16,7 +16,8 @@ from results import write_result
 from seqgcn.config import RunConfig
 from seqgcn.journal import CycleRecord
 from seqgcn.progress import Bars
-from seqgcn.runs import RunSet, curve_of
+from seqgcn.runs import RunSet
+from seqgcn.summaries import curve_of
 
 HERE = Path(__file__).parent
 
@@ -53,6 +54,8 @@ def main() -> None:
         threads=max(row.environment["threads"] for row in rows),
         device=rows[0].environment["device"],
         note=plan.get("note", ""),
+        metric=runs.metric,
+        references=runs.dataset.references if plan.get("references") else {},
     )
     print(table)
 

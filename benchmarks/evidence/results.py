@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqgcn.evaluation import Curve, compare, comparison_table
+from seqgcn.evaluation import ACCURACY, Curve, Metric, compare, comparison_table
 from seqgcn.report import learning_curve
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,6 +26,8 @@ def write_result(
     threads: int,
     device: str = "cpu",
     note: str = "",
+    metric: Metric = ACCURACY,
+    references: Mapping[str, float] | None = None,
 ) -> str:
     """Write results/NAME.json, .md and .png; return the table.
 
@@ -39,6 +41,8 @@ def write_result(
         threads: Of torch.
         device: What it ran on.
         note: What must be said beside every figure; goes into all three files.
+        metric: What the curves show.
+        references: Published results to draw as lines, in the metric's unit.
     """
     comparisons = compare(curves, confirmatory=confirmatory)
     packages = ("seqgcn", "torch", "torch-geometric", "numpy", "scikit-learn")
@@ -49,15 +53,17 @@ def write_result(
         "threads": threads,
         "configuration": dict(configuration),
         "confirmatory": list(confirmatory),
+        "metric": asdict(metric),
         "versions": {"python": platform.python_version()} | {each: version(each) for each in packages},
         "comparison": [asdict(each) for each in comparisons],
         "curves": {selector: {str(seed): asdict(c) for seed, c in runs.items()} for selector, runs in curves.items()},
     }
-    table = comparison_table(comparisons)
+    table = comparison_table(comparisons, metric=metric)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(
         "\n\n".join(part for part in (claim, f"{title}. {note}".strip(), table) if part) + "\n"
     )
-    learning_curve(curves, RESULTS / f"{name}.png", title=f"{title}. {note}" if note else title)
+    title = f"{title}. {note}" if note else title
+    learning_curve(curves, RESULTS / f"{name}.png", title=title, metric=metric, references=references or {})
     return table

@@ -1,14 +1,66 @@
-"""What a data set of images looks like to the rest of the package."""
+"""What a data set looks like to the rest of the package, and one of images."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
+from seqgcn.training import Progress
+
+
+class Part(Protocol):
+    """Items with their true targets."""
+
+    @property
+    def inputs(self) -> Any:
+        """What learners see; `inputs[ids]` are those of some items."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Of each item, `[n]` or `[n, ...]`."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+
+class Dataset(Protocol):
+    """What the loop runs on: a pool (`train`) whose targets are revealed as they are asked for, and a test part."""
+
+    @property
+    def name(self) -> str:
+        """For tables and pictures."""
+
+    @property
+    def task(self) -> str:
+        """`"classification"` or `"pose"`: which learners fit."""
+
+    @property
+    def references(self) -> Mapping[str, float]:
+        """Published results of systems trained on all labels, in the metric's unit."""
+
+    @property
+    def train(self) -> Part:
+        """The pool. Selection only ever sees its inputs."""
+
+    @property
+    def test(self) -> Part:
+        """What the learner is scored on."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of inputs and targets; another value means other data."""
+
+    def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
+        """The same data set with fewer items."""
+
+    def prepare(self, progress: Progress | None = None, say: Callable[[str], None] | None = None) -> None:
+        """Do what takes long before the first use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +117,9 @@ class ImageDataset:
     test: Split
     classes: tuple[str, ...] = field(repr=False)
 
+    task: ClassVar[str] = "classification"
+    references: ClassVar[Mapping[str, float]] = {}
+
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
             if len(split) == 0:
@@ -90,6 +145,9 @@ class ImageDataset:
             test=self.test.sample(test_size, "test"),
             classes=self.classes,
         )
+
+    def prepare(self, progress: Progress | None = None, say: Callable[[str], None] | None = None) -> None:
+        """Nothing: images are in memory already."""
 
     @cached_property
     def fingerprint(self) -> str:

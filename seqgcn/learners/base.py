@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from torch import Tensor
 from torch_geometric.data import Data
 
+from seqgcn.evaluation import Metric
 from seqgcn.training import Progress
 
 
@@ -17,8 +18,11 @@ class Learner(Protocol):
     `seed` must be one of its parameters.
     """
 
-    metric_name: str
-    """What `score` returns, for tables and pictures."""
+    metric: Metric
+    """What `score` returns."""
+
+    provides: tuple[str, ...]
+    """Attributes that `describe` can give."""
 
     def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
         """Train on labelled inputs, the first axis of both being items; return self."""

@@ -13,7 +13,17 @@ from torch_geometric.data import Data
 
 from seqgcn.checks import check_choice, check_number, check_whole
 from seqgcn.errors import ArgumentError
-from seqgcn.evaluation import accuracy
+from seqgcn.evaluation import ACCURACY, Metric, accuracy
+from seqgcn.learners.common import (
+    check_attributes,
+    check_fitted,
+    copy_weights,
+    load_weights,
+    mixed_precision,
+    place,
+    shuffled_batches,
+)
+from seqgcn.learners.common import resolve_device as resolve_device
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.nets import ResNet18, SmallCNN
 from seqgcn.seeding import derive_seed, generator, seeded
@@ -62,7 +72,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
 
-    metric_name: ClassVar[str] = "accuracy"
+    metric: ClassVar[Metric] = ACCURACY
     provides: ClassVar[tuple[str, ...]] = ("x", "prob")
     module_: nn.Module = field(init=False)
     num_classes_: int = field(init=False)
@@ -101,7 +111,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
                 optimizer=optimizer,
                 epochs=self.epochs,
                 scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma),
-                autocast=self._autocast(device),
+                autocast=mixed_precision(self.precision, device),
                 progress=progress,
             )
         module.eval()
@@ -125,11 +135,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         Raises:
             ArgumentError: Another attribute is asked for.
         """
-        unknown = sorted(set(attributes) - set(self.provides))
-        if unknown:
-            raise ArgumentError(
-                f"{type(self).__name__} cannot provide {', '.join(unknown)}; it provides {', '.join(self.provides)}"
-            )
+        check_attributes(self, attributes, self.provides)
         return Data(**self._forward(inputs, attributes, progress, "embed"))
 
     def state(self) -> dict[str, Tensor]:
@@ -138,9 +144,8 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         Raises:
             ArgumentError: The learner is not fitted.
         """
-        self._check_fitted()
-        state = {"mean_": self.mean_, "std_": self.std_, **self.module_.state_dict(prefix="module_.")}
-        return {name: tensor.clone() for name, tensor in state.items()}
+        check_fitted(self)
+        return copy_weights(self.module_, mean_=self.mean_, std_=self.std_)
 
     def restore(self, state: dict[str, Tensor]) -> Self:
         """Take over an earlier `state()`; needs `num_classes`.
@@ -154,9 +159,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         device = resolve_device(self.device)
         with seeded(0, device):
             self.module_ = self._new(len(state["mean_"]), self.num_classes, device)
-        prefix = "module_."
-        self.module_.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-        self.module_.eval()
+        load_weights(self.module_, state)
         self.mean_, self.std_ = state["mean_"].to(device), state["std_"].to(device)
         return self
 
@@ -203,15 +206,13 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         return self.module_
 
     def _new(self, in_channels: int, num_classes: int, device: torch.device) -> nn.Module:
-        # Channels last is the layout both CPU and GPU convolutions are fastest in.
-        module = self.build(in_channels, num_classes).to(device)
-        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return place(self.build(in_channels, num_classes), device)
 
     @torch.no_grad()
     def _forward(
         self, inputs: Tensor, attributes: Collection[str], progress: Progress | None, stage: str
     ) -> dict[str, Tensor]:
-        self._check_fitted()
+        check_fitted(self)
         _check_images(inputs)
         self._check_channels(inputs)
         device = self.mean_.device
@@ -221,7 +222,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         for number, batch in enumerate(batches):
             images = normalise(batch.to(device, non_blocking=True), self.mean_, self.std_)
             images = images.contiguous(memory_format=torch.channels_last)
-            with self._autocast(device):
+            with mixed_precision(self.precision, device):
                 embedding, logits = self.module_(images)
             if "x" in parts:
                 parts["x"].append(embedding.float().cpu())
@@ -235,31 +236,16 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         self, inputs: Tensor, targets: Tensor, device: torch.device, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         draw = generator(self.seed, "batches", epoch)
-        chunks = list(torch.randperm(len(inputs), generator=draw).split(self.batch_size))
-        if len(chunks) > 1 and len(chunks[-1]) == 1:
-            chunks[-2:] = [torch.cat(chunks[-2:])]
-        for ids in chunks:
-            # Batch norm has nothing to normalise a single item by.
-            chunk = ids if len(ids) > 1 else ids.repeat(2)
-            images = normalise(inputs[chunk].to(device, non_blocking=True), self.mean_, self.std_)
+        for ids in shuffled_batches(len(inputs), self.batch_size, draw):
+            images = normalise(inputs[ids].to(device, non_blocking=True), self.mean_, self.std_)
             if self.crop or self.flip:
                 images = crop_and_flip(images, self.crop, self.flip, draw)
-            yield images.contiguous(memory_format=torch.channels_last), targets[chunk].to(device, non_blocking=True)
+            yield images.contiguous(memory_format=torch.channels_last), targets[ids].to(device, non_blocking=True)
 
     def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
         if self.optimizer == "adam":
             return torch.optim.Adam(module.parameters(), lr=self.lr, weight_decay=self.weight_decay)
         return torch.optim.SGD(module.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
-
-    def _autocast(self, device: torch.device) -> torch.autocast:
-        # Older GPUs than Ampere (8.0) only emulate bfloat16, slower than float32.
-        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        mixed = self.precision == "bfloat16" or (self.precision == "auto" and native)
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "module_"):
-            raise ArgumentError(f"this {type(self).__name__} is not fitted yet; call fit first")
 
     def _check_channels(self, inputs: Tensor) -> None:
         # One channel would silently be spread over three by broadcasting.
@@ -291,24 +277,6 @@ class ResNet18Classifier(ImageClassifier):
     def build(self, in_channels: int, num_classes: int) -> nn.Module:
         """New network whose forward pass gives embedding and logits."""
         return ResNet18(in_channels, num_classes)
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device a name stands for; `"auto"` is a GPU if there is one.
-
-    Raises:
-        ArgumentError: No such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        # torch's first sentence is to the point; what follows lists every backend there is.
-        reason = str(error).splitlines()[0].split(". ")[0]
-        raise ArgumentError(f"device {name!r} cannot be used here ({reason}); try auto or cpu") from error
-    return device
 
 
 def _check_targets(targets: Any, n: int) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a run.
+"""Pictures of a run and of hand poses.
 
 Names are loaded when first used, so that importing this package does not import matplotlib.
 """
@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqgcn.report.curves import confidence_histogram, learning_curve, loss_curve
+    from seqgcn.report.hands import contact_sheet, per_joint_bars, success_curves, training_curves
 
-__all__ = ["confidence_histogram", "learning_curve", "loss_curve"]
+__all__ = [
+    "confidence_histogram",
+    "contact_sheet",
+    "learning_curve",
+    "loss_curve",
+    "per_joint_bars",
+    "success_curves",
+    "training_curves",
+]
 
-_HOME = dict.fromkeys(__all__, "seqgcn.report.curves")
+_HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "seqgcn.report.curves")
+_HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "seqgcn.report.hands")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,63 +1,24 @@
-"""Pictures of a run: learning curves, the GCN's training loss, and its confidence in every item.
+"""Pictures of a run: learning curves, the GCN's training loss, and its confidence in every item."""
 
-Drawn through matplotlib's objects, never through pyplot, so that no open figure or backend is touched. The
-same input gives the same bytes with the same version of matplotlib.
-"""
-
-import io
+import math
 import os
-import textwrap
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from seqgcn.errors import ArgumentError
-from seqgcn.evaluation import Curve
-from seqgcn.files import write_bytes
+from seqgcn.evaluation import ACCURACY, Curve, Metric
+from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, array, counted, page, side_legend, vector
 
-FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-GREY = "#777777"
-# Okabe and Ito's colours without yellow, which is too pale for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-DASHES = ("-", "--", ":", "-.")
-
-STYLE = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.formatter.useoffset": False,
-    "axes.labelsize": 11,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 200,
-    "figure.figsize": (8, 5),
-    "font.size": 10.5,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.7,
-    "lines.markersize": 5,
-    "svg.hashsalt": "seqgcn",  # otherwise the ids inside an SVG are random
-    "text.parse_math": False,  # a "$" in a title is a dollar
-}
-
-# Without a date, and without the version of matplotlib where the format allows.
-METADATA: dict[str, dict[str, str | None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-}
 
 
 def learning_curve(
@@ -65,9 +26,8 @@ def learning_curve(
     path: str | os.PathLike[str],
     *,
     title: str,
-    metric_name: str = "accuracy",
-    unit: str = "%",
-    scale: float = 100.0,
+    metric: Metric = ACCURACY,
+    references: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Draw the test metric over the number of labelled items, one line a selector.
 
@@ -79,38 +39,35 @@ def learning_curve(
         curves: For each selector the curve of each seed. Colours follow this order; ``"random"`` is grey.
         path: Picture to write, ending in .png, .svg or .pdf.
         title: What was run, above the picture.
-        metric_name: The metric, for the vertical axis.
-        unit: Unit of the metric once multiplied by `scale`; empty for none.
-        scale: Factor from the curves' values to what is shown.
+        metric: What the curves measure.
+        references: For each published system its result after training on all labels, in the unit that is
+            shown; a dashed line each.
 
     Raises:
-        ArgumentError: There is nothing to draw, or `path` has another ending.
+        ArgumentError: There is nothing to draw, a reference is not finite, or `path` has another ending.
         RunFolderError: The picture cannot be written.
     """
     if not curves:
         raise ArgumentError("curves is empty: there is no selector to draw")
-    means = [_mean_curve(name, runs, scale) for name, runs in curves.items()]
+    for name, value in references.items():
+        if not math.isfinite(value):
+            raise ArgumentError(f"the reference {name!r} is {value}, which has no place in a picture")
+    means = [_mean_curve(name, runs, metric.scale) for name, runs in curves.items()]
     coloured = [mean.name for mean in means if mean.name != "random"]
-    with _page(path, title, _seeds_caption(means)) as figure:
+    caption, size = _seeds_caption(means), (8.0, 5.0)
+    if references:
+        caption, size = f"{caption} Dashed: published, trained on all labels.", (10.0, 5.5)
+    with page(path, title, caption, size) as figure:
         axes = figure.subplots()
         lines = {
             mean: _draw(axes, mean, coloured.index(mean.name) if mean.name in coloured else None) for mean in means
         }
         axes.set_xlabel("labelled items")
-        axes.set_ylabel(f"test {metric_name} ({unit})" if unit else f"test {metric_name}")
+        axes.set_ylabel(f"test {metric.label}")
         _count_ticks(axes, np.unique(np.concatenate([mean.labelled for mean in means])))
+        width = _draw_references(figure, axes, references) if references else 0.0
         ranked = sorted(means, key=lambda mean: -mean.metric[-1])
-        crowded = len(means) > 16
-        axes.legend(
-            [lines[mean] for mean in ranked],
-            _legend_texts(ranked),
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0,
-            frameon=False,
-            fontsize=8 if crowded else 10.5,
-            labelspacing=0.3 if crowded else 0.5,
-        )
+        side_legend(figure, axes, [lines[mean] for mean in ranked], _legend_texts(ranked), width + 0.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +112,54 @@ def _draw(axes: Axes, mean: _MeanCurve, rank: int | None) -> Line2D:
     return line
 
 
+def _draw_references(figure: Figure, axes: Axes, references: Mapping[str, float]) -> float:
+    """Draw and label published results; give the width of the labels beside the axes, inches."""
+    ranked = sorted(references.items(), key=lambda item: item[1])
+    for _, value in ranked:
+        axes.axhline(value, color=GREY, linestyle=(0, (5, 4)), linewidth=0.8, zorder=1.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    figure.draw_without_rendering()  # gives the axes their height
+    points = axes.bbox.height * 72 / figure.dpi
+    heights = [(value - low) / (high - low) * points for _, value in ranked]
+    fontsize, indent, widest = 8.0, 22.0, 0.0
+    leader = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "relpos": (0.0, 0.5)}
+    leader |= {"patchA": None, "shrinkA": 3.0, "shrinkB": 0.0}  # right up to the text
+    for (name, value), height, place in zip(ranked, heights, _apart(heights, 1.25 * fontsize, points), strict=True):
+        label = axes.annotate(
+            f"{name} {value:g}",
+            xy=(1.0, height / points),
+            xycoords="axes fraction",
+            xytext=(indent, place - height),
+            textcoords="offset points",
+            va="center",
+            fontsize=fontsize,
+            arrowprops=leader,
+        )
+        widest = max(widest, Text.get_window_extent(label).width)
+    return indent / 72 + widest / figure.dpi
+
+
+def _apart(heights: Sequence[float], gap: float, room: float) -> list[float]:
+    """Places in [0, room] at least `gap` apart, as near to the sorted `heights` as least squares tell."""
+    last = max(len(heights) - 1, 1)
+    gap = min(gap, room / last)
+    # Less their gaps, places need only not fall: pool neighbours that do (isotonic regression).
+    pools: list[tuple[float, int]] = []
+    for number, height in enumerate(heights):
+        mean, size = height - number * gap, 1
+        while pools and pools[-1][0] > mean:
+            other, others = pools.pop()
+            mean, size = (mean * size + other * others) / (size + others), size + others
+        pools.append((mean, size))
+    places = [min(max(mean, 0.0), room - last * gap) for mean, size in pools for _ in range(size)]
+    return [place + number * gap for number, place in enumerate(places)]
+
+
 def _legend_texts(means: list[_MeanCurve]) -> list[str]:
     if len({mean.seeds for mean in means}) == 1:  # then the caption says how many
-        return [_wrapped(mean.name, 24) for mean in means]
-    return [_wrapped(f"{mean.name} ({_count(mean.seeds, 'seed')})", 24) for mean in means]
+        return [mean.name for mean in means]
+    return [f"{mean.name} ({counted(mean.seeds, 'seed')})" for mean in means]
 
 
 def _seeds_caption(means: list[_MeanCurve]) -> str:
@@ -192,8 +193,8 @@ def loss_curve(losses: npt.ArrayLike, path: str | os.PathLike[str], *, title: st
         ArgumentError: `losses` is empty, not `[epochs]` or not finite, or `path` has another ending.
         RunFolderError: The picture cannot be written.
     """
-    values = _vector("losses", losses)
-    with _page(path, title, f"After {_count(len(values), 'epoch')}: {values[-1]:.4g}.") as figure:
+    values = vector("losses", losses)
+    with page(path, title, f"After {counted(len(values), 'epoch')}: {values[-1]:.4g}.") as figure:
         axes = figure.subplots()
         axes.plot(np.arange(1, len(values) + 1), values, color=COLOURS[0], marker="o" if len(values) == 1 else "")
         axes.set_xlabel("epoch")
@@ -225,7 +226,7 @@ def confidence_histogram(
         ArgumentError: A shape, type or value that does not fit the above, or `path` has another ending.
         RunFolderError: The picture cannot be written.
     """
-    values = _vector("confidence", confidence)
+    values = vector("confidence", confidence)
     if values.min() < 0 or values.max() > 1:
         raise ArgumentError(f"confidence must lie in [0, 1], got {values.min():g} to {values.max():g}")
     mask, chosen = _masks(len(values), labelled, picked)
@@ -237,11 +238,11 @@ def confidence_histogram(
     # The outputs often share a narrow range, which 50 bins over [0, 1] would show as one bar.
     middle, half = (values.max() + values.min()) / 2, max((values.max() - values.min()) / 2, 5e-4)
     edges = np.linspace(middle - half, middle + half, 51)
-    with _page(path, title, "Own vertical scale for each group.") as figure:
+    with page(path, title, "Own vertical scale for each group.") as figure:
         panels = figure.subplots(len(groups), sharex=True)
         for axes, (name, members, colour) in zip(panels, groups, strict=True):
             axes.hist(values[members], bins=edges, color=colour)
-            axes.set_title(f"{name}: {_count(int(members.sum()), 'item')}", loc="left", fontsize=10.5)
+            axes.set_title(f"{name}: {counted(int(members.sum()), 'item')}", loc="left", fontsize=10.5)
             axes.set_ylabel("items")
             axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
@@ -251,7 +252,7 @@ def confidence_histogram(
 
 def _masks(n: int, labelled: npt.ArrayLike, picked: npt.ArrayLike) -> tuple[BoolArray, BoolArray]:
     """Check and give which of the n nodes are labelled, and which picked."""
-    mask, index = _array("labelled", labelled), _array("picked", picked)
+    mask, index = array("labelled", labelled), array("picked", picked)
     if mask.shape != (n,) or mask.dtype != np.bool_:
         raise ArgumentError(f"labelled must be bool [{n}] like confidence, got {mask.dtype} {list(mask.shape)}")
     chosen = np.zeros(n, dtype=np.bool_)
@@ -265,50 +266,3 @@ def _masks(n: int, labelled: npt.ArrayLike, picked: npt.ArrayLike) -> tuple[Bool
     if chosen.sum() != len(index) or (chosen & mask).any():
         raise ArgumentError("picked must name each node once and no labelled one")
     return mask, chosen
-
-
-def _vector(name: str, values: npt.ArrayLike) -> FloatArray:
-    array = _array(name, values, np.float64)
-    if array.ndim != 1 or len(array) == 0:
-        raise ArgumentError(f"{name} must be one-dimensional and not empty, got shape {list(array.shape)}")
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ArgumentError(f"{name}[{row}] is {array[row]}, which has no place in a picture")
-    return array
-
-
-def _array(name: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(values, dtype=dtype)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # a tensor on a GPU or with a gradient, ragged lists
-        raise ArgumentError(f"{name} cannot be read as an array: {error}") from error
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width))
-
-
-@contextmanager
-def _page(path: str | os.PathLike[str], title: str, caption: str) -> Iterator[Figure]:
-    """Give a figure with title and caption, and write it to `path` if the block ends without an error."""
-    target = Path(path)
-    if target.suffix.lower() not in METADATA:
-        raise ArgumentError(f"cannot tell the format of {str(path)!r}: end it in {', '.join(METADATA)}")
-    # The user's own matplotlibrc must not change the picture.
-    with style.context(["default", STYLE]):
-        figure = Figure()
-        figure.suptitle(_wrapped(title, 72), x=0.01, ha="left", fontsize=13, fontweight="bold")
-        figure.supxlabel(caption, x=0.01, ha="left", fontsize=9, color="#555555")
-        yield figure
-        picture = io.BytesIO()
-        kind = target.suffix.lower()
-        figure.savefig(picture, format=kind[1:], metadata=METADATA[kind])
-    write_bytes(target, picture.getvalue())

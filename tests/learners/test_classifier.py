@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seqgcn.datasets import ImageDataset
 from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.evaluation import ACCURACY
 from seqgcn.learners import (
     ImageClassifier,
     Learner,
@@ -60,7 +61,7 @@ class NormsClassifier(ImageClassifier):
 def test_is_a_learner(kind: type[ImageClassifier]) -> None:
     assert isinstance(kind(), Learner)
     assert isinstance(kind(), RestorableLearner)
-    assert kind.metric_name == "accuracy"
+    assert kind.metric is ACCURACY
 
 
 def test_scikit_learn_manners(images: Tensor, targets: Tensor) -> None:

@@ -1,20 +1,19 @@
 import math
-import os
-import subprocess
-import sys
+from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
 
-import seqgcn.report
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.evaluation import Curve
-from seqgcn.report import confidence_histogram, curves, learning_curve, loss_curve
+from seqgcn.errors import ArgumentError
+from seqgcn.evaluation import MEAN_JOINT_ERROR, Curve, Metric
+from seqgcn.report import confidence_histogram, learning_curve, loss_curve
+from seqgcn.report.curves import _apart
+from seqgcn.report.page import GREY
 
 CURVES = {
     "random": {0: Curve((100, 200, 300), (0.5, 0.6, 0.7)), 1: Curve((100, 200, 300), (0.52, 0.64, 0.7))},
@@ -91,8 +90,8 @@ def test_learning_curve_counts_seeds_for_each_selector_when_they_differ(drawn, t
 
 def test_learning_curve_in_another_unit(drawn, tmp_path: Path) -> None:
     error = {"random": {0: Curve((10, 20), (13.0, 12.0))}}
-    learning_curve(error, tmp_path / "a.svg", title="", metric_name="mean joint error", unit="mm", scale=1)
-    learning_curve(error, tmp_path / "a.svg", title="", metric_name="loss", unit="", scale=1)
+    learning_curve(error, tmp_path / "a.svg", title="", metric=MEAN_JOINT_ERROR)
+    learning_curve(error, tmp_path / "a.svg", title="", metric=Metric("loss"))
     assert [figure.axes[0].get_ylabel() for figure in drawn] == ["test mean joint error (mm)", "test loss"]
     np.testing.assert_allclose(line_of(drawn[0], "random").get_ydata(), [13, 12])
 
@@ -103,8 +102,8 @@ def test_learning_curve_lines_can_be_told_apart(drawn, tmp_path: Path) -> None:
     lines = drawn[0].axes[0].get_lines()
     assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 31
     assert len({line.get_color() for line in lines[:7]}) == 7
-    assert [line.get_color() for line in lines].count(curves.GREY) == 1
-    assert lines[-1].get_color() == curves.GREY
+    assert [line.get_color() for line in lines].count(GREY) == 1
+    assert lines[-1].get_color() == GREY
 
 
 def test_learning_curve_ticks(drawn, tmp_path: Path) -> None:
@@ -144,6 +143,46 @@ def test_learning_curve_refuses(given: dict[str, dict[int, Curve]], message: str
     with pytest.raises(ArgumentError, match=message):
         learning_curve(given, tmp_path / "curve.png", title="")
     assert not list(tmp_path.iterdir())
+
+
+# references
+
+
+def test_references_are_dashed_and_labelled(drawn, tmp_path: Path) -> None:
+    error = {"random": {0: Curve((10, 20), (13.0, 12.0))}, "core-gcn": {0: Curve((10, 20), (13.0, 9.0))}}
+    published = {"V2V": 6.28, "DeepPrior": 10.4}
+    learning_curve(error, tmp_path / "a.png", title="", metric=MEAN_JOINT_ERROR, references=published)
+    (figure,) = drawn
+    axes = figure.axes[0]
+    dashed = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == "--"]
+    assert dashed == [6.28, 10.4]
+    assert [text.get_text() for text in axes.texts] == ["V2V 6.28", "DeepPrior 10.4"]
+    assert axes.get_ylim()[0] < 6.28
+    assert labels(figure) == ["random", "core-gcn"]  # the larger error ends higher
+    assert figure.get_supxlabel().endswith(" Dashed: published, trained on all labels.")
+
+
+def test_references_must_be_finite(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="reference 'V2V' is nan"):
+        learning_curve(CURVES, tmp_path / "a.png", title="", references={"V2V": math.nan})
+
+
+def test_labels_move_apart_no_further_than_they_must() -> None:
+    assert _apart([10.0, 50.0], 10, 100) == [10, 50]
+    assert _apart([50.0, 50.0], 10, 100) == [45, 55]
+    assert _apart([50.0, 54.0, 56.0], 10, 100) == pytest.approx([130 / 3, 160 / 3, 190 / 3])
+    assert _apart([0.0, 1.0, 99.0], 10, 100) == [0, 10, 99]
+    assert _apart([98.0, 100.0], 10, 100) == [90, 100]
+    assert _apart([5.0], 10, 100) == [5]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=30), st.floats(0.1, 20))
+def test_labels_keep_their_order_and_their_distance(heights: list[float], gap: float) -> None:
+    places = _apart(sorted(heights), gap, 100)
+    least = min(gap, 100 / max(len(heights) - 1, 1))
+    assert all(high - low >= least - 1e-9 for low, high in pairwise(places))
+    assert places[0] >= -1e-9
+    assert places[-1] <= 100 + 1e-9
 
 
 # the GCN
@@ -216,111 +255,3 @@ def test_confidence_histogram_refuses(
 ) -> None:
     with pytest.raises(ArgumentError, match=message):
         confidence_histogram(confidence, labelled, picked, tmp_path / "hist.png", title="")
-
-
-# files
-
-
-@pytest.mark.parametrize("suffix", [".png", ".PNG", ".svg", ".pdf"])
-def test_the_same_input_gives_the_same_bytes(suffix: str, tmp_path: Path) -> None:
-    first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
-    learning_curve(CURVES, first, title="digits, $5 a label")
-    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30}):  # the user's own taste
-        learning_curve(CURVES, second, title="digits, $5 a label")
-    assert first.read_bytes() == second.read_bytes()
-    assert sorted(tmp_path.iterdir()) == [first, second]
-
-
-def test_every_picture_is_a_png_of_800_by_500_at_double_density(tmp_path: Path) -> None:
-    learning_curve(CURVES, tmp_path / "1.png", title="digits")
-    loss_curve([1.0, 0.5], str(tmp_path / "2.png"), title="digits")
-    confidence_histogram([0.1, 0.2, 0.3], [True, False, False], [1], tmp_path / "3.png", title="digits")
-    for path in tmp_path.iterdir():
-        with Image.open(path) as image:
-            assert (image.format, image.size) == ("PNG", (1600, 1000))
-            assert set(image.info) <= {"dpi"}  # neither a date nor a version
-
-
-def test_svg_is_well_formed_whatever_the_names_are(tmp_path: Path) -> None:
-    odd = {"a<b>&$x$": CURVES["random"], "$": CURVES["core-gcn"]}
-    learning_curve(odd, tmp_path / "odd.svg", title="<&> $100$ 50 %\n_")
-    assert ElementTree.parse(tmp_path / "odd.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file
-
-
-def test_legend_and_title_do_not_overlap_the_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    figures = []
-    save = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure,
-        "savefig",
-        lambda self, *args, **kw: (figures.append(self), save(self, *args, **kw)),
-    )
-    long = {f"a-selector-with-a-long-name-{k}": CURVES["random"] for k in range(4)}
-    learning_curve(long, tmp_path / "curve.png", title="A long title " * 12)
-    (figure,) = figures
-    axes = figure.axes[0]
-    legend = axes.get_legend().get_window_extent()
-    assert legend.x0 >= axes.bbox.x1
-    assert legend.x1 <= figure.bbox.x1
-    title = figure.texts[0].get_window_extent()
-    assert title.x1 <= figure.bbox.x1
-    assert title.y0 >= max(axes.bbox.y1, legend.y1)
-
-
-def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    for name in ("curve.bmp", "curve"):
-        with pytest.raises(ArgumentError, match=rf"{name}': end it in .png, .svg, .pdf"):
-            loss_curve([1.0], tmp_path / name, title="")
-
-
-def test_an_interrupted_write_leaves_the_old_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "loss.png"
-    path.write_bytes(b"old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full)
-        with pytest.raises(RunFolderError, match=r"cannot write .*loss\.png: No space left"):
-            loss_curve([1.0], path, title="")
-        patch.setattr(os, "replace", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            loss_curve([1.0], path, title="")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-    loss_curve([1.0], path, title="")
-    assert path.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match=r"nowhere.loss\.png"):
-        loss_curve([1.0], tmp_path / "nowhere" / "loss.png", title="")
-
-
-# imports
-
-
-def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
-    before = dict(matplotlib.rcParams)
-    learning_curve(CURVES, tmp_path / "curve.png", title="")
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_matplotlib_is_imported_on_first_use_and_pyplot_never() -> None:
-    code = (
-        "import sys, seqgcn.report; print('matplotlib' in sys.modules); "
-        "seqgcn.report.loss_curve; print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.split() == ["False", "True", "False"]
-
-
-def test_package_names() -> None:
-    assert dir(seqgcn.report) == ["confidence_histogram", "learning_curve", "loss_curve"]
-    assert seqgcn.report.learning_curve is learning_curve
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = seqgcn.report.nothing

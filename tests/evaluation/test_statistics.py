@@ -1,26 +1,23 @@
 import math
-import subprocess
-import sys
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import (
+    MEAN_JOINT_ERROR,
     Comparison,
     Curve,
-    accuracy,
+    Metric,
     area_under_budget_curve,
     bootstrap_interval,
     compare,
     comparison_table,
     holm,
-    per_class_accuracy,
     wilcoxon_p,
 )
 
@@ -33,57 +30,6 @@ p_values = st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8)
 def runs(offsets: list[float]) -> dict[int, Curve]:
     """One straight curve a seed, with AUBC 0.5 + offset."""
     return {seed: Curve((100, 200), (0.4 + offset, 0.6 + offset)) for seed, offset in enumerate(offsets)}
-
-
-# accuracy
-
-
-def test_accuracy_is_the_share_of_hits() -> None:
-    assert accuracy(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 1, 2])) == 0.75
-    assert accuracy(torch.tensor([0, 1], dtype=torch.uint8), torch.tensor([0, 1])) == 1.0
-
-
-def test_per_class_accuracy_is_nan_for_an_absent_class() -> None:
-    predictions, targets = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 1, 1, 3])
-    expected = torch.tensor([1.0, 0.5, math.nan, 1.0, math.nan], dtype=torch.float64)
-    result = per_class_accuracy(predictions, targets, 5)
-    torch.testing.assert_close(result, expected, equal_nan=True, rtol=0, atol=0)
-
-
-@relaxed
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
-def test_per_class_accuracy_weighted_by_class_size_is_accuracy(pairs: list[tuple[int, int]]) -> None:
-    predictions, targets = torch.tensor(pairs).T
-    sizes = targets.bincount(minlength=4)
-    each = per_class_accuracy(predictions, targets, 4)
-    assert (each.nan_to_num() * sizes).sum().item() / len(pairs) == pytest.approx(accuracy(predictions, targets))
-
-
-@pytest.mark.parametrize(
-    ("predictions", "targets", "message"),
-    [
-        (
-            torch.zeros(3, dtype=torch.long),
-            torch.zeros(4, dtype=torch.long),
-            r"predictions \[3\] and targets \[4\]",
-        ),
-        (torch.zeros(3, 1, dtype=torch.long), torch.zeros(3, 1, dtype=torch.long), r"must both be \[n\]"),
-        (torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), "n > 0"),
-        (torch.zeros(3), torch.zeros(3, dtype=torch.long), "predictions must be integer classes"),
-        (torch.zeros(3, dtype=torch.long), torch.zeros(3), "targets must be integer classes"),
-    ],
-)
-def test_accuracy_refuses(predictions: torch.Tensor, targets: torch.Tensor, message: str) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        accuracy(predictions, targets)
-    with pytest.raises(ArgumentError, match=message):
-        per_class_accuracy(predictions, targets, 2)
-
-
-@pytest.mark.parametrize("target", [-1, 3])
-def test_per_class_accuracy_names_the_target_outside(target: int) -> None:
-    with pytest.raises(ArgumentError, match=rf"targets\[1\] is {target}.*0 to 2"):
-        per_class_accuracy(torch.tensor([0, 0]), torch.tensor([0, target]), 3)
 
 
 # area
@@ -377,20 +323,24 @@ def test_table_in_percent() -> None:
 
 def test_table_in_other_units_keeps_four_digits() -> None:
     row = Comparison(selector="random", seeds=4, aubc_mean=13.394, aubc_std=0.2, difference=0.0)
-    assert "| AUBC (mm) |" in comparison_table([row], percent=False, unit="mm")
-    assert "|     13.39 |" in comparison_table([row], percent=False, unit="mm")
+    assert "| AUBC (mm) |" in comparison_table([row], metric=MEAN_JOINT_ERROR)
+    assert "|     13.39 |" in comparison_table([row], metric=MEAN_JOINT_ERROR)
     small = Comparison(selector="random", seeds=4, aubc_mean=0.0123456, aubc_std=0.2, difference=0.0)
-    assert "| 0.01235 |" in comparison_table([small], percent=False)
+    assert "| 0.01235 |" in comparison_table([small], metric=Metric("score"))
     zero = Comparison(selector="random", seeds=4, aubc_mean=0.0, aubc_std=0.2, difference=0.0)
-    assert "| 0.00 |" in comparison_table([zero], percent=False)
+    assert "| 0.00 |" in comparison_table([zero], metric=Metric("score"))
 
 
-def test_table_refuses_two_units() -> None:
-    with pytest.raises(ArgumentError, match="percent=False"):
-        comparison_table([], unit="mm")
-
-
-def test_import_is_light() -> None:
-    code = "import sys, seqgcn.evaluation; print({'torch', 'torch_geometric', 'matplotlib'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.strip() == "set()"
+def test_table_says_where_lower_is_better() -> None:
+    curves = {
+        "random": {0: Curve((100, 200), (20.0, 16.0))},
+        "core-gcn": {0: Curve((100, 200), (20.0, 12.0))},
+    }
+    assert comparison_table(compare(curves), metric=MEAN_JOINT_ERROR).splitlines() == [
+        "| selector | AUBC (mm) | difference ± s.e. | 95 % interval | Holm p | seeds |",
+        "| -------- | --------: | ----------------: | ------------: | -----: | ----: |",
+        "| random   |     18.00 |             +0.00 |             - |      - |     1 |",
+        "| core-gcn |     16.00 |             -2.00 |             - |      - |     1 |",
+        "",
+        "AUBC of the mean joint error: lower is better, so a negative difference is an improvement.",
+    ]

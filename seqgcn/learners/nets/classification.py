@@ -65,6 +65,16 @@ class BasicBlock(nn.Module):
         return F.relu(y + self.shortcut(x))
 
 
+def residual_stages(widths: Sequence[int]) -> nn.Sequential:
+    """ResNet-18's stages for input of `widths[0]` channels: two blocks each, every stage but the first of stride 2."""
+    stages: list[nn.Module] = []
+    channels = widths[0]
+    for number, width in enumerate(widths):
+        stages.append(nn.Sequential(BasicBlock(channels, width, 1 if number == 0 else 2), BasicBlock(width, width, 1)))
+        channels = width
+    return nn.Sequential(*stages)
+
+
 class ResNet18(nn.Module):
     """ResNet-18 for 32 x 32 images: a 3x3 stem without pooling (He et al., CVPR 2016, in its CIFAR form).
 
@@ -82,15 +92,8 @@ class ResNet18(nn.Module):
         super().__init__()
         stem = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
-        stages: list[nn.Module] = []
-        channels = widths[0]
-        for number, width in enumerate(widths):
-            stages.append(
-                nn.Sequential(BasicBlock(channels, width, 1 if number == 0 else 2), BasicBlock(width, width, 1))
-            )
-            channels = width
-        self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(channels, num_classes)
+        self.stages = residual_stages(widths)
+        self.head = nn.Linear(widths[-1], num_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding and logits of a batch."""

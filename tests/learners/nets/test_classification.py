@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seqgcn.learners.nets import BasicBlock, ResNet18, SmallCNN
+from seqgcn.learners.nets.classification import BasicBlock, ResNet18, SmallCNN
 from seqgcn.seeding import seeded
 
 

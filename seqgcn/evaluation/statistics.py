@@ -1,4 +1,4 @@
-"""How good a learner is, and whether one selector beats another beyond the luck of the seed.
+"""Whether one selector beats another beyond the luck of the seed.
 
 Selectors are compared as in a paired experiment: a seed fixes the first labelled set and the learner's
 randomness for all selectors, so what counts is the difference to the baseline within a seed.
@@ -7,73 +7,19 @@ randomness for all selectors, so what counts is the difference to the baseline w
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from seqgcn.errors import ArgumentError
-
-if TYPE_CHECKING:  # torch and PyG take seconds to import, and comparing finished runs needs no tensor
-    from torch import Tensor
+from seqgcn.evaluation.metric import ACCURACY, Metric
+from seqgcn.evaluation.table import markdown_table
 
 MIN_SEEDS_FOR_P = 8
 """With 7 pairs the smallest two-sided Wilcoxon p is 0.016, too much for a correction over more than three."""
 
 MAX_CONFIRMATORY = 6
 """With 8 pairs the smallest p is 0.0078; times six it is still below 0.05, times seven it is not."""
-
-
-def accuracy(predictions: "Tensor", targets: "Tensor") -> float:
-    """Share of the items whose predicted class is the true one, in [0, 1].
-
-    Args:
-        predictions: Predicted class of each item, `[n]` integer.
-        targets: True class of each item, `[n]` integer.
-
-    Raises:
-        ArgumentError: The shapes differ or are not `[n]`, there is no item, or the classes are not integers.
-    """
-    hits = _hits(predictions, targets)
-    return int(hits.sum()) / len(hits)
-
-
-def per_class_accuracy(predictions: "Tensor", targets: "Tensor", num_classes: int) -> "Tensor":
-    """Accuracy (recall) within each true class, `[num_classes]` float64; nan for a class without an item.
-
-    Args:
-        predictions: Predicted class of each item, `[n]` integer.
-        targets: True class of each item, `[n]` integer in `[0, num_classes)`.
-        num_classes: Number of classes c.
-
-    Raises:
-        ArgumentError: As for `accuracy`, or a target is not one of the classes.
-    """
-    from torch_geometric.utils import scatter
-
-    hits = _hits(predictions, targets)
-    index = targets.detach().cpu().long()
-    outside = ((index < 0) | (index >= num_classes)).nonzero().flatten()
-    if len(outside):
-        row = int(outside[0])
-        raise ArgumentError(
-            f"targets[{row}] is {int(index[row])}, but with num_classes={num_classes} "
-            f"classes run from 0 to {num_classes - 1}"
-        )
-    means: Tensor = scatter(hits.double(), index, dim_size=num_classes, reduce="mean")
-    return means.masked_fill(index.bincount(minlength=num_classes) == 0, math.nan)
-
-
-def _hits(predictions: "Tensor", targets: "Tensor") -> "Tensor":
-    if predictions.shape != targets.shape or targets.dim() != 1 or len(targets) == 0:
-        raise ArgumentError(
-            f"predictions and targets must both be [n] with n > 0, got predictions {list(predictions.shape)} "
-            f"and targets {list(targets.shape)}"
-        )
-    for name, values in (("predictions", predictions), ("targets", targets)):
-        if values.is_floating_point() or values.is_complex():
-            raise ArgumentError(f"{name} must be integer classes, got {values.dtype}; take argmax(dim=1) first")
-    return predictions.detach().cpu() == targets.detach().cpu()
 
 
 def area_under_budget_curve(labelled: Sequence[int], metric: Sequence[float]) -> float:
@@ -350,31 +296,20 @@ def _check_label_counts(curves: Mapping[str, Mapping[int, Curve]], baseline: str
                 )
 
 
-def comparison_table(comparisons: Sequence[Comparison], *, percent: bool = True, unit: str = "") -> str:
+def comparison_table(comparisons: Sequence[Comparison], *, metric: Metric = ACCURACY) -> str:
     """Markdown table of comparisons, aligned so that it also reads as plain text.
 
     Args:
-        comparisons: Rows, as from `compare`.
-        percent: The metric is a share in [0, 1], to be shown in %.
-        unit: Unit of the metric, for example ``"mm"``, with ``percent=False``.
-
-    Raises:
-        ArgumentError: A unit is given for a metric shown in %.
+        comparisons: Rows, the baseline's first, as from `compare`.
+        metric: What the curves measure. Where lower is better, a line below the table says how to read it.
     """
-    if percent and unit:
-        raise ArgumentError(f"a metric shown in % has no other unit; pass percent=False for unit={unit!r}")
-    scale = 100.0 if percent else 1.0
-    largest = max((abs(row.aubc_mean) * scale for row in comparisons), default=0.0)
-    # Four significant digits of the largest area: 81.23 %, 13.39 mm, a loss of 0.01234.
-    digits = 2 if percent or largest == 0 else min(max(3 - math.floor(math.log10(largest)), 0), 9)
-    suffix = " (%)" if percent else f" ({unit})" if unit else ""
+    digits = metric.decimals(max((abs(row.aubc_mean) for row in comparisons), default=0.0))
+    suffix = f" ({metric.unit})" if metric.unit else ""
     header = ["selector", f"AUBC{suffix}", "difference ± s.e.", "95 % interval", "Holm p", "seeds"]
-    lines = [header, *(_cells(row, scale, digits) for row in comparisons)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    return "\n".join(
-        " | ".join([f"| {line[0]:<{widths[0]}}", *map(str.rjust, line[1:], widths[1:])]) + " |" for line in lines
-    )
+    table = markdown_table(header, [_cells(row, metric.scale, digits) for row in comparisons])
+    if metric.higher_is_better:
+        return table
+    return f"{table}\n\nAUBC of the {metric.name}: lower is better, so a negative difference is an improvement."
 
 
 def _cells(row: Comparison, scale: float, digits: int) -> list[str]:
@@ -388,7 +323,7 @@ def _cells(row: Comparison, scale: float, digits: int) -> list[str]:
     if row.p_holm is not None:
         p = f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "<0.001"
     return [
-        row.selector.replace("|", r"\|"),
+        row.selector,
         f"{row.aubc_mean * scale:.{digits}f}",
         difference,
         interval,

@@ -1,0 +1,362 @@
+"""Hand pose data sets as the loop takes them: a pool to label from and a test part, cropped by the same rule."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from seqgcn.checks import check_whole
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames
+from seqgcn.datasets.hands.bighand import BigHand
+from seqgcn.datasets.hands.cache import Say
+from seqgcn.datasets.hands.folder import DepthFolder
+from seqgcn.datasets.hands.icvl import ICVL
+from seqgcn.datasets.hands.msra import MSRA
+from seqgcn.datasets.hands.nyu import NYU
+from seqgcn.errors import ArgumentError
+from seqgcn.seeding import generator
+from seqgcn.training import Progress
+
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class PosePart:
+    """Frames of one part with their poses.
+
+    Args:
+        inputs: What learners see, n frames.
+        targets: Poses, `[n, J, 3]` float32, mm.
+        files: Path of each frame as in the release.
+    """
+
+    inputs: HandFrames
+    targets: Tensor
+    files: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(kw_only=True, eq=False)
+class PoseDataset(ABC):
+    """A pool and a test part of hand frames; labels are read, and crops made, by `prepare`.
+
+    Args:
+        crop_size: Pixels along a crop's side.
+        train_centres: File of the pool's centres, a line x y z in mm for each row of its labels; by default centres
+            of mass. HANDS17 and depth folders have one file for all frames: name it twice.
+        test_centres: The same for the test part; give both or neither.
+        oracle_centres: Centre crops on the true joints. It tells selectors about labels they must not know.
+        near: Nearest depth that counts for the centre of mass, mm.
+        far: Farthest depth that counts for it, mm.
+        skip_empty: Leave out, and count, frames without depth inside the cube; by default they are an error.
+        strict: A missing image or a count other than the release's is an error, not a warning.
+        cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
+    """
+
+    crop_size: int = 128
+    train_centres: str | None = None
+    test_centres: str | None = None
+    oracle_centres: bool = False
+    near: float = 10.0
+    far: float = 1500.0
+    skip_empty: bool = False
+    strict: bool = False
+    cache: str | None = None
+
+    task: ClassVar[str] = "pose"
+    title: ClassVar[str]
+    references: ClassVar[Mapping[str, float]] = {}
+    """Published mean joint errors, mm, of systems trained on all labels."""
+
+    def __post_init__(self) -> None:
+        if (self.train_centres is None) != (self.test_centres is None):
+            raise ArgumentError("train_centres and test_centres go together: pool and test must be cropped alike")
+        if self.oracle_centres and self.train_centres is not None:
+            raise ArgumentError("crops are centred by files or on the true joints, not both; leave one out")
+        self._parts: dict[Part, PosePart] | None = None
+        self._hands: dict[Part, HandDataset] = {}
+        self._sizes: dict[Part, int | None] = {"train": None, "test": None}
+        self._options("train")
+
+    @abstractmethod
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        """Labels and list of frames of one part."""
+
+    def _make(self, progress: Progress | None, say: Say | None) -> None:  # noqa: B027  # most have their files
+        """Bring about the files that `_read` reads, where they are not simply there."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name, for tables and pictures."""
+        return self.title
+
+    def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
+        """The same data set with fewer frames: a fixed random subset of the pool and of the test part.
+
+        Raises:
+            ArgumentError: A size is not at least 1, or the crops are made already.
+        """
+        if self._parts is not None:
+            raise ArgumentError("limit a pose data set before its crops are made")
+        sizes: dict[Part, int | None] = {"train": pool_size, "test": test_size}
+        for part, size in sizes.items():
+            if size is not None:
+                check_whole(f"{part} size", size)
+        limited = replace(self)
+        limited._sizes = sizes
+        return limited
+
+    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+        """Read the labels and open the crop caches, building them where there are none.
+
+        Raises:
+            DataFileError: Files are missing, damaged or of another data set.
+            RunFolderError: The caches cannot be written.
+        """
+        if self._parts is not None:
+            return
+        self._make(progress, say)
+        parts: dict[Part, PosePart] = {}
+        # Both are read before either is cropped: what is wrong with the labels is found at once.
+        for part in ("train", "test"):
+            self._hands[part] = self._limited(part, self._read(part, self._options(part)))
+        for part, hands in self._hands.items():
+            hands.prepare(progress, say)
+            parts[part] = PosePart(hands.frames, hands.joints, tuple(hands.files))
+        self._parts = parts
+
+    @property
+    def train(self) -> PosePart:
+        """The pool. Selection only ever sees its inputs."""
+        return self._part("train")
+
+    @property
+    def test(self) -> PosePart:
+        """What the learner is scored on."""
+        return self._part("test")
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of sources, crops and poses; another value means other data."""
+        self.prepare()
+        return "-".join(hands.fingerprint for hands in self._hands.values())
+
+    def hands(self, part: Part) -> HandDataset:
+        """The frames behind a part: names, sequences, camera, raw depth."""
+        self.prepare()
+        return self._hands[part]
+
+    def _part(self, part: Part) -> PosePart:
+        self.prepare()
+        return (self._parts or {})[part]
+
+    def _options(self, part: Part) -> CropOptions:
+        centres = self.train_centres if part == "train" else self.test_centres
+        rule: Literal["mass", "file", "oracle"] = "oracle" if self.oracle_centres else "mass"
+        return CropOptions(
+            size=self.crop_size,
+            centre="file" if centres is not None else rule,
+            centres=centres,
+            near=self.near,
+            far=self.far,
+            cache=self.cache,
+            skip_empty=self.skip_empty,
+        )
+
+    def _limited(self, part: Part, hands: HandDataset) -> HandDataset:
+        size = self._sizes[part]
+        if size is None:
+            return hands
+        if size > len(hands):
+            raise ArgumentError(f"{part} size must be at most {len(hands)}, the frames of {hands.name}, got {size}")
+        purpose = "pool" if part == "train" else "test"
+        return hands.subset(torch.randperm(len(hands), generator=generator(0, purpose))[:size].sort().values)
+
+
+@dataclass(kw_only=True, eq=False)
+class ICVLPoses(PoseDataset):
+    """ICVL (Tang et al., CVPR 2014): 16 joints, 1,596 test frames.
+
+    Args:
+        root: Folder with Training/ and Testing/.
+        original_only: Leave out the in-plane rotations: 22,068 frames instead of 330,933.
+        cube: Side of the crop's cube, mm.
+    """
+
+    root: str
+    original_only: bool = True
+    cube: float = 250.0
+
+    title: ClassVar[str] = "ICVL"
+    references: ClassVar[Mapping[str, float]] = {
+        "DeepModel": 11.56,
+        "DeepPrior": 10.4,
+        "DeepPrior++": 8.1,
+        "Ren-4x6x6": 7.63,
+        "Ren-9x6x6": 7.31,
+        "DenseReg": 7.3,
+        "SHPR-Net": 7.22,
+        "HandPointNet": 6.94,
+        "Pose-REN": 6.79,
+        "CrossInfoNet": 6.73,
+        "Point-to-Point": 6.3,
+        "V2V": 6.28,
+        "JGR-P2O": 6.02,
+    }
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        return ICVL(
+            self.root,
+            part,
+            original_only=self.original_only,
+            cube=self.cube,
+            strict=self.strict,
+            options=options,
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class NYUPoses(PoseDataset):
+    """NYU (Tompson et al., ToG 2014): 14 evaluated of 36 joints, 72,757 frames and 8,252 to test.
+
+    Args:
+        root: Folder with train/ and test/.
+        joints: The 14 evaluated joints, or all 36.
+        cube: Side of the crop's cube, mm.
+        second_cube: The same for the second test subject, whose hand is smaller.
+    """
+
+    root: str
+    joints: Literal["evaluated", "all"] = "evaluated"
+    cube: float = 300.0
+    second_cube: float = 250.0
+
+    title: ClassVar[str] = "NYU"
+    references: ClassVar[Mapping[str, float]] = {
+        "DeepPrior": 19.73,
+        "DeepModel": 17.04,
+        "3DCNN": 14.1,
+        "Ren-4x6x6": 13.39,
+        "Ren-9x6x6": 12.69,
+        "DeepPrior++": 12.24,
+        "Pose-REN": 11.81,
+        "SHPR-Net": 10.78,
+        "HandPointNet": 10.54,
+        "DenseReg": 10.2,
+        "CrossInfoNet": 10.08,
+        "Point-to-Point": 9.1,
+        "V2V": 8.42,
+        "JGR-P2O": 8.29,
+    }
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        return NYU(
+            self.root,
+            part,
+            joints=self.joints,
+            cube=self.cube,
+            second_cube=self.second_cube,
+            strict=self.strict,
+            options=options,
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class MSRAPoses(PoseDataset):
+    """MSRA15 (Sun et al., CVPR 2015): 21 joints, nine subjects of whom one is left out to test.
+
+    Args:
+        root: Folder with P0 to P8.
+        test_subject: Number of the subject left out, 0 to 8.
+    """
+
+    root: str
+    test_subject: int = 0
+
+    title: ClassVar[str] = "MSRA15"
+    references: ClassVar[Mapping[str, float]] = {
+        "Ren-9x6x6": 9.7,
+        "3DCNN": 9.6,
+        "DeepPrior++": 9.5,
+        "Pose-REN": 8.65,
+        "HandPointNet": 8.5,
+        "CrossInfoNet": 7.86,
+        "SHPR-Net": 7.76,
+        "Point-to-Point": 7.7,
+        "V2V": 7.59,
+        "JGR-P2O": 7.55,
+        "DenseReg": 7.2,
+    }
+
+    @property
+    def name(self) -> str:
+        """The data set's name with the subject left out."""
+        return f"{self.title}, tested on subject {self.test_subject}"
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        return MSRA(self.root, part, test_subject=self.test_subject, strict=self.strict, options=options)
+
+
+@dataclass(kw_only=True, eq=False)
+class BigHandPoses(PoseDataset):
+    """HANDS17 / HANDS19 / BigHand2.2M (Yuan et al., CVPR 2017): 21 joints, 957,032 training frames.
+
+    Args:
+        root: Folder with the training annotation file.
+        test_fraction: Share of the training frames held out to test, as the official test labels are not public.
+        cube: Side of the crop's cube, mm.
+    """
+
+    root: str
+    test_fraction: float = 0.1
+    cube: float = 300.0
+
+    title: ClassVar[str] = "HANDS17"
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        return BigHand(
+            self.root,
+            part,
+            test_fraction=self.test_fraction,
+            cube=self.cube,
+            strict=self.strict,
+            options=options,
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class FolderPoses(PoseDataset):
+    """A lab's own depth frames with camera.yaml and labels.csv.
+
+    Args:
+        root: The folder.
+        test_fraction: Share of the frames held out to test.
+        cube: Side of the crop's cube, mm; by default as camera.yaml says.
+    """
+
+    root: str
+    test_fraction: float = 0.2
+    cube: float | None = None
+
+    title: ClassVar[str] = "depth folder"
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return Path(self.root).name or self.title
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        return DepthFolder(
+            self.root,
+            part,
+            test_fraction=self.test_fraction,
+            cube=self.cube,
+            strict=self.strict,
+            options=options,
+        )

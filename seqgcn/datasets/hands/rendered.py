@@ -1,0 +1,84 @@
+"""Hands rendered on first use: a pose data set that needs no files."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from filelock import FileLock
+
+from seqgcn.checks import check_whole
+from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.cache import Say, default_folder
+from seqgcn.datasets.hands.icvl import ICVL
+from seqgcn.datasets.hands.pools import Part, PoseDataset
+from seqgcn.datasets.hands.rendering import VERSION, write_dataset
+from seqgcn.errors import RunFolderError, SeqGCNWarning
+from seqgcn.training import Progress
+
+
+@dataclass(kw_only=True, eq=False)
+class RenderedHands(PoseDataset):
+    """Rendered sequences in ICVL's layout; what is measured on them says little about real cameras.
+
+    Frames are written once, into the cache folder, and then read like any ICVL data set. Test sequences show
+    other subjects than the pool's.
+
+    Args:
+        crop_size: Pixels along a crop's side.
+        frames: In the pool.
+        sequences: Of the pool.
+        test_frames: In the test part.
+        render_seed: Of subjects, movements and noise.
+        cube: Side of the crop's cube, mm.
+    """
+
+    crop_size: int = 96
+    frames: int = 3000
+    sequences: int = 20
+    test_frames: int = 1000
+    render_seed: int = 0
+    cube: float = 250.0
+
+    title: ClassVar[str] = "rendered hands"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, low in (("frames", 1), ("sequences", 1), ("test_frames", 2)):
+            check_whole(name, getattr(self, name), low=low)
+        check_whole("render_seed", self.render_seed, low=0)
+
+    @property
+    def folder(self) -> Path:
+        """Where the frames are written: a data set in ICVL's layout."""
+        caches = default_folder() if self.cache is None else Path(self.cache).expanduser()
+        what = (self.frames, self.sequences, self.test_frames, self.render_seed)
+        return caches / f"rendered-v{VERSION}-{'-'.join(map(str, what))}"
+
+    def _make(self, progress: Progress | None, say: Say | None) -> None:
+        folder = self.folder
+        if folder.is_dir():
+            return
+        if say is not None:
+            say(f"rendering {self.frames + self.test_frames:,} frames to {folder}")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"cannot make the cache folder {folder.parent}: {error.strerror or error}") from error
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not folder.is_dir():
+                write_dataset(
+                    folder,
+                    "icvl",
+                    frames=self.frames,
+                    sequences=self.sequences,
+                    test_frames=self.test_frames,
+                    seed=self.render_seed,
+                    progress=progress,
+                )
+
+    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+        with warnings.catch_warnings():
+            # That these are fewer frames than ICVL's own is no news.
+            warnings.simplefilter("ignore", SeqGCNWarning)
+            return ICVL(self.folder, part, cube=self.cube, options=options)

@@ -1,0 +1,57 @@
+"""How good a learner is, and whether one selector beats another beyond the luck of the seed.
+
+Importing this package imports neither torch nor PyG, which take seconds: comparing finished runs needs no tensor.
+"""
+
+from seqgcn.evaluation.accuracy import accuracy, per_class_accuracy
+from seqgcn.evaluation.metric import ACCURACY, MEAN_JOINT_ERROR, Metric
+from seqgcn.evaluation.pose import (
+    THRESHOLDS,
+    Score,
+    area_under_success,
+    joint_errors,
+    joint_success_curve,
+    mean_joint_error,
+    per_joint_error,
+    score_poses,
+    success_curve,
+)
+from seqgcn.evaluation.statistics import (
+    MAX_CONFIRMATORY,
+    MIN_SEEDS_FOR_P,
+    Comparison,
+    Curve,
+    area_under_budget_curve,
+    bootstrap_interval,
+    compare,
+    comparison_table,
+    holm,
+    wilcoxon_p,
+)
+
+__all__ = [
+    "ACCURACY",
+    "MAX_CONFIRMATORY",
+    "MEAN_JOINT_ERROR",
+    "MIN_SEEDS_FOR_P",
+    "THRESHOLDS",
+    "Comparison",
+    "Curve",
+    "Metric",
+    "Score",
+    "accuracy",
+    "area_under_budget_curve",
+    "area_under_success",
+    "bootstrap_interval",
+    "compare",
+    "comparison_table",
+    "holm",
+    "joint_errors",
+    "joint_success_curve",
+    "mean_joint_error",
+    "per_class_accuracy",
+    "per_joint_error",
+    "score_poses",
+    "success_curve",
+    "wilcoxon_p",
+]

@@ -1,0 +1,82 @@
+"""What learners that train a network share."""
+
+from collections.abc import Collection
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from seqgcn.errors import ArgumentError
+
+_PREFIX = "module_."
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device a name stands for; `"auto"` is a GPU if there is one.
+
+    Raises:
+        ArgumentError: No such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        # torch's first sentence is to the point; what follows lists every backend there is.
+        reason = str(error).splitlines()[0].split(". ")[0]
+        raise ArgumentError(f"device {name!r} cannot be used here ({reason}); try auto or cpu") from error
+    return device
+
+
+def mixed_precision(precision: str, device: torch.device) -> torch.autocast:
+    """Context of a forward pass in `"float32"`, mixed `"bfloat16"`, or for `"auto"` whichever is faster here."""
+    # Older GPUs than Ampere (8.0) only emulate bfloat16, slower than float32.
+    native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    mixed = precision == "bfloat16" or (precision == "auto" and native)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
+
+
+def place(module: Module, device: torch.device) -> Module:
+    """A network on a device, in the layout both CPU and GPU convolutions are fastest in: channels last."""
+    module.to(device)
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def shuffled_batches(n: int, batch_size: int, draw: torch.Generator) -> list[Tensor]:
+    """Item numbers of an epoch's batches, in random order and none alone.
+
+    Batch norm has nothing to normalise a single item by: one left over joins the batch before it, and where every
+    batch is a single item, each is given twice.
+    """
+    batches = list(torch.randperm(n, generator=draw).split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return [ids if len(ids) > 1 else ids.repeat(2) for ids in batches]
+
+
+def check_attributes(learner: object, attributes: Collection[str], provides: Collection[str]) -> None:
+    """Raise an `ArgumentError` that names the attributes a learner cannot describe items by."""
+    unknown = sorted(set(attributes) - set(provides))
+    if unknown:
+        raise ArgumentError(
+            f"{type(learner).__name__} cannot provide {', '.join(unknown)}; it provides {', '.join(provides)}"
+        )
+
+
+def check_fitted(learner: object) -> None:
+    """Raise an `ArgumentError` if a learner has no network yet."""
+    if not hasattr(learner, "module_"):
+        raise ArgumentError(f"this {type(learner).__name__} is not fitted yet; call fit first")
+
+
+def copy_weights(module: nn.Module, **others: Tensor) -> dict[str, Tensor]:
+    """Copies of a network's weights and of other tensors, by name, for `torch.save`."""
+    return {name: tensor.clone() for name, tensor in (others | module.state_dict(prefix=_PREFIX)).items()}
+
+
+def load_weights(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put the weights of `copy_weights` into a network, and the network into evaluation mode."""
+    module.load_state_dict({k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)})
+    module.eval()

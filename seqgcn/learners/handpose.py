@@ -1,0 +1,375 @@
+"""Hand pose estimators as learners."""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.checks import check_bool, check_choice, check_number, check_whole, name_rows
+from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
+from seqgcn.errors import ArgumentError
+from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
+from seqgcn.learners.common import (
+    check_attributes,
+    check_fitted,
+    copy_weights,
+    load_weights,
+    mixed_precision,
+    place,
+    resolve_device,
+    shuffled_batches,
+)
+from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
+from seqgcn.learners.recipes import RECIPES
+from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.training import Progress, train
+
+Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]
+
+PRIOR_POSES = 10_000
+"""About how many augmented poses the prior is taken from, however few are labelled."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """A network that estimates the joints of a hand from a depth crop; scikit-learn's manners.
+
+    After `fit`, `module_` is the network (in evaluation mode), `loss_` `[epochs]` the training loss,
+    `validation_error_` `[epochs]` the mean joint error (mm) on the labelled frames held out, empty if there are none,
+    and `curves_` both by name, for plots. Nothing is stopped or tuned by the validation error.
+
+    Args:
+        net: `"deep-prior"`, `"deep-prior-no-pca"` (of the sampler's authors), `"deep-prior-plus"` (DeepPrior++) or
+            `"awr"`. `RECIPES` has what the next three and `dropout` are by default, and the schedule of the learning
+            rate, which is stretched to other numbers of epochs.
+        epochs: Passes over the labelled frames.
+        batch_size: Frames a step.
+        lr: Adam's learning rate.
+        weight_decay: L2 term added to the gradient.
+        dropout: Share of hidden units dropped; `awr` has no dropout.
+        augment: Whether each training crop is at random shifted, turned, resized or left as it is.
+        shift: Standard deviation of the shift along each axis, mm.
+        rotation: Largest angle turned by either way, degrees.
+        scale: Standard deviation of the factor on the cube's side.
+        components: Principal axes of the training poses that the pose is composed of (`deep-prior`,
+            `deep-prior-plus`); fewer if the poses have fewer. With `warm_start` they stay those of the first fit.
+        validation: Share of the labelled frames held out of training, if there are at least 10.
+        samples: Passes with dropout behind `target_samples`.
+        warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
+        device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
+        precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
+        seed: Of initial weights, batch order, augmentation, held-out frames and dropout.
+    """
+
+    net: Net = "deep-prior"
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float = 0.0
+    dropout: float | None = None
+    augment: bool = True
+    shift: float = 5.0
+    rotation: float = 180.0
+    scale: float = 0.02
+    components: int = 30
+    validation: float = 0.1
+    samples: int = 10
+    warm_start: bool = False
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+
+    metric: ClassVar[Metric] = MEAN_JOINT_ERROR
+    provides: ClassVar[tuple[str, ...]] = ("x", "target_samples")
+    module_: PoseNet = field(init=False)
+    num_joints_: int = field(init=False)
+    size_: int = field(init=False)
+    components_: int = field(init=False)
+    loss_: Tensor = field(init=False)
+    validation_error_: Tensor = field(init=False)
+
+    def fit(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> Self:
+        """Train on labelled frames.
+
+        Args:
+            inputs: The n frames.
+            targets: Their joints, `[n, J, 3]` floating point, mm, x right, y down, z away from the camera.
+            progress: Told about every epoch, as stage `"train"`.
+
+        Raises:
+            ArgumentError: Frames, joints or a parameter cannot be used.
+            TrainingError: The loss became NaN or infinite.
+        """
+        self.check_parameters()
+        _check_frames(inputs)
+        _check_joints(targets, len(inputs))
+        targets = targets.detach().float().cpu()
+        recipe, device = RECIPES[self.net], resolve_device(self.device)
+        epochs = self.epochs or recipe.epochs
+        held_out, kept = self._split(len(inputs))
+        frames, joints = inputs[kept], inputs.reflect(targets[kept])
+        errors: list[float] = []
+
+        def validate(_epoch: int) -> None:
+            if len(held_out):
+                module.eval()
+                predicted = self._forward(inputs[held_out], ("joints",))["joints"]
+                errors.append(float((predicted - targets[held_out]).norm(dim=2).mean()))
+
+        with seeded(derive_seed(self.seed, "handpose"), device):
+            module = self._start(frames, joints, device)
+            optimizer = torch.optim.Adam(
+                [parameter for parameter in module.parameters() if parameter.requires_grad],
+                lr=self.lr or recipe.lr,
+                weight_decay=self.weight_decay,
+            )
+            self.loss_ = train(
+                module,
+                lambda epoch: self._batches(frames, joints, device, epoch),
+                lambda batch: module.loss(*batch),
+                optimizer=optimizer,
+                epochs=epochs,
+                scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: recipe.schedule(done / epochs)),
+                autocast=mixed_precision(self.precision, device),
+                after_epoch=validate,
+                progress=progress,
+            )
+        module.eval()
+        self.validation_error_ = torch.tensor(errors)
+        return self
+
+    @property
+    def curves_(self) -> dict[str, Tensor]:
+        """What was measured after each epoch, by name and unit."""
+        curves = {"training loss": self.loss_, "validation error (mm)": self.validation_error_}
+        return {name: curve for name, curve in curves.items() if len(curve)}
+
+    def predict(self, inputs: HandFrames, *, progress: Progress | None = None) -> Tensor:
+        """Joints of each frame, `[n, J, 3]` float32, mm, x right, y down, z away from the camera."""
+        check_fitted(self)
+        return self._forward(inputs, ("joints",), progress, "predict")["joints"]
+
+    def score(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> float:
+        """Mean distance of predicted from true joints, mm."""
+        check_fitted(self)
+        _check_frames(inputs)
+        _check_joints(targets, len(inputs), self.num_joints_)
+        return mean_joint_error(self.predict(inputs, progress=progress), targets.float())
+
+    def describe(self, inputs: HandFrames, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
+        """Embeddings and poses of passes with dropout, as asked, in one pass over the frames.
+
+        `x` `[n, d]` is the last hidden layer before the pose (1024 units; for `awr` the 512 pooled features), and
+        `target_samples` `[n, samples, 3J]` the joints relative to the crop's centre, mm, of passes with dropout.
+
+        Raises:
+            ArgumentError: Another attribute is asked for, or `target_samples` of a network without dropout.
+        """
+        check_fitted(self)
+        check_attributes(self, attributes, self.provides)
+        if "target_samples" in attributes and self._dropout == 0:
+            without = f"net={self.net!r}" + ("" if self.net == "awr" else " with dropout=0")
+            raise ArgumentError(
+                f"{type(self).__name__}({without}) has no dropout to sample target_samples from; "
+                "use net='deep-prior' or 'deep-prior-plus', or a positive dropout"
+            )
+        with seeded(derive_seed(self.seed, "dropout"), self._device):
+            return Data(**self._forward(inputs, attributes, progress, "embed"))
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the fitted learner's weights and sizes, by name, for `torch.save`.
+
+        Raises:
+            ArgumentError: The learner is not fitted.
+        """
+        check_fitted(self)
+        sizes = {name: torch.tensor(getattr(self, name)) for name in ("num_joints_", "size_", "components_")}
+        return copy_weights(self.module_, **sizes)
+
+    def restore(self, state: dict[str, Tensor]) -> Self:
+        """Take over an earlier `state()` of the same `net`.
+
+        Raises:
+            ArgumentError: The state is that of another network.
+        """
+        self.check_parameters()
+        device = resolve_device(self.device)
+        try:
+            size, joints, components = (int(state[name]) for name in ("size_", "num_joints_", "components_"))
+            with seeded(0, device):
+                module = self._build(size, joints, components, device)
+            load_weights(module, state)
+        except (KeyError, RuntimeError, ArgumentError) as error:
+            raise ArgumentError(f"this state is not that of a HandPose with net={self.net!r}") from error
+        self._take(module, size, joints, components)
+        return self
+
+    def check_parameters(self) -> None:
+        """Check the constructor's arguments, as `fit` does first.
+
+        Raises:
+            ArgumentError: One cannot be used.
+        """
+        check_choice("net", self.net, get_args(Net))
+        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name))
+        for name in ("components", "samples"):
+            check_whole(name, getattr(self, name))
+        if self.lr is not None:
+            check_number("lr", self.lr, low=0, open_low=True)
+        if self.dropout is not None:
+            check_number("dropout", self.dropout, low=0, high=1, open_high=True)
+            if RECIPES[self.net].dropout is None:
+                raise ArgumentError(f"net={self.net!r} has no dropout; leave dropout=None")
+        check_bool("augment", self.augment)
+        check_number("weight_decay", self.weight_decay, low=0)
+        check_number("shift", self.shift, low=0)
+        check_number("rotation", self.rotation, low=0, high=180)
+        check_number("scale", self.scale, low=0, high=1)
+        check_number("validation", self.validation, low=0, high=1, open_high=True)
+
+    @property
+    def _dropout(self) -> float:
+        return (RECIPES[self.net].dropout or 0.0) if self.dropout is None else self.dropout
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.module_.parameters()).device
+
+    def _split(self, n: int) -> tuple[Tensor, Tensor]:
+        """Numbers of the frames held out for validation and of the others."""
+        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 else 0
+        order = torch.randperm(n, generator=generator(self.seed, "validation"))
+        return order[:count], order[count:].sort().values
+
+    def _start(self, frames: HandFrames, joints: Tensor, device: torch.device) -> PoseNet:
+        """The network that training starts from: the last fit's for `warm_start`, else a new one."""
+        if self.warm_start and hasattr(self, "module_"):
+            self._check_size(frames)
+            _check_joints(joints, len(frames), self.num_joints_)
+            return self.module_
+        prior: tuple[Tensor, Tensor] | None = None
+        if RECIPES[self.net].prior:
+            prior = pose_prior(self._prior_poses(frames, joints), self.components)
+        sizes = (frames.size, joints.shape[1], 0 if prior is None else len(prior[1]))
+        module = self._build(*sizes, device)
+        if prior is not None:
+            module.get_submodule("prior").load_state_dict({"weight": prior[1].T, "bias": prior[0]})
+        self._take(module, *sizes)
+        return module
+
+    def _prior_poses(self, frames: HandFrames, joints: Tensor) -> Tensor:
+        """Normalised training poses, augmented over and over if there are few, `[m, J, 3]`."""
+        repeats = max(1, math.ceil(PRIOR_POSES / len(frames))) if self.augment else 1
+        ids = torch.arange(len(frames)).repeat(repeats)
+        pose, centre, cube = joints[ids], frames.reflect(frames.centre[ids]), frames.cube[ids]
+        if self.augment:
+            change = self._changes(len(ids), generator(self.seed, "prior"))
+            pose, centre, cube = change_poses(pose, centre, cube, change)
+        return normalise_pose(pose, centre, cube)
+
+    def _build(self, size: int, joints: int, components: int, device: torch.device) -> PoseNet:
+        return place(RECIPES[self.net].build(size, joints, components, self._dropout), device)
+
+    def _take(self, module: PoseNet, size: int, joints: int, components: int) -> None:
+        self.module_, self.size_, self.num_joints_, self.components_ = module, size, joints, components
+
+    def _batches(
+        self, frames: HandFrames, joints: Tensor, device: torch.device, epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        draw = generator(self.seed, "batches", epoch)
+        for ids in shuffled_batches(len(frames), self.batch_size or RECIPES[self.net].batch_size, draw):
+            images, centre, cube = frames.batch(ids, device)
+            pose = joints[ids].to(device, non_blocking=True)
+            if self.augment:
+                change = Change(*(values.to(device, non_blocking=True) for values in self._changes(len(ids), draw)))
+                images = change_images(images, centre, cube, change)
+                pose, centre, cube = change_poses(pose, centre, cube, change)
+            yield images.contiguous(memory_format=torch.channels_last), self.module_.to_frame(pose, centre, cube)
+
+    def _changes(self, b: int, draw: torch.Generator) -> Change:
+        return draw_changes(b, draw, self.shift, math.radians(self.rotation), self.scale)
+
+    @torch.no_grad()
+    def _forward(
+        self,
+        frames: HandFrames,
+        wanted: Collection[str],
+        progress: Progress | None = None,
+        stage: str = "predict",
+    ) -> dict[str, Tensor]:
+        _check_frames(frames)
+        self._check_size(frames)
+        results: dict[str, Tensor] = {}
+        # Small batches: a crop becomes 64 maps of its size on the way.
+        batches = torch.arange(len(frames)).split(64)
+        for number, ids in enumerate(batches):
+            with mixed_precision(self.precision, self._device):
+                part = self._describe(frames, frames.batch(ids, self._device), wanted)
+            for name, values in part.items():
+                if name not in results:
+                    # Filled in place, as embeddings of a large pool are too large to be held twice.
+                    results[name] = torch.empty(len(frames), *values.shape[1:], dtype=torch.float32)
+                results[name][ids[0] : ids[-1] + 1] = values
+            if progress is not None:
+                progress(stage, number + 1, len(batches))
+        return results
+
+    def _describe(self, frames: HandFrames, batch: CropBatch, wanted: Collection[str]) -> dict[str, Tensor]:
+        images, centre, cube = batch
+        images = images.contiguous(memory_format=torch.channels_last)
+        module, part = self.module_, {}
+        if "target_samples" in wanted and isinstance(module, DeepPrior):
+            features = module.body(images)
+            embedding, pose = module.regress(features, drop=False)
+            passes = torch.stack([module.regress(features, drop=True)[1] for _ in range(self.samples)], dim=1)
+            joints = module.from_frame(passes.flatten(1, 2), centre, cube) - centre.unsqueeze(1)
+            part["target_samples"] = frames.reflect(joints).unflatten(1, (self.samples, -1)).flatten(2)
+        else:
+            embedding, pose = module(images)
+        if "x" in wanted:
+            part["x"] = embedding
+        if "joints" in wanted:
+            part["joints"] = frames.reflect(module.from_frame(pose, centre, cube))
+        return part
+
+    def _check_size(self, frames: HandFrames) -> None:
+        if frames.size != self.size_:
+            raise ArgumentError(f"crops are {frames.size} px, but fit was given {self.size_} px")
+
+
+def _check_frames(frames: Any) -> None:
+    if not isinstance(frames, HandFrames):
+        raise ArgumentError(f"frames must be HandFrames, as dataset.frames[ids] gives, got {type(frames).__name__}")
+    if len(frames) == 0:
+        raise ArgumentError("there are no frames; give at least one")
+
+
+def _check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
+    wanted = f"[{n}, {num_joints or 'J'}, 3]"
+    if not isinstance(joints, Tensor) or not joints.is_floating_point():
+        got = str(joints.dtype) if isinstance(joints, Tensor) else type(joints).__name__
+        raise ArgumentError(f"joints must be a floating-point tensor {wanted}, mm, got {got}")
+    shape = joints.shape
+    if len(shape) != 3 or shape[0] != n or shape[1] != (num_joints or max(shape[1], 1)) or shape[2] != 3:
+        raise ArgumentError(f"joints must be {wanted}, mm, one row a frame, got {list(shape)}")
+    unlabelled = ~joints.isfinite().flatten(1).all(dim=1)
+    if unlabelled.any():
+        raise ArgumentError(
+            f"joints are missing (NaN or infinite) in {name_rows(unlabelled)}; "
+            "keep only labelled frames: frames[dataset.labelled] and joints[dataset.labelled]"
+        )
+    behind = ~(joints[..., 2] > 0).all(dim=1)
+    if behind.any():
+        raise ArgumentError(
+            f"joints must lie in front of the camera (z > 0 mm), but do not in {name_rows(behind)}; "
+            "Camera.from_release turns a release's axes into this package's"
+        )

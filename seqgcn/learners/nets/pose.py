@@ -1,0 +1,36 @@
+"""What networks that estimate a hand's pose from a depth crop have in common."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from seqgcn.datasets.hands.crop import normalise_pose, pose_in_mm
+
+
+class PoseNet(nn.Module, ABC):
+    """A network from a crop to the joints' positions, in a frame of reference of its own.
+
+    Shapes:
+        - **input:** `[b, 1, size, size]` in [-1, 1], +1 being background
+        - **output:** embedding `[b, d]`, pose `[b, J, 3]` in the network's frame, about -1 to 1, float32
+    """
+
+    @abstractmethod
+    def loss(self, images: Tensor, pose: Tensor) -> Tensor:
+        """Scalar training loss; `pose` `[b, J, 3]` is the true one in the network's frame."""
+
+    @staticmethod
+    def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
+        """Joints `[b, J, 3]` mm in the network's frame, unless it has another: (xyz - centre) / (cube / 2).
+
+        Args:
+            joints: `[b, J, 3]` mm.
+            centre: Of each crop's cube, `[b, 3]` mm.
+            cube: Its side, `[b]` mm.
+        """
+        return normalise_pose(joints, centre, cube)
+
+    @staticmethod
+    def from_frame(pose: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
+        """The inverse of `to_frame`: `[b, J, 3]` to `[b, J, 3]` mm."""
+        return pose_in_mm(pose, centre, cube)

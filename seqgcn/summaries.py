@@ -1,0 +1,62 @@
+"""What is drawn and tabulated of finished cycles: learning curves, training curves, the comparison with Random."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from seqgcn.evaluation import Curve, Metric, compare, comparison_table
+from seqgcn.journal import CycleRecord
+from seqgcn.report import learning_curve, training_curves
+
+CURVE, TRAINING = "curve.png", "training.png"
+
+Records = Mapping[str, Mapping[int, list[CycleRecord]]]
+"""For each selector the records of each seed."""
+
+
+def draw(records: Records, folder: Path, title: str, metric: Metric, references: Mapping[str, float]) -> None:
+    """Write the learning curves of what has been journalled; nothing if there is no cycle yet.
+
+    Args:
+        records: Of each selector and seed.
+        folder: Where the picture goes.
+        title: What was run.
+        metric: What the records measured.
+        references: Published results to draw as lines, in the metric's unit.
+    """
+    curves = {
+        name: {seed: curve_of(cycles) for seed, cycles in by_seed.items() if cycles}
+        for name, by_seed in records.items()
+    }
+    curves = {name: by_seed for name, by_seed in curves.items() if by_seed}
+    if curves:
+        learning_curve(curves, folder / CURVE, title=title, metric=metric, references=references)
+
+
+def draw_training(records: list[CycleRecord], folder: Path, title: str) -> None:
+    """Write the training curves of the last cycle, where the learner tells of its training."""
+    curves = {name: values for name, values in (records[-1].curves if records else {}).items() if values}
+    if curves:
+        labels = len(records[-1].labelled)
+        training_curves(curves, folder / TRAINING, title=f"{title}: training on {labels:,} labels")
+
+
+def compare_with_random(records: Records, cycles: int, metric: Metric) -> str | None:
+    """Table of the paired differences to Random over the finished runs; None without two selectors to compare."""
+    finished = {
+        name: {seed: curve_of(rows) for seed, rows in by_seed.items() if len(rows) == cycles + 1}
+        for name, by_seed in records.items()
+    }
+    finished = {name: by_seed for name, by_seed in finished.items() if by_seed}
+    shared = {name: by_seed for name, by_seed in finished.items() if by_seed.keys() & finished.get("random", {}).keys()}
+    if "random" not in shared or len(shared) < 2:
+        return None
+    return comparison_table(compare(shared), metric=metric)
+
+
+def curve_of(records: Iterable[CycleRecord]) -> Curve:
+    """Labels against the first metric of a run's cycles."""
+    rows = list(records)
+    return Curve(
+        labelled=tuple(len(row.labelled) for row in rows),
+        metric=tuple(next(iter(row.metric.values())) for row in rows),
+    )

@@ -1,0 +1,349 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import Tensor
+
+from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.evaluation import MEAN_JOINT_ERROR
+from seqgcn.learners import HandPose, Learner, RestorableLearner
+from seqgcn.learners.handpose import Net
+from seqgcn.learners.nets import AWR
+from seqgcn.learners.recipes import RECIPES
+
+Hands = Callable[..., tuple[HandFrames, Tensor]]
+
+NETS = get_args(Net)
+SIZES = {"deep-prior": 48, "deep-prior-no-pca": 64, "deep-prior-plus": 48, "awr": 32}
+
+pytestmark = pytest.mark.usefixtures("narrow")
+
+
+def small(**changes: Any) -> HandPose:
+    return HandPose(**{"epochs": 2, "batch_size": 8, "device": "cpu"} | changes)
+
+
+def bits(learner: HandPose) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in learner.state().values())
+
+
+def spread(joints: Tensor) -> float:
+    """Error of always answering the mean, mm."""
+    return float((joints - joints.mean(dim=0)).norm(dim=2).mean())
+
+
+def counted(forward: Callable[[Tensor], Tensor], seen: list[int]) -> Callable[[Tensor], Tensor]:
+    def count(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return forward(images)
+
+    return count
+
+
+def test_is_a_learner() -> None:
+    assert isinstance(HandPose(), Learner)
+    assert isinstance(HandPose(), RestorableLearner)
+    assert HandPose.metric == MEAN_JOINT_ERROR
+    assert HandPose.provides == ("x", "target_samples")
+
+
+def test_scikit_learn_manners(hands: Hands) -> None:
+    frames, joints = hands()
+    learner = small(lr=0.01, components=3)
+    assert learner.fit(frames, joints) is learner
+    copy = clone(learner)
+    assert copy.get_params() == learner.get_params()
+    assert not hasattr(copy, "module_")
+    assert copy.set_params(net="awr", seed=3) is copy
+    assert (copy.net, copy.seed, copy.lr, learner.seed) == ("awr", 3, 0.01, 0)
+    assert repr(copy).startswith("HandPose(")
+
+
+def test_the_published_recipes() -> None:
+    assert set(RECIPES) == set(NETS)
+    known = {net: (r.epochs, r.batch_size, r.lr, r.dropout, r.prior) for net, r in RECIPES.items()}
+    assert known == {
+        "deep-prior": (60, 64, 1e-3, 0.3, True),
+        "deep-prior-no-pca": (60, 64, 1e-3, 0.0, False),
+        "deep-prior-plus": (100, 128, 1e-3, 0.3, True),
+        "awr": (40, 32, 1e-3, None, False),
+    }
+    rates = [RECIPES["deep-prior-plus"].schedule(epoch / 100) for epoch in (0, 1, 2, 50)]
+    assert rates == pytest.approx([0.1, 0.1, np.exp(-0.08), np.exp(-2)])
+    assert [RECIPES["awr"].schedule(epoch / 40) for epoch in (0, 29, 30, 39)] == [1, 1, 0.1, 0.1]
+    assert RECIPES["deep-prior"].schedule(0.9) == 1
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_none_is_the_recipe_and_numbers_override_it(net: str, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def fake_train(_module: Any, batches: Any, _loss: Any, **options: Any) -> Tensor:
+        seen.update(options, batch=len(next(iter(batches(0)))[0]))
+        return torch.zeros(1)
+
+    monkeypatch.setattr("seqgcn.learners.handpose.train", fake_train)
+    frames, joints = hands(140, SIZES[net])
+    HandPose(net=net, validation=0, device="cpu").fit(frames, joints)
+    recipe = RECIPES[net]
+    assert isinstance(seen["optimizer"], torch.optim.Adam)
+    group = seen["optimizer"].param_groups[0]
+    assert (seen["epochs"], seen["batch"], group["initial_lr"]) == (recipe.epochs, recipe.batch_size, recipe.lr)
+    assert all(parameter.requires_grad for parameter in group["params"])
+    HandPose(net=net, epochs=3, batch_size=5, lr=0.5, weight_decay=0.1, device="cpu").fit(frames, joints)
+    group = seen["optimizer"].param_groups[0]
+    assert (seen["epochs"], seen["batch"], group["initial_lr"], group["weight_decay"]) == (3, 5, 0.5, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("net", "options", "bound"),
+    [
+        ("deep-prior", {"epochs": 250, "dropout": 0.0}, 8),
+        ("deep-prior-no-pca", {"epochs": 80}, 3),
+        ("deep-prior-plus", {"epochs": 100, "dropout": 0.0, "lr": 3e-3}, 8),
+        ("awr", {"epochs": 80}, 5),
+    ],
+)
+def test_overfits_eight_frames(net: str, options: dict[str, Any], bound: float, hands: Hands) -> None:
+    frames, joints = hands(8, SIZES[net])
+    learner = small(net=net, augment=False, **options).fit(frames, joints)
+    assert learner.score(frames, joints) < bound < spread(joints) / 5
+    assert learner.loss_.shape == (options["epochs"],)
+    assert learner.loss_[-1] < learner.loss_[0] / 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("net", "size", "options"),
+    [
+        ("deep-prior", 64, {"epochs": 300, "dropout": 0.0}),
+        ("deep-prior-no-pca", 64, {"epochs": 150}),
+        ("deep-prior-plus", 64, {"epochs": 80, "dropout": 0.0}),
+        ("awr", 32, {"epochs": 80}),
+    ],
+)
+def test_the_published_networks_overfit(net: str, size: int, options: dict[str, Any], hands: Hands) -> None:
+    frames, joints = hands(8, size)
+    learner = small(net=net, augment=False, **options).fit(frames, joints)
+    assert learner.score(frames, joints) < 14 < spread(joints) / 4
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_same_seed_same_bits_and_global_state_untouched(net: str, hands: Hands) -> None:
+    frames, joints = hands(12, SIZES[net])
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = small(net=net).fit(frames, joints)
+    first.predict(frames)
+    first.describe(frames, ("x",) if net in ("awr", "deep-prior-no-pca") else ("x", "target_samples"))
+    small(net=net).restore(first.state())
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    second, other = small(net=net).fit(frames, joints), small(net=net, seed=1).fit(frames, joints)
+    assert bits(first) == bits(second) != bits(other)
+    assert torch.equal(first.loss_, second.loss_)
+    assert torch.equal(first.validation_error_, second.validation_error_)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"net": "deep-prior-plus"},
+        {"epochs": 3},
+        {"batch_size": 5},
+        {"lr": 0.01},
+        {"weight_decay": 0.1},
+        {"dropout": 0.1},
+        {"augment": False},
+        {"shift": 20.0},
+        {"rotation": 10.0},
+        {"scale": 0.2},
+        {"components": 2},
+        {"validation": 0.5},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_every_parameter_changes_the_result(changes: dict[str, Any], hands: Hands) -> None:
+    frames, joints = hands(16)
+    assert bits(small().fit(frames, joints)) != bits(small(**changes).fit(frames, joints))
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_mirrored_frames_give_mirrored_answers(net: str, hands: Hands) -> None:
+    frames, joints = hands(12, SIZES[net])
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    left = replace(frames, crops=np.ascontiguousarray(frames.crops[:, :, ::-1]), centre=frames.centre * flip)
+    right = small(net=net).fit(frames, joints)
+    same = small(net=net).fit(replace(left, mirror=True), joints * flip)
+    assert torch.equal(right.loss_, same.loss_)
+    torch.testing.assert_close(same.predict(replace(left, mirror=True)), right.predict(frames) * flip)
+    torch.testing.assert_close(same.validation_error_, right.validation_error_)
+    if net.startswith("deep-prior") and net != "deep-prior-no-pca":
+        ours = right.describe(frames, ("target_samples",)).target_samples
+        mirrored = same.describe(replace(left, mirror=True), ("target_samples",)).target_samples
+        torch.testing.assert_close(mirrored, ours * flip.repeat(3))
+
+
+@pytest.mark.parametrize(("n", "rank"), [(1, 1), (2, 1), (5, 4)])
+def test_few_poses_have_few_components(n: int, rank: int, hands: Hands) -> None:
+    frames, joints = hands(n)
+    learner = small(augment=False, epochs=20).fit(frames, joints)
+    assert learner.components_ == rank
+    assert learner.predict(frames).isfinite().all()
+    augmented = small().fit(frames, joints)
+    assert rank < augmented.components_ <= 9
+    assert small(components=2).fit(frames, joints).components_ == 2
+
+
+def test_the_prior_is_frozen(hands: Hands) -> None:
+    frames, joints = hands()
+    first, second = (small(epochs=epochs, weight_decay=0.1).fit(frames, joints).module_.prior for epochs in (1, 5))
+    assert torch.equal(first.weight, second.weight)
+    assert torch.equal(first.bias, second.bias)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_single_frame(net: str, hands: Hands) -> None:
+    frames, joints = hands(1, SIZES[net])
+    learner = small(net=net).fit(frames, joints)
+    assert learner.predict(frames).shape == (1, 3, 3)
+    assert len(learner.validation_error_) == 0
+    assert list(learner.curves_) == ["training loss"]
+
+
+def test_changes_keep_image_and_pose_together(hands: Hands) -> None:
+    frames, joints = hands(200, 64)
+    learner = small(net="awr", shift=15.0, scale=0.2, validation=0.0, epochs=1).fit(frames[torch.arange(8)], joints[:8])
+    plain = AWR.to_frame(joints, frames.centre, frames.cube)
+    moved = 0
+    for images, pose in learner._batches(frames, joints, torch.device("cpu"), 0):
+        column, row = (((pose[:, 1, axis] + 1) / 2 * 64).long().clamp(0, 63) for axis in (0, 1))
+        seen, depth = images[torch.arange(len(images)), 0, row, column], pose[:, 1, 2]
+        # The joint's disc is at its place with its depth, or behind a nearer one.
+        inside = (pose[:, 1].abs() < 0.95).all(dim=1)
+        assert (seen[inside] <= depth[inside] + 0.01).all()
+        assert inside.float().mean() > 0.7
+        moved += int((torch.cdist(pose.flatten(1), plain.flatten(1)).min(dim=1).values > 1e-4).sum())
+    assert 130 < moved < 170
+
+
+def test_learns_from_changed_frames(hands: Hands) -> None:
+    frames, joints = hands(8, 64)
+    learner = small(net="deep-prior-no-pca", epochs=150).fit(frames, joints)
+    assert learner.score(frames, joints) < spread(joints) / 2
+
+
+def test_frames_held_out_are_measured_and_never_trained_on(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, joints = hands(30)
+    learner = small(validation=0.2, epochs=3)
+    trained: list[int] = []
+    measured: list[int] = []
+    batch = HandFrames.batch
+
+    def spy(self: HandFrames, ids: Tensor, device: Any = "cpu") -> CropBatch:
+        (trained if learner.module_.training else measured).extend(self.index[ids].tolist())
+        return batch(self, ids, device)
+
+    monkeypatch.setattr(HandFrames, "batch", spy)
+    learner.fit(frames, joints)
+    assert len(set(measured)) == 6
+    assert len(measured) == 3 * 6
+    assert sorted(trained) == sorted(3 * sorted(set(range(30)) - set(measured)))
+    held_out, kept = learner._split(30)
+    assert learner.validation_error_.shape == (3,)
+    assert learner.validation_error_[-1] == pytest.approx(learner.score(frames[held_out], joints[held_out]))
+    assert list(learner.curves_) == ["training loss", "validation error (mm)"]
+    # Measuring leaves no trace.
+    assert bits(small(validation=0.0, epochs=3).fit(frames[kept], joints[kept])) == bits(learner)
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "count"), [(9, 0.5, 0), (10, 0.1, 1), (10, 0.01, 1), (40, 0.99, 39), (99, 0, 0)]
+)
+def test_how_many_are_held_out(n: int, share: float, count: int) -> None:
+    held_out, kept = small(validation=share)._split(n)
+    assert len(held_out) == count
+    assert torch.cat((held_out, kept)).sort().values.tolist() == list(range(n))
+
+
+def test_describe_gives_what_is_asked_in_one_pass(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, joints = hands(130)
+    learner = small(samples=7).fit(frames[torch.arange(12)], joints[:12])
+    seen: list[int] = []
+    monkeypatch.setattr(learner.module_.body, "forward", counted(learner.module_.body.forward, seen))
+    data = learner.describe(frames, ("x", "target_samples"))
+    assert sum(seen) == 130
+    assert len(seen) > 1
+    assert (data.x.shape, data.target_samples.shape) == ((130, 64), (130, 7, 9))
+    assert data.x.dtype == data.target_samples.dtype == torch.float32
+    assert not data.x.requires_grad
+    assert learner.describe(frames, ["x"]).keys() == ["x"]
+    again = learner.describe(frames, {"target_samples"})
+    assert torch.equal(again.target_samples, data.target_samples)
+    torch.testing.assert_close(learner.describe(frames[torch.arange(3)], ["x"]).x, data.x[:3])
+
+
+def test_samples_lie_around_the_prediction(hands: Hands) -> None:
+    frames, joints = hands(8)
+    learner = small(epochs=20, samples=400, dropout=0.1).fit(frames, joints)
+    samples = learner.describe(frames, ["target_samples"]).target_samples
+    expected = (learner.predict(frames) - frames.centre.unsqueeze(1)).flatten(1)
+    deviation = samples.std(dim=1)
+    assert (deviation > 0).all()
+    assert ((samples.mean(dim=1) - expected).abs() / deviation).mean() < 0.3
+    assert samples.abs().max() < 300
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({"net": "awr"}, "net='awr'"), ({"dropout": 0.0}, "net='deep-prior' with dropout=0")]
+)
+def test_no_samples_without_dropout(options: dict[str, Any], named: str, hands: Hands) -> None:
+    frames, joints = hands()
+    learner = small(**options).fit(frames, joints)
+    with pytest.raises(ArgumentError, match=rf"HandPose\({named}\) has no dropout to sample target_samples from; use"):
+        learner.describe(frames, ("x", "target_samples"))
+    assert learner.describe(frames, ("x",)).x.shape[0] == 8
+
+
+def test_describe_refuses_what_it_cannot_provide(hands: Hands) -> None:
+    frames, joints = hands()
+    with pytest.raises(ArgumentError, match="HandPose cannot provide image, prob; it provides x, target_samples"):
+        small().fit(frames, joints).describe(frames, ("x", "prob", "image"))
+
+
+def test_progress(hands: Hands) -> None:
+    frames, joints = hands(130)
+    told: list[tuple[str, int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        told.append((stage, done, total))
+
+    learner = small().fit(frames[torch.arange(12)], joints[:12], progress=progress)
+    assert told == [("train", 1, 2), ("train", 2, 2)]
+    told.clear()
+    learner.describe(frames, ("x",), progress=progress)
+    assert told == [("embed", 1, 3), ("embed", 2, 3), ("embed", 3, 3)]
+    told.clear()
+    learner.score(frames[torch.arange(5)], joints[:5], progress=progress)
+    assert told == [("predict", 1, 1)]
+
+
+def test_bfloat16_on_the_cpu(hands: Hands) -> None:
+    frames, joints = hands(8, 64)
+    learner = small(net="deep-prior-no-pca", precision="bfloat16", epochs=60, augment=False).fit(frames, joints)
+    assert learner.predict(frames).dtype == torch.float32
+    x = learner.describe(frames, ("x",)).x
+    assert x.dtype == torch.float32
+    assert torch.equal(x, x.bfloat16().float())
+    assert learner.score(frames, joints) < spread(joints) / 4
+
+
+def test_too_high_a_learning_rate(hands: Hands) -> None:
+    frames, joints = hands(12)
+    with pytest.raises(TrainingError, match=r"train: the loss became .* lower the learning rate"):
+        small(lr=1e30, epochs=5).fit(frames, joints)
