@@ -22,7 +22,7 @@ from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.selectors.base import Selector
-from seqgcn.summaries import CURVE, TRAINING, compare_with_random, draw, draw_training
+from seqgcn.summaries import CURVE, PICKS, TRAINING, compare_with_random, draw, draw_training, write_picks
 from seqgcn.training import Progress
 
 JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
@@ -141,6 +141,9 @@ class RunSet:
     def _draw(self, run: Run) -> None:
         records = run.journal.read()
         draw_training(records, run.folder, f"{self.title}, {run.spec.text}, seed {run.seed}")
+        files = getattr(self.dataset.train, "files", None)
+        if files is not None:
+            write_picks(records, files, run.folder)
         # A single run's folder is the folder of all, whose picture `summarise` draws.
         if len(self.runs) > 1:
             self._draw_curves({run.spec.text: {run.seed: records}}, run.folder)
@@ -239,7 +242,7 @@ class RunSet:
                     )
                 _check_same(path, document)
                 continue
-            for name in (JOURNAL, CURVE, TRAINING, COMPARISON):
+            for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
                 if (folder / name).exists():
                     raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
         for folder, document in documents.items():

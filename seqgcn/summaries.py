@@ -1,13 +1,16 @@
 """What is drawn and tabulated of finished cycles: learning curves, training curves, the comparison with Random."""
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqgcn.evaluation import Curve, Metric, compare, comparison_table
+from seqgcn.files import write_text
 from seqgcn.journal import CycleRecord
 from seqgcn.report import learning_curve, training_curves
 
-CURVE, TRAINING = "curve.png", "training.png"
+CURVE, TRAINING, PICKS = "curve.png", "training.png", "picks.csv"
 
 Records = Mapping[str, Mapping[int, list[CycleRecord]]]
 """For each selector the records of each seed."""
@@ -38,6 +41,23 @@ def draw_training(records: list[CycleRecord], folder: Path, title: str) -> None:
     if curves:
         labels = len(records[-1].labelled)
         training_curves(curves, folder / TRAINING, title=f"{title}: training on {labels:,} labels")
+
+
+def write_picks(records: Iterable[CycleRecord], files: Sequence[str], folder: Path) -> None:
+    """Write which files were picked, best first within a cycle.
+
+    Args:
+        records: Of one run.
+        files: File of each item.
+        folder: Where picks.csv goes.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["cycle", "rank", "item", "file", "score"])
+    for record in records:
+        for rank, (item, score) in enumerate(zip(record.picks, record.scores, strict=True), start=1):
+            table.writerow([record.cycle, rank, item, files[item], score])
+    write_text(folder / PICKS, text.getvalue())
 
 
 def compare_with_random(records: Records, cycles: int, metric: Metric) -> str | None:

@@ -56,7 +56,18 @@ def test_selectors_that_need_no_classes(root: Path, tmp_path: Path) -> None:
         assert 1 < event.record.metric["mean joint error"] < 300
         assert set(event.record.curves) == {"training loss", "validation error (mm)"}
     folder = tmp_path / "core-gcn" / "seed-1"
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "journal.jsonl", "curve.png", "training.png"}
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml",
+        "journal.jsonl",
+        "curve.png",
+        "training.png",
+        "picks.csv",
+    }
+    rows = [line.split(",") for line in (folder / "picks.csv").read_text().splitlines()]
+    assert rows[0] == ["cycle", "rank", "item", "file", "score"]
+    last = Journal(folder / "journal.jsonl").read()[0]
+    assert [int(row[2]) for row in rows[1:]] == list(last.picks)
+    assert all((root / row[3]).is_file() for row in rows[1:])
     table = (tmp_path / "comparison.md").read_text()
     assert "mm" in table
     assert table.startswith("ICVL, deep-prior, 12 labels a cycle")
