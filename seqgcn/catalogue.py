@@ -21,7 +21,7 @@ class Entry:
         target: The class it stands for, as `module:name`.
         summary: A line about it.
         task: What a learner or data set is for.
-        preset: Arguments of the class that the name decides.
+        preset: Arguments of the class that the name decides; its `defaults` says what others are then.
     """
 
     target: str
@@ -121,10 +121,12 @@ def parameters(kind: str, name: str) -> dict[str, Parameter]:
     # Not of the class: one that inherits from a dataclass has its fields, whatever its own constructor takes.
     made = component.func if isinstance(component, partial) else component
     hints = typing.get_type_hints(made.__init__)
+    preset = CATALOGUE[kind][name].preset
+    defaults: dict[str, Any] = getattr(made, "defaults")(**preset) if preset else {}  # noqa: B009  # mypy
     return {
-        key: Parameter(hints[key], value.default)
+        key: Parameter(hints[key], defaults.get(key, value.default))
         for key, value in inspect.signature(component).parameters.items()
-        if key not in SET_BY_THE_RUN and key not in CATALOGUE[kind][name].preset
+        if key not in SET_BY_THE_RUN and key not in preset
     }
 
 

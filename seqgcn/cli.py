@@ -105,7 +105,13 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("predictions", nargs="+", metavar="PREDICTIONS", help="one or more files")
     evaluate.add_argument("--dataset", required=True, choices=SCORED, help="whose camera and joints")
-    evaluate.add_argument("--groundtruth", required=True, metavar="FILE", help="true poses, in the same format")
+    evaluate.add_argument(
+        "--groundtruth",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="true poses, in the same format; several files, as ICVL has, follow one another",
+    )
     evaluate.add_argument("--out", metavar="FOLDER", help="write scores and pictures there (default: only print)")
 
 
@@ -231,6 +237,8 @@ def _render(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from seqgcn.scoring import score_files, write_scores
 
+    if len(set(arguments.predictions)) < len(arguments.predictions):
+        raise ConfigError("a file of predictions is named twice; name each once")
     stems = [Path(file).stem for file in arguments.predictions]
     names = stems if len(set(stems)) == len(stems) else arguments.predictions
     scores = {

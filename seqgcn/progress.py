@@ -36,7 +36,8 @@ class Bars:
             self._stage.close()
             self._stage = None
         if self._stage is None:
-            bar: tqdm[Any] = tqdm(total=total, desc=f"  {stage}", position=1, leave=False, dynamic_ncols=True)
+            below = int(self._cycles is not None)
+            bar: tqdm[Any] = tqdm(total=total, desc=f"  {stage}", position=below, leave=False, dynamic_ncols=True)
             self._stage, self._name = bar, stage
         self._stage.update(done - self._stage.n)
 
@@ -50,10 +51,10 @@ class Bars:
 
     def note(self, text: str) -> None:
         """Write a line above the bars, also where they are hidden."""
-        if self._cycles is None:
-            sys.stderr.write(f"{text}\n")
+        if self._live:
+            tqdm.write(text, file=sys.stderr)
         else:
-            self._cycles.write(text, file=sys.stderr)
+            sys.stderr.write(f"{text}\n")
 
     def close(self) -> None:
         """Take the bars away."""

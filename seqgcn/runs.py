@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from seqgcn.training import Progress
 
 JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
 
-_MAY_DIFFER = ("root", "device")
+_MAY_DIFFER = ("root", "device", "dataset.cache")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
 Say = Callable[[str], None]
@@ -100,7 +101,11 @@ class RunSet:
         learner = self._check_learner()
         self.metric: Metric = learner.metric
         self._check_needs(learner)
-        self.dataset = self._load_dataset()
+        if not resume:
+            # Before crops are made, which can take long; `_claim` looks again.
+            for folder in (self.folder, *(run.folder for run in self.runs)):
+                _check_free(folder)
+        self.dataset = self._load_dataset(learner)
         with _as_config_errors():
             for run in self.runs:
                 self._loop(run)
@@ -154,7 +159,8 @@ class RunSet:
     @property
     def title(self) -> str:
         """What was run, for pictures."""
-        return f"{self.dataset.name}, {self.config.learner}, {self.config.budget} labels a cycle"
+        pool, config = len(self.dataset.train), self.config
+        return f"{self.dataset.name}, pool of {pool:,}, {config.learner}, {config.budget} labels a cycle"
 
     def summarise(self) -> None:
         """Draw the mean curves of all runs and, where Random is among several, compare with it."""
@@ -166,7 +172,7 @@ class RunSet:
         if table is not None:
             write_text(self.folder / COMPARISON, f"{self.title}\n\n{table}\n")
 
-    def _load_dataset(self) -> Dataset:
+    def _load_dataset(self, learner: Learner) -> Dataset:
         name, root = self.config.dataset, self.config.root
         values = next(iter(self.resolved.values()))["dataset"]
         component = load("dataset", name)
@@ -179,6 +185,8 @@ class RunSet:
         with _as_config_errors():
             dataset: Dataset = component(**values)
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
+            if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
+                learner.check_size(dataset.crop_size)
             dataset.prepare(self.progress, self.say)
             return dataset
 
@@ -187,15 +195,15 @@ class RunSet:
             selector: Selector = load("selector", spec.name)(**self.resolved[spec.text]["selector"])
         return selector
 
-    def _check_learner(self) -> Any:
+    def _check_learner(self) -> Learner:
         """A learner as the configuration has it, its parameters checked."""
         values = next(iter(self.resolved.values()))["learner"]
         with _as_config_errors(f"{self.config.learner}: "):
-            learner = load("learner", self.config.learner)(**values)
+            learner: Learner = load("learner", self.config.learner)(**values)
             learner.check_parameters()
         return learner
 
-    def _check_needs(self, learner: Any) -> None:
+    def _check_needs(self, learner: Learner) -> None:
         """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
         for text, selector in self.selectors.items():
             missing = [name for name in selector.needs if name not in learner.provides]
@@ -225,6 +233,8 @@ class RunSet:
             selector=tuple(specs),
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             initial=self.config.initial or self.config.budget,
+            # So that a run goes on from any working directory.
+            root=None if self.config.root is None else os.path.abspath(os.path.expanduser(self.config.root)),
             set=settings,
         )
         return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint}
@@ -237,9 +247,7 @@ class RunSet:
             path = folder / CONFIG
             if path.exists():
                 if not resume:
-                    raise RunFolderError(
-                        f"{folder} holds a run already: go on with --resume, or name another folder with --out"
-                    )
+                    _check_free(folder)
                 _check_same(path, document)
                 continue
             for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
@@ -266,6 +274,11 @@ class RunSet:
 def _needs(selector: str) -> tuple[str, ...]:
     needs: tuple[str, ...] = getattr(load("selector", selector), "needs")  # noqa: B009  # a Callable to mypy
     return needs
+
+
+def _check_free(folder: Path) -> None:
+    if (folder / CONFIG).exists():
+        raise RunFolderError(f"{folder} holds a run already: go on with --resume, or name another folder with --out")
 
 
 def _check_same(path: Path, document: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, RunFolderError
 from seqgcn.evaluation import Score, score_poses
 from seqgcn.files import write_text
-from seqgcn.report.hands import per_joint_bars, success_curves
 
 FARTHEST = 1e6
 """No px or mm of a file may be as large as this: a kilometre."""
@@ -71,14 +70,16 @@ class PoseFile:
     uvd: Tensor
 
 
-def score_files(predictions: str | PathLike[str], groundtruth: str | PathLike[str], dataset: str) -> Score:
+def score_files(
+    predictions: str | PathLike[str], groundtruth: str | PathLike[str] | Sequence[str | PathLike[str]], dataset: str
+) -> Score:
     """Score a file of predictions against the true poses; see `read_poses` for the format of both.
 
     Frames are joined by name where both files have names, else by their order.
 
     Args:
         predictions: File of the predicted poses.
-        groundtruth: File of the true ones.
+        groundtruth: File of the true ones, or several that follow one another.
         dataset: One of `RELEASES`.
 
     Raises:
@@ -86,7 +87,8 @@ def score_files(predictions: str | PathLike[str], groundtruth: str | PathLike[st
         DataFileError: A file cannot be read, or the two do not hold the same frames.
     """
     release = _release(dataset)
-    predicted, true = read_poses(predictions, dataset), read_poses(groundtruth, dataset)
+    files = [groundtruth] if isinstance(groundtruth, str | PathLike) else list(groundtruth)
+    predicted, true = read_poses(predictions, dataset), _joined([read_poses(file, dataset) for file in files])
     order = _by_name(predicted, true) if predicted.names and true.names else None
     if order is None and len(predicted.uvd) != len(true.uvd):
         raise DataFileError(
@@ -124,7 +126,8 @@ def read_poses(path: str | PathLike[str], dataset: str) -> PoseFile:
     values = array("d")
     lines: list[int] = []
     width = 0
-    for number, line in enumerate(read_bytes(file).decode("utf-8-sig", errors="replace").split("\n"), start=1):
+    text = read_bytes(file).decode("utf-8-sig", errors="replace")
+    for number, line in enumerate(text.split("\n" if "\n" in text else "\r"), start=1):
         cells = line.replace(",", " ").split()
         if not cells:
             continue
@@ -150,6 +153,16 @@ def read_poses(path: str | PathLike[str], dataset: str) -> PoseFile:
     if release.whole is not None and uvd.shape[1] == len(release.whole):
         uvd = uvd[:, list(release.chosen)]
     return PoseFile(file, tuple(names), uvd)
+
+
+def _joined(files: Sequence[PoseFile]) -> PoseFile:
+    """Several files as one; names count only where all have them."""
+    if not files:
+        raise ArgumentError("groundtruth names no file; give at least one")
+    named = all(file.names for file in files)
+    names = tuple(name for file in files for name in file.names) if named else ()
+    path = files[0].path if len(files) == 1 else Path(" + ".join(str(file.path) for file in files))
+    return PoseFile(path, names, torch.cat([file.uvd for file in files]))
 
 
 def _release(dataset: str) -> Release:
@@ -221,6 +234,9 @@ def write_scores(scores: Mapping[str, Score], folder: str | PathLike[str]) -> No
         ArgumentError: There is no score, or they are of different data sets.
         RunFolderError: The folder cannot be made or written.
     """
+    # Here, as printing a table needs no matplotlib.
+    from seqgcn.report.hands import per_joint_bars, success_curves
+
     datasets = dict.fromkeys(score.dataset for score in scores.values())
     if len(datasets) != 1:
         raise ArgumentError(f"scores must be of one data set, got {', '.join(datasets) or 'none'}")

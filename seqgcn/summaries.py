@@ -43,14 +43,16 @@ def draw_training(records: list[CycleRecord], folder: Path, title: str) -> None:
         training_curves(curves, folder / TRAINING, title=f"{title}: training on {labels:,} labels")
 
 
-def write_picks(records: Iterable[CycleRecord], files: Sequence[str], folder: Path) -> None:
-    """Write which files were picked, best first within a cycle.
+def write_picks(records: Sequence[CycleRecord], files: Sequence[str], folder: Path) -> None:
+    """Write which files were picked, best first within a cycle; nothing if there is no cycle yet.
 
     Args:
         records: Of one run.
         files: File of each item.
         folder: Where picks.csv goes.
     """
+    if not records:
+        return
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["cycle", "rank", "item", "file", "score"])

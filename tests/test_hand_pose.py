@@ -9,9 +9,12 @@ import torch
 from seqgcn.cli import main
 from seqgcn.config import RunConfig
 from seqgcn.datasets.hands.pools import ICVLPoses
+from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
+from seqgcn.evaluation import mean_joint_error
 from seqgcn.journal import Journal
+from seqgcn.learners import HandPose
 from seqgcn.runs import RunSet
 
 # These are fewer frames than the releases have.
@@ -70,8 +73,15 @@ def test_selectors_that_need_no_classes(root: Path, tmp_path: Path) -> None:
     assert all((root / row[3]).is_file() for row in rows[1:])
     table = (tmp_path / "comparison.md").read_text()
     assert "mm" in table
-    assert table.startswith("ICVL, deep-prior, 12 labels a cycle")
+    assert table.startswith("ICVL (rendered), pool of 60, deep-prior, 12 labels a cycle")
     assert any("crops of 64 x 64" in text for text in said)
+
+
+def test_signed_embeddings(root: Path, tmp_path: Path) -> None:
+    """Leaky rectifiers give negative features, on which the cosine graph may fail."""
+    selectors = ("uncertain-gcn", "core-gcn", "core-set")
+    for event in RunSet(config(root, selector=selectors, learner="deep-prior-no-pca"), tmp_path):
+        assert len(set(event.record.picks)) == (12 if event.record.cycle == 0 else 0)
 
 
 def test_resumed_is_uninterrupted(root: Path, tmp_path: Path) -> None:
@@ -113,7 +123,7 @@ def test_limits_crop_only_what_is_used(root: Path, cache: Path) -> None:
     whole = ICVLPoses(root=str(root), crop_size=32)
     assert whole.fingerprint != dataset.fingerprint
     assert len(whole.train) == 60
-    with pytest.raises(ArgumentError, match="train size must be at most 60"):
+    with pytest.raises(ArgumentError, match="pool size must be at most 60"):
         ICVLPoses(root=str(root)).limit(61).prepare()
     with pytest.raises(ArgumentError, match="before its crops are made"):
         whole.limit(5)
@@ -158,3 +168,19 @@ def test_render_and_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["render", str(tmp_path / "new"), "--frames", "2", "--sequences", "3"]) == 2
     assert "frames must be at least one a sequence" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+def test_deep_prior_beats_the_mean_pose_and_more_labels_help() -> None:
+    hands = RenderedHands(frames=1600, sequences=16, test_frames=300, render_seed=2, crop_size=64)
+    train, test = hands.train, hands.test
+    relative = (train.targets - train.inputs.centre.unsqueeze(1)).mean(dim=0)
+    mean_pose = mean_joint_error(test.inputs.centre.unsqueeze(1) + relative, test.targets)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    errors = []
+    for labels in (100, 1000):
+        ids = order[:labels]
+        learner = HandPose(device="cpu", validation=0).fit(train.inputs[ids], train.targets[ids])
+        errors.append(learner.score(test.inputs, test.targets))
+    assert errors[1] < 0.95 * errors[0]
+    assert errors[1] < 0.7 * mean_pose

@@ -43,7 +43,7 @@ def test_single_run(tmp_path: Path) -> None:
     assert set(content(folder)) == {"config.yaml", "journal.jsonl", "curve.png"}
     assert [event.record for event in events] == Journal(folder / "journal.jsonl").read()
     assert not any(event.replayed for event in events)
-    assert (folder / "curve.png").read_text() == "Toy, small-cnn, 4 labels a cycle: {'margin': {1: 4}}"
+    assert (folder / "curve.png").read_text() == "Toy, pool of 60, small-cnn, 4 labels a cycle: {'margin': {1: 4}}"
 
 
 def test_configuration_is_resolved_and_can_be_read_back(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_several_selectors_and_seeds(tmp_path: Path) -> None:
         assert len({tuple(row.seeds.items()) for row in first}) == 1
     assert journals["margin/seed-0"][0].labelled != journals["margin/seed-1"][0].labelled
     table = (tmp_path / "comparison.md").read_text()
-    assert table.startswith("Toy, small-cnn, 4 labels a cycle\n\n")
+    assert table.startswith("Toy, pool of 60, small-cnn, 4 labels a cycle\n\n")
     assert "margin" in table
     assert "core-set" in table
     assert "'core-set': {0: 4, 1: 4}" in (tmp_path / "curve.png").read_text()

@@ -24,6 +24,9 @@ class Learner(Protocol):
     provides: tuple[str, ...]
     """Attributes that `describe` can give."""
 
+    def check_parameters(self) -> None:
+        """Raise an `ArgumentError` if a constructor argument cannot be used."""
+
     def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
         """Train on labelled inputs, the first axis of both being items; return self."""
 

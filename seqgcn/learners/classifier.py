@@ -21,9 +21,9 @@ from seqgcn.learners.common import (
     load_weights,
     mixed_precision,
     place,
+    resolve_device,
     shuffled_batches,
 )
-from seqgcn.learners.common import resolve_device as resolve_device
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.nets import ResNet18, SmallCNN
 from seqgcn.seeding import derive_seed, generator, seeded

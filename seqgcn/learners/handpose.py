@@ -32,6 +32,9 @@ from seqgcn.training import Progress, train
 
 Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]
 
+COMPONENTS = 30
+"""Principal axes of the poses, as published."""
+
 PRIOR_POSES = 10_000
 """About how many augmented poses the prior is taken from, however few are labelled."""
 
@@ -58,8 +61,11 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         rotation: Largest angle turned by either way, degrees.
         scale: Standard deviation of the factor on the cube's side.
         components: Principal axes of the training poses that the pose is composed of (`deep-prior`,
-            `deep-prior-plus`); fewer if the poses have fewer. With `warm_start` they stay those of the first fit.
-        validation: Share of the labelled frames held out of training, if there are at least 10.
+            `deep-prior-plus`), 30 by default; fewer if the poses have fewer. With `warm_start` they stay those of the
+            first fit.
+        validation: Share of the labelled frames held out of training, if there are at least 10. In a video they are
+            near-duplicates of frames trained on, so that their error is an optimist's. None are held out where
+            `warm_start` goes on, as the weights have seen them.
         samples: Passes with dropout behind `target_samples`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
@@ -77,7 +83,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     shift: float = 5.0
     rotation: float = 180.0
     scale: float = 0.02
-    components: int = 30
+    components: int | None = None
     validation: float = 0.1
     samples: int = 10
     warm_start: bool = False
@@ -129,25 +135,33 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
                 lr=self.lr or recipe.lr,
                 weight_decay=self.weight_decay,
             )
-            self.loss_ = train(
-                module,
-                lambda epoch: self._batches(frames, joints, device, epoch),
-                lambda batch: module.loss(*batch),
-                optimizer=optimizer,
-                epochs=epochs,
-                scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: recipe.schedule(done / epochs)),
-                autocast=mixed_precision(self.precision, device),
-                after_epoch=validate,
-                progress=progress,
-            )
-        module.eval()
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: recipe.schedule(done / epochs))
+            try:
+                self.loss_ = train(
+                    module,
+                    lambda epoch: self._batches(frames, joints, device, epoch),
+                    lambda batch: module.loss(*batch),
+                    optimizer=optimizer,
+                    epochs=epochs,
+                    scheduler=scheduler,
+                    autocast=mixed_precision(self.precision, device),
+                    after_epoch=validate,
+                    progress=progress,
+                )
+            finally:
+                # Also of a training that was broken off: dropout must not stay on.
+                module.eval()
         self.validation_error_ = torch.tensor(errors)
         return self
 
     @property
     def curves_(self) -> dict[str, Tensor]:
         """What was measured after each epoch, by name and unit."""
-        curves = {"training loss": self.loss_, "validation error (mm)": self.validation_error_}
+        nothing = torch.empty(0)  # after `restore`
+        curves = {
+            "training loss": getattr(self, "loss_", nothing),
+            "validation error (mm)": getattr(self, "validation_error_", nothing),
+        }
         return {name: curve for name, curve in curves.items() if len(curve)}
 
     def predict(self, inputs: HandFrames, *, progress: Progress | None = None) -> Tensor:
@@ -210,6 +224,22 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         self._take(module, size, joints, components)
         return self
 
+    @staticmethod
+    def defaults(net: Net) -> dict[str, Any]:
+        """What the arguments that are None by default are for a network."""
+        recipe = RECIPES[net]
+        values = {name: getattr(recipe, name) for name in ("epochs", "batch_size", "lr", "dropout")}
+        return {**values, "components": COMPONENTS if recipe.prior else None}
+
+    def check_size(self, size: int) -> None:
+        """Check that the network can take crops of this size, px.
+
+        Raises:
+            ArgumentError: It cannot; the message says which it can.
+        """
+        with torch.device("meta"):
+            RECIPES[self.net].build(size, 1, 1, 0.0)
+
     def check_parameters(self) -> None:
         """Check the constructor's arguments, as `fit` does first.
 
@@ -221,8 +251,11 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
-        for name in ("components", "samples"):
-            check_whole(name, getattr(self, name))
+        check_whole("samples", self.samples)
+        if self.components is not None:
+            check_whole("components", self.components)
+            if not RECIPES[self.net].prior:
+                raise ArgumentError(f"net={self.net!r} has no principal axes; leave components=None")
         if self.lr is not None:
             check_number("lr", self.lr, low=0, open_low=True)
         if self.dropout is not None:
@@ -246,7 +279,8 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     def _split(self, n: int) -> tuple[Tensor, Tensor]:
         """Numbers of the frames held out for validation and of the others."""
-        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 else 0
+        goes_on = self.warm_start and hasattr(self, "module_")
+        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 and not goes_on else 0
         order = torch.randperm(n, generator=generator(self.seed, "validation"))
         return order[:count], order[count:].sort().values
 
@@ -258,7 +292,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             return self.module_
         prior: tuple[Tensor, Tensor] | None = None
         if RECIPES[self.net].prior:
-            prior = pose_prior(self._prior_poses(frames, joints), self.components)
+            prior = pose_prior(self._prior_poses(frames, joints), self.components or COMPONENTS)
         sizes = (frames.size, joints.shape[1], 0 if prior is None else len(prior[1]))
         module = self._build(*sizes, device)
         if prior is not None:

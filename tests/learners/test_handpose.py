@@ -106,7 +106,7 @@ def test_none_is_the_recipe_and_numbers_override_it(net: str, hands: Hands, monk
         ("deep-prior", {"epochs": 250, "dropout": 0.0}, 8),
         ("deep-prior-no-pca", {"epochs": 80}, 3),
         ("deep-prior-plus", {"epochs": 100, "dropout": 0.0, "lr": 3e-3}, 8),
-        ("awr", {"epochs": 80}, 5),
+        ("awr", {"epochs": 100}, 5),
     ],
 )
 def test_overfits_eight_frames(net: str, options: dict[str, Any], bound: float, hands: Hands) -> None:

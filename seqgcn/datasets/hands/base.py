@@ -134,6 +134,8 @@ class HandDataset:
         centres: Centres from a file, `[n, 3]` float32 mm in this package's axes, with `centre="file"`.
         skipped: How many frames were left out, by reason.
         mirror: Whether networks see left hands as right ones.
+        decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
+            anew.
 
     Raises:
         ArgumentError: Lengths that differ, or centres without the option.
@@ -155,6 +157,7 @@ class HandDataset:
         centres: Tensor | None = None,
         skipped: Mapping[str, int] | None = None,
         mirror: bool = False,
+        decoding: object = None,
     ) -> None:
         n = len(files)
         if n == 0:
@@ -171,7 +174,7 @@ class HandDataset:
         self.sequence = torch.tensor([numbers[sequence] for sequence in sequences])
         self.joints = joints.float()
         self.cube = torch.as_tensor(cube, dtype=torch.float32).expand(n).clone()
-        self.read, self.options = read, options or CropOptions()
+        self.read, self.decoding, self.options = read, decoding, options or CropOptions()
         if (self.options.centre == "file") != (centres is not None):
             raise ArgumentError(f"{name}: centres from a file and the option centre='file' go together")
         if centres is not None and centres.shape != (n, 3):
@@ -244,8 +247,9 @@ class HandDataset:
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of crops' source and poses; another value means other data."""
-        digest = hashlib.blake2b(self.prepare()._opened.key.encode(), digest_size=8)
+        """Short hash of crops and poses; another value means other data. The same files elsewhere are the same data."""
+        digest = hashlib.blake2b(self.prepare()._opened.content.encode(), digest_size=8)
+        digest.update(repr((self.mirror, self.skeleton.joints)).encode())
         digest.update(self.joints.contiguous().numpy().data)
         digest.update(self._kept.numpy().data)
         return digest.hexdigest()
@@ -264,7 +268,7 @@ class HandDataset:
             known = self._given_centres if self._given_centres is not None else self.joints
             rule += (hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest(),)
         cubes = hashlib.blake2b(self.cube.numpy().tobytes()).hexdigest()
-        return source_key(self.root, self.files, (options.size, rule, self.camera, cubes))
+        return source_key(self.root, self.files, (options.size, rule, self.camera, cubes, self.decoding))
 
     def _crop(self, i: int) -> Cropped:
         image, cube, size = self.depth(i), float(self.cube[i]), self.options.size

@@ -9,20 +9,21 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.errors import DataFileError, RunFolderError
 from seqgcn.training import Progress
 
-VERSION = 1
+VERSION = 2
 """Of the crops' making; another number makes all caches anew."""
 
 HEADROOM = 64 * 2**20
@@ -53,13 +54,13 @@ class CropStore:
         crops: `[n, size, size]` int16, memory-mapped, read-only.
         centres: `[n, 3]` float32, mm.
         found: `[n]` bool, whether a frame had depth inside its cube.
-        key: Hash of what the crops were made from and how.
+        content: Hash of all of these.
     """
 
     crops: NDArray[np.int16]
     centres: NDArray[np.float32]
     found: NDArray[np.bool_]
-    key: str
+    content: str
 
 
 def default_folder() -> Path:
@@ -123,14 +124,30 @@ def open_or_build(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Whoever comes second waits, then finds the cache there.
-            with FileLock(folder / f".{home.name}.lock"):
+            with waiting_lock(folder / f".{home.name}.lock", say):
                 if not home.is_dir():
                     _build(home, n, size, make, progress, say)
         except OSError as error:
             if isinstance(error, RunFolderError | DataFileError):
                 raise
             raise RunFolderError(f"cannot write crops into {folder}: {error.strerror or error}") from error
-    return _open(home, key, n, size)
+    return _open(home, n, size)
+
+
+@contextmanager
+def waiting_lock(path: Path, say: Say | None) -> Iterator[None]:
+    """Hold a lock file; `say` is told if another process has it first."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is not None:
+            say(f"waiting for another process to write {path.name.removeprefix('.').removesuffix('.lock')}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(
@@ -151,17 +168,23 @@ def _build(
     part.mkdir()
     try:
         centres, found = np.empty((n, 3), np.float32), np.empty(n, np.bool_)
+        content = hashlib.blake2b(digest_size=16)
         # Written, not mapped: a full disk is then an error, where a mapping would kill the process.
         with open(part / "crops.npy", "wb") as file:
             header = {"descr": "<i2", "fortran_order": False, "shape": (n, size, size)}
             np.lib.format.write_array_header_1_0(file, header)
             for i, item in enumerate(_in_threads(make, n)):
-                file.write(item.crop.numpy().astype("<i2", copy=False).tobytes())
+                pixels = item.crop.numpy().astype("<i2", copy=False).tobytes()
+                file.write(pixels)
+                content.update(pixels)
                 centres[i], found[i] = item.centre.numpy(), item.found
                 if progress is not None and ((i + 1) % 64 == 0 or i + 1 == n):
                     progress("crops", i + 1, n)
             file.flush()
             os.fsync(file.fileno())
+        for values in (centres, found):
+            content.update(values.tobytes())
+        (part / "content.txt").write_text(content.hexdigest())
         np.save(part / "centres.npy", centres)
         np.save(part / "found.npy", found)
         os.replace(part, home)
@@ -186,16 +209,17 @@ def _in_threads(make: Callable[[int], Cropped], n: int) -> Iterator[Cropped]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _open(home: Path, key: str, n: int, size: int) -> CropStore:
+def _open(home: Path, n: int, size: int) -> CropStore:
     try:
         crops = np.load(home / "crops.npy", mmap_mode="r", allow_pickle=False)
         centres = np.load(home / "centres.npy", allow_pickle=False)
         found = np.load(home / "found.npy", allow_pickle=False)
+        content = (home / "content.txt").read_text()
     except (OSError, ValueError, EOFError) as error:
         raise RunFolderError(f"{home} is damaged ({error}); delete it, and it is made anew") from error
     if crops.shape != (n, size, size) or centres.shape != (n, 3) or found.shape != (n,) or crops.dtype != np.int16:
         raise RunFolderError(f"{home} does not hold {n} crops of {size} x {size}; delete it, and it is made anew")
-    return CropStore(crops, centres, found, key)
+    return CropStore(crops, centres, found, content)
 
 
 def _gigabytes(size: int) -> str:

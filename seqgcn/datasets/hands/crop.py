@@ -8,10 +8,14 @@ A joint's place in the crop, p in [-1, 1] from its left and top edge to its righ
 centre and cube alone: p_x = (x / z - x_c / z_c) z_c / (s / 2). The focal length cancels.
 """
 
+import functools
+import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.datasets.hands.camera import Camera
@@ -48,33 +52,61 @@ def centre_of_mass(image: DepthImage, camera: Camera, cube: float, near: float, 
     Returns:
         `[3]` float32, mm; None if nothing lies there.
     """
-    depth = image.depth
-    inside = (depth >= near) & (depth <= far) & (depth > 0)
-    first = _mean_point(image, inside, camera)
-    if first is None:
+    depth = image.depth.numpy()
+    near_enough = depth >= near if near > 0 else depth > 0
+    # Most of a frame is background: all but the first look at it is at a box alone.
+    box = _box_of(near_enough)
+    depth, left, top = depth[box], image.left + box[1].start, image.top + box[0].start
+    inside = near_enough[box] & (depth <= far)
+    n = int(np.count_nonzero(inside))
+    if n == 0:
         return None
-    left, top, right, bottom = window(first, cube, camera)
-    h, w = depth.shape
-    columns = torch.arange(w) + image.left
-    rows = torch.arange(h) + image.top
-    near_it = (depth - first[2]).abs() <= cube / 2
-    near_it &= ((columns >= left) & (columns < right)) & ((rows >= top) & (rows < bottom)).unsqueeze(1)
-    refined = _mean_point(image, inside & near_it, camera)
-    return first if refined is None else refined
+    mean = _mean_point(depth, inside, n, left, top, camera)
+    x, y, z = mean.tolist()
+    edges = _edges(x, y, z, cube, camera)
+    rows, columns = _whole(edges[1] - top, edges[3] - top), _whole(edges[0] - left, edges[2] - left)
+    depth = depth[rows, columns]
+    inside = inside[rows, columns] & (np.abs(depth - mean[2]) <= cube / 2)
+    m = int(np.count_nonzero(inside))
+    if m not in (0, n):
+        mean = _mean_point(depth, inside, m, left + columns.start, top + rows.start, camera)
+    return torch.from_numpy(mean)
 
 
-def _mean_point(image: DepthImage, mask: Tensor, camera: Camera) -> Tensor | None:
-    rows, columns = mask.nonzero(as_tuple=True)
+def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box around all that is set."""
+    rows = np.flatnonzero(mask.any(axis=1))
     if len(rows) == 0:
-        return None
-    depth = image.depth[rows, columns].double()
-    mean = torch.stack((columns.double().mean() + image.left, rows.double().mean() + image.top, depth.mean()))
-    return camera.to_world(mean).float()
+        return slice(0, 0), slice(0, 0)
+    down = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[down].any(axis=0))
+    return down, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _whole(low: float, high: float) -> slice:
+    """Whole numbers from 0 on in [low, high)."""
+    return slice(max(math.ceil(low), 0), max(math.ceil(high), 0))
+
+
+def _mean_point(
+    depth: NDArray[np.float32], mask: NDArray[np.bool_], n: int, left: int, top: int, camera: Camera
+) -> NDArray[np.float32]:
+    """Mean of the n pixels of a mask, `[3]` mm."""
+    u = float(mask.sum(axis=0, dtype=np.uint32) @ np.arange(mask.shape[1])) / n + left
+    v = float(mask.sum(axis=1, dtype=np.uint32) @ np.arange(mask.shape[0])) / n + top
+    d = float((depth * mask).sum(dtype=np.float64)) / n
+    # As Camera.to_world has it; but with tensors of one number each that takes as long as all of the above.
+    return np.array([(u - camera.cx) * d / camera.fx, (v - camera.cy) * d / camera.fy, d], np.float32)
 
 
 def window(centre: Tensor, cube: float, camera: Camera) -> tuple[float, float, float, float]:
     """Left, top, right and bottom edge of the cube's window in the image, px: centre +- s / 2 f / z."""
-    u, v, z = camera.to_image(centre.double()).tolist()
+    x, y, z = centre.tolist()
+    return _edges(x, y, z, cube, camera)
+
+
+def _edges(x: float, y: float, z: float, cube: float, camera: Camera) -> tuple[float, float, float, float]:
+    u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     half_u, half_v = cube / 2 * camera.fx / z, cube / 2 * camera.fy / z
     return u - half_u, v - half_v, u + half_u, v + half_v
 
@@ -95,22 +127,37 @@ def crop(image: DepthImage, centre: Tensor, cube: float, camera: Camera, size: i
     Raises:
         ArgumentError: The centre is not in front of the camera.
     """
-    if not bool(torch.isfinite(centre).all()) or float(centre[2]) <= 0:
-        raise ArgumentError(f"the centre must lie in front of the camera, got {centre.tolist()} mm")
-    left, top, right, bottom = window(centre, cube, camera)
-    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    # A pixel's value stands for the square of side 1 around its whole-numbered place.
-    columns = (left + steps * (right - left) + 0.5).floor().long() - image.left
-    rows = (top + steps * (bottom - top) + 0.5).floor().long() - image.top
+    x, y, z = centre.tolist()
+    if not all(map(math.isfinite, (x, y, z))) or z <= 0:
+        raise ArgumentError(f"the centre must lie in front of the camera, got {[x, y, z]} mm")
+    left, top, right, bottom = _edges(x, y, z, cube, camera)
     h, w = image.depth.shape
-    seen = ((rows >= 0) & (rows < h)).unsqueeze(1) & ((columns >= 0) & (columns < w))
-    depth = image.depth[rows.clamp(0, h - 1)][:, columns.clamp(0, w - 1)]
-    value = (depth - centre[2]) / (cube / 2)
-    background = ~seen | ~(depth > 0) | (value > 1)
-    if bool((background | (value < -1)).all()):
+    columns, across = _pixels(left, right, size, image.left, w)
+    rows, down = _pixels(top, bottom, size, image.top, h)
+    # One axis after the other takes a third of the time of both at once.
+    depth = image.depth.numpy().take(rows, axis=0).take(columns, axis=1)
+    value = (depth - np.float32(z)) / np.float32(cube / 2)
+    measured = (depth > 0) & (value <= 1)
+    if not (measured & (value >= -1)).any():
         return None
-    value = value.clamp(-1, 1).masked_fill(background, 1.0)
-    return (value * FULL_SCALE).round().to(torch.int16)
+    np.maximum(value, -1, out=value)
+    value *= FULL_SCALE
+    pixels = np.full((size, size), FULL_SCALE, np.int16)
+    np.copyto(pixels[down, across], np.rint(value, out=value), casting="unsafe", where=measured)
+    return torch.from_numpy(pixels)
+
+
+def _pixels(low: float, high: float, size: int, start: int, length: int) -> tuple[NDArray[np.intp], slice]:
+    """Nearest pixels of the frame to `size` steps between two edges of the image, and which steps are in the frame."""
+    # A pixel's value stands for the square of side 1 around its whole-numbered place.
+    places = np.floor(low + _steps(size) * (high - low) + 0.5) - start
+    first, last = places.searchsorted((0, length)).tolist()
+    return places[first:last].astype(np.intp), slice(first, last)
+
+
+@functools.cache
+def _steps(size: int) -> NDArray[np.float64]:
+    return (np.arange(size) + 0.5) / size
 
 
 def normalise_pose(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:

@@ -6,8 +6,10 @@ is decoded that is not of the camera's size and of the expected kind.
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +52,12 @@ def png_header(path: Path) -> PNGHeader:
         MissingFileError: There is no such file.
         DataFileError: It cannot be read, is no PNG or has so many pixels that it is no depth frame.
     """
-    start = _read(path, 26)
+    with _opened(path) as file:
+        return _header(path, file)
+
+
+def _header(path: Path, file: BinaryIO) -> PNGHeader:
+    start = file.read(26)
     if len(start) < 26 or not start.startswith(PNG_START):
         raise DataFileError(f"{path} does not start like a PNG file; it is damaged or of another format")
     header = PNGHeader(*struct.unpack_from(">IIBB", start, 16))
@@ -72,10 +79,12 @@ def read_depth_png(path: Path, *, camera: Camera, scale: float = 1.0, background
         DataFileError: Not such a file, another size, damaged or cut off.
     """
     units = _decode(path, camera, bits=16, colour=GREY, modes=("I;16", "I;16B", "I"))
-    depth = units.astype(np.float32)
     if background is not None:
-        depth[units >= background] = 0
-    return DepthImage(torch.from_numpy(depth).mul_(scale))
+        units = units * (units < background)
+    depth = units.astype(np.float32)
+    if scale != 1:
+        depth *= np.float32(scale)
+    return DepthImage(torch.from_numpy(depth))
 
 
 def read_nyu_png(path: Path, *, camera: Camera) -> DepthImage:
@@ -85,9 +94,9 @@ def read_nyu_png(path: Path, *, camera: Camera) -> DepthImage:
         DataFileError: Not such a file, another size, damaged or cut off.
     """
     pixels = _decode(path, camera, bits=8, colour=RGB, modes=("RGB",))
-    # Shifted as uint8, the upper byte would be lost.
-    green, blue = pixels[..., 1].astype(np.int32), pixels[..., 2].astype(np.int32)
-    return DepthImage(torch.from_numpy(((green << 8) | blue).astype(np.float32)))
+    # Green and blue, one after the other, are a number of 16 bits, its upper byte first.
+    depth = pixels[..., 1:].view(">u2").squeeze(2).astype(np.float32)
+    return DepthImage(torch.from_numpy(depth))
 
 
 def read_msra_bin(path: Path, *, camera: Camera) -> DepthImage:
@@ -129,34 +138,42 @@ def read_msra_bin(path: Path, *, camera: Camera) -> DepthImage:
 
 
 def _read(path: Path, most: int) -> bytes:
+    with _opened(path) as file:
+        return file.read(most)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     # A pipe or a device would be waited for.
     if not os.path.isfile(path):
         raise MissingFileError(f"{path} is missing or not a regular file")
     try:
         with open(path, "rb") as file:
-            return file.read(most)
+            yield file
     except OSError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _decode(path: Path, camera: Camera, *, bits: int, colour: int, modes: tuple[str, ...]) -> NDArray[Any]:
-    header = png_header(path)
-    if (header.bits, header.colour) != (bits, colour):
-        found = f"{COLOURS.get(header.colour, 'of an unknown kind')} with {header.bits} bits"
-        raise DataFileError(
-            f"{path} is {found}, expected {COLOURS[colour]} with {bits} bits a channel; it is a preview, of another "
-            "data set, or was converted by a program that does not keep depth"
-        )
-    if header[:2] != (camera.width, camera.height):
-        raise DataFileError(
-            f"{path} has {header.width} x {header.height} pixels, the camera {camera.width} x {camera.height}; "
-            "a frame that was resized or cut no longer fits its labels"
-        )
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            # A second header further on would replace the first.
-            if image.size != header[:2] or image.mode not in modes:
-                raise ValueError(f"mode {image.mode} and size {image.size} do not fit its header")
-            return np.asarray(image)
-    except Exception as error:  # decoders raise whatever the damaged bytes lead them to
-        raise DataFileError(f"{path} cannot be decoded ({type(error).__name__}: {error}); get it again") from error
+    with _opened(path) as file:
+        header = _header(path, file)
+        if (header.bits, header.colour) != (bits, colour):
+            found = f"{COLOURS.get(header.colour, 'of an unknown kind')} with {header.bits} bits"
+            raise DataFileError(
+                f"{path} is {found}, expected {COLOURS[colour]} with {bits} bits a channel; it is a preview, of "
+                "another data set, or was converted by a program that does not keep depth"
+            )
+        if header[:2] != (camera.width, camera.height):
+            raise DataFileError(
+                f"{path} has {header.width} x {header.height} pixels, the camera {camera.width} x {camera.height}; "
+                "a frame that was resized or cut no longer fits its labels"
+            )
+        try:
+            file.seek(0)
+            with Image.open(file, formats=["PNG"]) as image:
+                # A second header further on would replace the first.
+                if image.size != header[:2] or image.mode not in modes:
+                    raise ValueError(f"mode {image.mode} and size {image.size} do not fit its header")
+                return np.asarray(image)
+        except Exception as error:  # decoders raise whatever the damaged bytes lead them to
+            raise DataFileError(f"{path} cannot be decoded ({type(error).__name__}: {error}); get it again") from error

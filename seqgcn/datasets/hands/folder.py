@@ -116,6 +116,7 @@ class DepthFolder(HandDataset):
             centres=chosen.centres,
             skipped=chosen.skipped,
             mirror=setup.mirror,
+            decoding=setup.depth_scale,
         )
 
 

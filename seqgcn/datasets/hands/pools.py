@@ -17,11 +17,14 @@ from seqgcn.datasets.hands.folder import DepthFolder
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.msra import MSRA
 from seqgcn.datasets.hands.nyu import NYU
+from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
 from seqgcn.training import Progress
 
 Part = Literal["train", "test"]
+
+_SIZE: Mapping[Part, str] = {"train": "pool", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,6 @@ class PoseDataset(ABC):
         near: Nearest depth that counts for the centre of mass, mm.
         far: Farthest depth that counts for it, mm.
         skip_empty: Leave out, and count, frames without depth inside the cube; by default they are an error.
-        strict: A missing image or a count other than the release's is an error, not a warning.
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
     """
 
@@ -66,13 +68,12 @@ class PoseDataset(ABC):
     near: float = 10.0
     far: float = 1500.0
     skip_empty: bool = False
-    strict: bool = False
     cache: str | None = None
 
     task: ClassVar[str] = "pose"
     title: ClassVar[str]
-    references: ClassVar[Mapping[str, float]] = {}
-    """Published mean joint errors, mm, of systems trained on all labels."""
+    published: ClassVar[Mapping[str, float]] = {}
+    """Mean joint errors, mm, of systems trained on all labels and tested on the whole test part."""
 
     def __post_init__(self) -> None:
         if (self.train_centres is None) != (self.test_centres is None):
@@ -93,7 +94,16 @@ class PoseDataset(ABC):
 
     @property
     def name(self) -> str:
-        """The data set's name, for tables and pictures."""
+        """The data set's name, for tables and pictures, and what else a reader must know."""
+        return f"{self._title}, oracle centres" if self.oracle_centres else self._title
+
+    @property
+    def references(self) -> Mapping[str, float]:
+        """Published results that may stand beside an error measured here."""
+        return self.published if self._sizes["test"] is None else {}
+
+    @property
+    def _title(self) -> str:
         return self.title
 
     def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
@@ -102,14 +112,16 @@ class PoseDataset(ABC):
         Raises:
             ArgumentError: A size is not at least 1, or the crops are made already.
         """
+        if pool_size is None and test_size is None:
+            return self
         if self._parts is not None:
             raise ArgumentError("limit a pose data set before its crops are made")
         sizes: dict[Part, int | None] = {"train": pool_size, "test": test_size}
         for part, size in sizes.items():
             if size is not None:
-                check_whole(f"{part} size", size)
+                check_whole(f"{_SIZE[part]} size", size)
         limited = replace(self)
-        limited._sizes = sizes
+        limited._sizes = {part: self._sizes[part] if size is None else size for part, size in sizes.items()}
         return limited
 
     def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
@@ -125,7 +137,13 @@ class PoseDataset(ABC):
         parts: dict[Part, PosePart] = {}
         # Both are read before either is cropped: what is wrong with the labels is found at once.
         for part in ("train", "test"):
-            self._hands[part] = self._limited(part, self._read(part, self._options(part)))
+            hands = self._read(part, self._options(part))
+            if hands.skipped and say is not None:
+                reasons = ", ".join(f"{count:,} {reason}" for reason, count in hands.skipped.items())
+                say(f"{hands.name}: {len(hands):,} frames; left out: {reasons}")
+            self._hands[part] = self._limited(part, hands)
+        if self.oracle_centres and say is not None:
+            say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
         for part, hands in self._hands.items():
             hands.prepare(progress, say)
             parts[part] = PosePart(hands.frames, hands.joints, tuple(hands.files))
@@ -174,27 +192,54 @@ class PoseDataset(ABC):
         if size is None:
             return hands
         if size > len(hands):
-            raise ArgumentError(f"{part} size must be at most {len(hands)}, the frames of {hands.name}, got {size}")
-        purpose = "pool" if part == "train" else "test"
-        return hands.subset(torch.randperm(len(hands), generator=generator(0, purpose))[:size].sort().values)
+            raise ArgumentError(
+                f"{_SIZE[part]} size must be at most {len(hands)}, the frames of {hands.name}, got {size}"
+            )
+        return hands.subset(torch.randperm(len(hands), generator=generator(0, _SIZE[part]))[:size].sort().values)
 
 
 @dataclass(kw_only=True, eq=False)
-class ICVLPoses(PoseDataset):
+class PoseFiles(PoseDataset):
+    """A data set read from a folder. Frames that `seqgcn render` wrote there are called rendered.
+
+    Args:
+        root: The folder.
+        strict: A missing image or a count other than the release's is an error, not a warning.
+    """
+
+    root: str
+    strict: bool = False
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the frames are not those of the release but rendered ones in its layout."""
+        return (Path(self.root).expanduser() / RENDERED).is_file()
+
+    @property
+    def name(self) -> str:
+        """The data set's name, for tables and pictures, and what else a reader must know."""
+        return f"{super().name} (rendered)" if self.rendered else super().name
+
+    @property
+    def references(self) -> Mapping[str, float]:
+        """Published results that may stand beside an error measured here."""
+        return {} if self.rendered else super().references
+
+
+@dataclass(kw_only=True, eq=False)
+class ICVLPoses(PoseFiles):
     """ICVL (Tang et al., CVPR 2014): 16 joints, 1,596 test frames.
 
     Args:
-        root: Folder with Training/ and Testing/.
         original_only: Leave out the in-plane rotations: 22,068 frames instead of 330,933.
         cube: Side of the crop's cube, mm.
     """
 
-    root: str
     original_only: bool = True
     cube: float = 250.0
 
     title: ClassVar[str] = "ICVL"
-    references: ClassVar[Mapping[str, float]] = {
+    published: ClassVar[Mapping[str, float]] = {
         "DeepModel": 11.56,
         "DeepPrior": 10.4,
         "DeepPrior++": 8.1,
@@ -222,23 +267,21 @@ class ICVLPoses(PoseDataset):
 
 
 @dataclass(kw_only=True, eq=False)
-class NYUPoses(PoseDataset):
+class NYUPoses(PoseFiles):
     """NYU (Tompson et al., ToG 2014): 14 evaluated of 36 joints, 72,757 frames and 8,252 to test.
 
     Args:
-        root: Folder with train/ and test/.
         joints: The 14 evaluated joints, or all 36.
         cube: Side of the crop's cube, mm.
         second_cube: The same for the second test subject, whose hand is smaller.
     """
 
-    root: str
     joints: Literal["evaluated", "all"] = "evaluated"
     cube: float = 300.0
     second_cube: float = 250.0
 
     title: ClassVar[str] = "NYU"
-    references: ClassVar[Mapping[str, float]] = {
+    published: ClassVar[Mapping[str, float]] = {
         "DeepPrior": 19.73,
         "DeepModel": 17.04,
         "3DCNN": 14.1,
@@ -255,6 +298,11 @@ class NYUPoses(PoseDataset):
         "JGR-P2O": 8.29,
     }
 
+    @property
+    def references(self) -> Mapping[str, float]:
+        """Published results on the 14 joints that everybody reports."""
+        return super().references if self.joints == "evaluated" else {}
+
     def _read(self, part: Part, options: CropOptions) -> HandDataset:
         return NYU(
             self.root,
@@ -268,19 +316,17 @@ class NYUPoses(PoseDataset):
 
 
 @dataclass(kw_only=True, eq=False)
-class MSRAPoses(PoseDataset):
+class MSRAPoses(PoseFiles):
     """MSRA15 (Sun et al., CVPR 2015): 21 joints, nine subjects of whom one is left out to test.
 
     Args:
-        root: Folder with P0 to P8.
         test_subject: Number of the subject left out, 0 to 8.
     """
 
-    root: str
     test_subject: int = 0
 
     title: ClassVar[str] = "MSRA15"
-    references: ClassVar[Mapping[str, float]] = {
+    published: ClassVar[Mapping[str, float]] = {
         "Ren-9x6x6": 9.7,
         "3DCNN": 9.6,
         "DeepPrior++": 9.5,
@@ -295,25 +341,23 @@ class MSRAPoses(PoseDataset):
     }
 
     @property
-    def name(self) -> str:
-        """The data set's name with the subject left out."""
-        return f"{self.title}, tested on subject {self.test_subject}"
+    def _title(self) -> str:
+        beside = "; published: means over all nine" if self.references else ""
+        return f"{self.title}, tested on subject {self.test_subject}{beside}"
 
     def _read(self, part: Part, options: CropOptions) -> HandDataset:
         return MSRA(self.root, part, test_subject=self.test_subject, strict=self.strict, options=options)
 
 
 @dataclass(kw_only=True, eq=False)
-class BigHandPoses(PoseDataset):
+class BigHandPoses(PoseFiles):
     """HANDS17 / HANDS19 / BigHand2.2M (Yuan et al., CVPR 2017): 21 joints, 957,032 training frames.
 
     Args:
-        root: Folder with the training annotation file.
         test_fraction: Share of the training frames held out to test, as the official test labels are not public.
         cube: Side of the crop's cube, mm.
     """
 
-    root: str
     test_fraction: float = 0.1
     cube: float = 300.0
 
@@ -331,24 +375,21 @@ class BigHandPoses(PoseDataset):
 
 
 @dataclass(kw_only=True, eq=False)
-class FolderPoses(PoseDataset):
+class FolderPoses(PoseFiles):
     """A lab's own depth frames with camera.yaml and labels.csv.
 
     Args:
-        root: The folder.
         test_fraction: Share of the frames held out to test.
         cube: Side of the crop's cube, mm; by default as camera.yaml says.
     """
 
-    root: str
     test_fraction: float = 0.2
     cube: float | None = None
 
     title: ClassVar[str] = "depth folder"
 
     @property
-    def name(self) -> str:
-        """The folder's name."""
+    def _title(self) -> str:
         return Path(self.root).name or self.title
 
     def _read(self, part: Part, options: CropOptions) -> HandDataset:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from filelock import FileLock
-
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
-from seqgcn.datasets.hands.cache import Say, default_folder
+from seqgcn.datasets.hands.cache import Say, default_folder, waiting_lock
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.pools import Part, PoseDataset
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
@@ -65,7 +63,7 @@ class RenderedHands(PoseDataset):
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"cannot make the cache folder {folder.parent}: {error.strerror or error}") from error
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with waiting_lock(folder.with_name(f".{folder.name}.lock"), say):
             if not folder.is_dir():
                 write_dataset(
                     folder,

@@ -68,7 +68,7 @@ _NYU_CHAINS = ("pinky", "ring", "middle", "index", "thumb")
 
 NYU36 = Skeleton(
     (
-        *(f"{finger} {place}" for finger in _NYU_CHAINS for place in range(1, 7)),
+        *(f"{finger} {place}" for finger in _NYU_CHAINS for place in ("tip", 2, 3, 4, 5, "base")),
         "wrist left",
         "wrist right",
         "palm",

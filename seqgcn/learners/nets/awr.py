@@ -21,8 +21,8 @@ DELTA = 0.01
 """Error up to which the loss is quadratic, beyond which it is linear."""
 
 COORDINATE_WEIGHT = 1000.0
-"""Weight of the joints' loss beside the maps', as in the authors' configuration of this network. The maps' is a mean
-over all pixels, of which few lie on the hand; with weight 1 it would drown the joints'."""
+"""Weight of the joints' loss beside the maps', as in the authors' configuration of this network: both are sums over
+all that a frame has, and the maps have thousands of pixels for each joint."""
 
 
 class AWR(PoseNet):
@@ -51,7 +51,8 @@ class AWR(PoseNet):
         super().__init__()
         if size % 16:
             raise ArgumentError(
-                f"awr needs crops whose side is a multiple of 16 px, got {size}; make them with CropOptions(size=...)"
+                f"awr needs crops whose side is a multiple of 16 px, got {size}; set dataset.crop_size, or "
+                "CropOptions(size=...)"
             )
         self.joints = joints
         self.stem = nn.Sequential(
@@ -91,13 +92,14 @@ class AWR(PoseNet):
         return embedding, decode(pixels(images), direction, closeness)
 
     def loss(self, images: Tensor, pose: Tensor) -> Tensor:
-        """Huber loss of the maps plus, weighted, that of the joints decoded from them."""
+        """Huber loss of the maps plus, weighted, that of the joints decoded from them; sums, averaged over frames."""
         _, direction, closeness = self.maps(images)
         points = pixels(images)
         target = torch.cat([values.flatten(1) for values in encode(points, pose)], dim=1)
-        dense = F.huber_loss(torch.cat((direction.flatten(1), closeness.flatten(1)), dim=1), target, delta=DELTA)
-        joints = F.huber_loss(decode(points, direction, closeness), pose, delta=DELTA)
-        return dense + COORDINATE_WEIGHT * joints
+        maps = torch.cat((direction.flatten(1), closeness.flatten(1)), dim=1)
+        dense = F.huber_loss(maps, target, delta=DELTA, reduction="sum")
+        joints = F.huber_loss(decode(points, direction, closeness), pose, delta=DELTA, reduction="sum")
+        return (dense + COORDINATE_WEIGHT * joints) / len(images)
 
     @staticmethod
     def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:

@@ -83,9 +83,11 @@ def pose_prior(poses: Tensor, components: int) -> tuple[Tensor, Tensor]:
         Mean `[3J]` and orthonormal axes `[r, 3J]`, the first explaining the most; float32.
     """
     values = poses.flatten(1).double().cpu().numpy()
+    # Not the default solver, which for some sizes is a randomised one that draws from the global generator.
     # A single pose, or equal ones, have no variance to take shares of.
     with np.errstate(invalid="ignore", divide="ignore"):
-        pca = PCA(min(components, *values.shape)).fit(values)
+        pca = PCA(min(components, *values.shape), svd_solver="covariance_eigh")
+        pca.fit(values if len(values) > 1 else values.repeat(2, axis=0))
     variances = np.nan_to_num(pca.explained_variance_)
     # What the rounding of float32 poses leaves in directions that they do not vary in is far below this.
     rank = max(int((variances > max(1e-10 * float(variances[0]), 1e-12)).sum()), 1)
@@ -167,7 +169,7 @@ def _valid_convolutions(net: str, size: int, *, channels: int, last_kernel: int,
     smallest = 4 * (2 * last_kernel + 4) + 4
     if size < smallest:
         raise ArgumentError(
-            f"{net} needs crops of at least {smallest} px, got {size}; make larger ones with CropOptions(size=...)"
+            f"{net} needs crops of at least {smallest} px, got {size}; set dataset.crop_size, or CropOptions(size=...)"
         )
     return nn.Sequential(
         nn.Conv2d(1, channels, 5),

@@ -47,6 +47,7 @@ def test_built_once_then_mapped(tmp_path: Path) -> None:
     assert (again.crops == store.crops).all()
     assert sorted(path.name for path in (tmp_path / "a" / "b" / "toy-key").iterdir()) == [
         "centres.npy",
+        "content.txt",
         "crops.npy",
         "found.npy",
     ]

@@ -35,7 +35,7 @@ def test_any_multiple_of_16(size: int) -> None:
 
 @pytest.mark.parametrize("size", [17, 40, 100])
 def test_other_sizes_are_refused(size: int) -> None:
-    with pytest.raises(ArgumentError, match=rf"a multiple of 16 px, got {size}; make them with CropOptions"):
+    with pytest.raises(ArgumentError, match=rf"a multiple of 16 px, got {size}; set dataset.crop_size"):
         AWR(size, 3)
 
 

@@ -63,7 +63,7 @@ def test_the_smallest_size(build: object, smallest: int) -> None:
     with seeded(0):
         net = build(smallest, *arguments)  # type: ignore[operator]
     assert net(torch.zeros(2, 1, smallest, smallest))[1].shape == (2, 2, 3)
-    message = rf"needs crops of at least {smallest} px, got {smallest - 1}; make larger ones with CropOptions"
+    message = rf"needs crops of at least {smallest} px, got {smallest - 1}; set dataset.crop_size"
     with pytest.raises(ArgumentError, match=message):
         build(smallest - 1, *arguments)  # type: ignore[operator]
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of what is rendered; with another number the same arguments give other frames."""
 
+RENDERED = "RENDERED.txt"
+"""File beside the official ones that says what they are, so that no figure passes for one on real frames."""
+
 __all__ = [
+    "RENDERED",
     "VERSION",
     "Hand",
     "HandPose",

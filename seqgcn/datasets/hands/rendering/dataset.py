@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqgcn.checks import check_choice, check_whole
 from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
+from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.rendering.kinematics import Hand
 from seqgcn.datasets.hands.rendering.layouts import LAYOUTS, TRAIN_SUBJECTS, Depth, Layout, LayoutName, Part, Take
@@ -99,6 +100,7 @@ def write_dataset(
     counter = _Counter(progress, sum(plan.frames for plan in plans))
     with _whole(Path(folder)) as half:
         chosen.write(half, (_take(chosen, plan, seed, counter) for plan in plans))
+        (half / RENDERED).write_text(f"Rendered frames in the layout {layout}, seed {seed}.\n")
     return Path(folder)
 
 
@@ -144,6 +146,7 @@ def write_nyu(
     takes = (Take(part, 0, 0, joints, images(part, joints)) for part, joints in parts.items())
     with _whole(Path(folder)) as half:
         LAYOUTS["nyu"].write(half, takes)
+        (half / RENDERED).write_text(f"Rendered frames in the layout nyu, of given poses, seed {seed}.\n")
     return Path(folder)
 
 
