@@ -31,6 +31,8 @@ JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
 _MAY_DIFFER = ("root", "device", "dataset.cache")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
+_PATHS = ("train_centres", "test_centres", "cache")
+
 Say = Callable[[str], None]
 
 
@@ -223,7 +225,7 @@ class RunSet:
         if len(runs) == 1:
             spec = runs[0].spec
             settings = {
-                f"{kind}.{key}": list(value) if isinstance(value, tuple) else value
+                f"{kind}.{key}": _as_yaml(key, value)
                 for kind, values in self.resolved[spec.text].items()
                 for key, value in values.items()
             }
@@ -274,6 +276,13 @@ class RunSet:
 def _needs(selector: str) -> tuple[str, ...]:
     needs: tuple[str, ...] = getattr(load("selector", selector), "needs")  # noqa: B009  # a Callable to mypy
     return needs
+
+
+def _as_yaml(key: str, value: Any) -> Any:
+    """A parameter as the configuration of a run folder holds it: paths count from anywhere."""
+    if key in _PATHS and value is not None:
+        return os.path.abspath(os.path.expanduser(value))
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_free(folder: Path) -> None:

@@ -1,21 +1,28 @@
 """Hand poses through the whole loop, on a few rendered frames."""
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
+from seqgcn import cli
 from seqgcn.cli import main
 from seqgcn.config import RunConfig
-from seqgcn.datasets.hands.pools import ICVLPoses
+from seqgcn.datasets.hands.pools import FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
 from seqgcn.datasets.hands.rendered import RenderedHands
-from seqgcn.datasets.hands.rendering import write_dataset
-from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
+from seqgcn.datasets.hands.rendering import RENDERED, write_dataset
+from seqgcn.datasets.hands.rendering import layouts as rendering_layouts
+from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError
 from seqgcn.evaluation import mean_joint_error
 from seqgcn.journal import Journal
 from seqgcn.learners import HandPose
 from seqgcn.runs import RunSet
+from seqgcn.scoring import RELEASES
 
 # These are fewer frames than the releases have.
 pytestmark = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
@@ -127,6 +134,99 @@ def test_limits_crop_only_what_is_used(root: Path, cache: Path) -> None:
         ICVLPoses(root=str(root)).limit(61).prepare()
     with pytest.raises(ArgumentError, match="before its crops are made"):
         whole.limit(5)
+
+
+def test_the_same_files_elsewhere_are_the_same_data(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "copy")
+    there = ICVLPoses(root=str(root), crop_size=32, cache=str(tmp_path / "cache"))
+    copied = ICVLPoses(root=str(tmp_path / "copy"), crop_size=32, cache=str(tmp_path / "cache"))
+    assert copied.fingerprint == there.fingerprint
+    settings = {"learner.epochs": 1, "dataset.crop_size": 64}
+    plan = config(root, selector=("random",), set=settings)
+    list(RunSet(plan, tmp_path / "run"))
+    moved = replace(plan, root=str(tmp_path / "copy"), set={**settings, "dataset.cache": str(tmp_path / "another")})
+    assert all(event.replayed for event in RunSet(moved, tmp_path / "run", resume=True))
+
+
+def test_published_results_stand_only_beside_what_they_measure(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    assert ICVLPoses(root=root).references["DeepPrior"] == 10.4
+    assert ICVLPoses(root=root).limit(pool_size=5).references
+    assert ICVLPoses(root=root).limit(test_size=5).references == {}
+    assert NYUPoses(root=root).references["V2V"] == 8.42
+    assert NYUPoses(root=root, joints="all").references == {}
+    assert "means over all nine" in MSRAPoses(root=root, test_subject=3).name
+    assert ICVLPoses(root=root, oracle_centres=True).name == "ICVL, oracle centres"
+    (tmp_path / RENDERED).write_text("")
+    assert ICVLPoses(root=root).references == {}
+    assert ICVLPoses(root=root).name == "ICVL (rendered)"
+    assert MSRAPoses(root=root).name == "MSRA15, tested on subject 0 (rendered)"
+
+
+def test_what_is_wrong_is_found_before_crops_are_made(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = config(root, selector=("random",), set={"learner.epochs": 1, "dataset.crop_size": 64})
+    list(RunSet(plan, tmp_path / "run"))
+
+    def prepare(*_arguments: Any) -> None:
+        raise AssertionError("crops were made")
+
+    monkeypatch.setattr(ICVLPoses, "prepare", prepare)
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        RunSet(plan, tmp_path / "run")
+    small = config(root, selector=("random",), set={"dataset.crop_size": 32})
+    with pytest.raises(ConfigError, match=r"at least 44 px, got 32; set dataset.crop_size"):
+        RunSet(small, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_recipes_are_resolved(root: Path, tmp_path: Path) -> None:
+    RunSet(config(root, selector=("random",), set={}), tmp_path)
+    held = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert {key: held["set"][f"learner.{key}"] for key in ("epochs", "batch_size", "lr", "dropout", "components")} == {
+        "epochs": 60,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "dropout": 0.3,
+        "components": 30,
+    }
+    assert held["root"] == str(root.resolve())
+
+
+def test_unlabelled_frames_are_counted(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "lab", "depth-folder", frames=30, sequences=3)
+    lines = (folder / "labels.csv").read_text().splitlines(keepends=True)
+    (folder / "labels.csv").write_text("".join([lines[0], *lines[1::2]]))
+    said: list[str] = []
+    poses = FolderPoses(root=str(folder), crop_size=32)
+    poses.prepare(say=said.append)
+    assert any("left out: 10 not labelled" in text for text in said)
+    assert poses.fingerprint != FolderPoses(root=str(folder), crop_size=33).fingerprint
+    before = poses.fingerprint
+    camera = (folder / "camera.yaml").read_text()
+    (folder / "camera.yaml").write_text(camera.replace("hand: right", "hand: left"))
+    assert FolderPoses(root=str(folder), crop_size=32).fingerprint != before
+    (folder / "camera.yaml").write_text(re.sub(r"depth_scale: .*", "depth_scale: 1.02", camera))
+    rescaled = FolderPoses(root=str(folder), crop_size=32)
+    assert rescaled.fingerprint != before
+    assert rescaled.train.inputs.centre[0, 2] == pytest.approx(1.02 * float(poses.train.inputs.centre[0, 2]), rel=1e-3)
+
+
+def test_lists_of_the_command_line() -> None:
+    assert tuple(rendering_layouts.LAYOUTS) == cli.LAYOUTS
+    assert tuple(RELEASES) == cli.SCORED
+
+
+def test_several_files_of_the_truth(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = [str(root / "Testing" / f"test_seq_{number}.txt") for number in (1, 2)]
+    both = root.parent / "predictions.txt"
+    both.write_bytes(b"".join(Path(file).read_bytes() for file in truth))
+    command = ["evaluate", str(both), "--dataset", "icvl", "--groundtruth", *truth]
+    assert main(command) == 0
+    assert "12 frames" in capsys.readouterr().out
+    assert main([command[0], str(both), *command[1:]]) == 2
+    assert "named twice" in capsys.readouterr().err
 
 
 def test_centres(root: Path) -> None:

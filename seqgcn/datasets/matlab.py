@@ -8,7 +8,7 @@ element of elements (flags, dimensions, name, values), possibly compressed as a 
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,10 +28,15 @@ NUMERIC_CLASSES = range(6, 16)
 COMPLEX = 0x0800
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, names: Collection[str] | None = None, most: int = 2**32) -> dict[str, NDArray[Any]]:
     """Variables of a MATLAB 5 file that are real arrays, by name and in MATLAB's shape; others are skipped.
 
     The type is the one in which the values are stored, which may be a smaller one than MATLAB shows.
+
+    Args:
+        path: The file.
+        names: Variables wanted; by default all.
+        most: Bytes that one may have; a file that promises more is taken for a bomb.
 
     Raises:
         DataFileError: The file cannot be read, is damaged or of another format.
@@ -40,8 +45,12 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             order = _byte_order(file.read(HEADER_BYTES), path)
-            contents = _read_variables(file, size, order)
-            return dict(found for content in contents if (found := _parse(content, order)))
+            contents = _read_variables(file, size, order, most)
+            return dict(
+                found
+                for content in contents
+                if (found := _parse(content, order)) and (names is None or found[0] in names)
+            )
     except DataFileError:
         raise
     except (OSError, struct.error, zlib.error, ValueError) as error:
@@ -58,7 +67,7 @@ def _byte_order(header: bytes, path: Path) -> str:
     return order
 
 
-def _read_variables(file: BinaryIO, size: int, order: str) -> Iterator[memoryview]:
+def _read_variables(file: BinaryIO, size: int, order: str, most: int) -> Iterator[memoryview]:
     """Content of each variable, unpacked."""
     while tag := file.read(8):
         kind, length = struct.unpack(f"{order}II", tag)
@@ -66,14 +75,16 @@ def _read_variables(file: BinaryIO, size: int, order: str) -> Iterator[memoryvie
             raise ValueError(f"an element of {length} bytes, but only {size - file.tell()} are left")
         content = file.read(length)
         if kind == COMPRESSED:
-            kind, content = _unpack(content, order)
+            kind, content = _unpack(content, order, most)
         if kind == MATRIX:
             yield memoryview(content)
 
 
-def _unpack(packed: bytes, order: str) -> tuple[int, bytes]:
-    """Type and content of a compressed element; what is unpacked is bounded by what its tag promises."""
+def _unpack(packed: bytes, order: str, most: int) -> tuple[int, bytes]:
+    """Type and content of a compressed element; what is unpacked is bounded by what its tag promises, and by `most`."""
     kind, length = struct.unpack(f"{order}II", zlib.decompressobj().decompress(packed[:256], 8))
+    if length > most:
+        raise ValueError(f"a compressed element of {length:,} bytes, more than the {most:,} that there can be")
     stream = zlib.decompressobj()
     content = stream.decompress(packed, 8 + length)
     # One byte more must not come, but the checksum at the end must have been seen.

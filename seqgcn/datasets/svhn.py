@@ -37,7 +37,7 @@ class SVHN(ImageDataset):
 
 def _read_split(path: Path) -> Split:
     """Images and labels of ``X`` `[32, 32, 3, n]` uint8 and ``y`` `[n, 1]` from 1 to 10, where 10 means 0."""
-    variables = read_arrays(path)
+    variables = read_arrays(path, ("X", "y"))
     missing = [name for name in ("X", "y") if name not in variables]
     if missing:
         raise DataFileError(f"{path} has no array {' and '.join(missing)}; get it from {SOURCE}")

@@ -123,6 +123,14 @@ def test_arrays_are_read_as_scipy_reads_them(tmp_path: Path, packed: bool) -> No
         np.testing.assert_array_equal(array, expected[name])
 
 
+def test_only_what_is_asked_for_and_no_bomb(tmp_path: Path) -> None:
+    path = tmp_path / "x.mat"
+    scipy.io.savemat(path, {"a": np.zeros((1000, 1000)), "b": np.ones(3)}, do_compression=True)
+    assert list(read_arrays(path, ("b",))) == ["b"]
+    with pytest.raises(DataFileError, match=r"8,000,\d+ bytes, more than the 1,000,000"):
+        read_arrays(path, ("b",), most=10**6)
+
+
 def test_big_endian_file(tmp_path: Path) -> None:
     variable = b"".join(
         struct.pack(">II", kind, len(content)) + content.ljust(-(-len(content) // 8) * 8, b"\0")

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.datasets.hands.base import HandFrames
-from seqgcn.errors import ArgumentError
+from seqgcn.errors import ArgumentError, TrainingError
 from seqgcn.learners import HandPose
 from seqgcn.learners.handpose import Net
 
@@ -170,3 +170,25 @@ def test_not_fitted(hands: Hands) -> None:
     ):
         with pytest.raises(ArgumentError, match="this HandPose is not fitted yet; call fit first"):
             call()
+
+
+def test_nothing_is_held_out_where_weights_have_seen_all(hands: Hands) -> None:
+    frames, joints = hands(20, SIZES["deep-prior"])
+    learner = small(warm_start=True, validation=0.2).fit(frames, joints)
+    assert len(learner.validation_error_) == len(learner.loss_)
+    assert len(learner.fit(frames, joints).validation_error_) == 0
+
+
+def test_a_broken_training_leaves_no_dropout_on(hands: Hands) -> None:
+    frames, joints = hands(8, SIZES["deep-prior"])
+    learner = small(lr=1e30)
+    with pytest.raises(TrainingError):
+        learner.fit(frames, joints)
+    assert not learner.module_.training
+
+
+@pytest.mark.parametrize(("net", "size"), [("deep-prior-no-pca", 59), ("awr", 40)])
+def test_sizes_are_checked_before_there_are_crops(net: Any, size: int) -> None:
+    with pytest.raises(ArgumentError, match=rf"got {size}; set dataset.crop_size"):
+        HandPose(net=net).check_size(size)
+    HandPose(net=net).check_size(64)

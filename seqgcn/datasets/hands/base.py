@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.checks import check_choice, check_number, check_whole
-from seqgcn.datasets.hands.cache import Cropped, CropStore, Say, default_folder, open_or_build, source_key
+from seqgcn.datasets.hands.cache import Cropped, CropStore, Say, cache_folder, open_or_build, source_key
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
 from seqgcn.datasets.hands.skeleton import Skeleton
@@ -161,7 +160,9 @@ class HandDataset:
     ) -> None:
         n = len(files)
         if n == 0:
-            raise DataFileError(f"{name}: there is no frame in {root}")
+            left_out = ", ".join(f"{count:,} {reason}" for reason, count in (skipped or {}).items())
+            why = f"left out: {left_out}" if left_out else "its labels have no row for this part"
+            raise DataFileError(f"{name}: no frame is left in {root} ({why})")
         if len(sequences) != n or joints.shape != (n, len(skeleton), 3):
             raise ArgumentError(
                 f"{name}: {n} files, {len(sequences)} sequences and joints {list(joints.shape)} do not fit together "
@@ -174,6 +175,8 @@ class HandDataset:
         self.sequence = torch.tensor([numbers[sequence] for sequence in sequences])
         self.joints = joints.float()
         self.cube = torch.as_tensor(cube, dtype=torch.float32).expand(n).clone()
+        if not bool(((self.cube >= 1) & (self.cube <= 1e5)).all()):
+            raise ArgumentError(f"{name}: the cube's side must be 1 to 100,000 mm")
         self.read, self.decoding, self.options = read, decoding, options or CropOptions()
         if (self.options.centre == "file") != (centres is not None):
             raise ArgumentError(f"{name}: centres from a file and the option centre='file' go together")
@@ -204,7 +207,11 @@ class HandDataset:
         return self.joints.isfinite().flatten(1).all(dim=1)
 
     def subset(self, ids: Tensor) -> Self:
-        """The frames with these ids, `[m]`, as a data set of its own; its crops are a cache of their own."""
+        """The frames with these ids, `[m]` int64, as a data set of its own; its crops are a cache of their own."""
+        if ids.dtype != torch.int64 or ids.dim() != 1:
+            raise ArgumentError(
+                f"{self.name}: ids must be int64 [m], got {ids.dtype} {list(ids.shape)}; use mask.nonzero().flatten()"
+            )
         if self._store is not None:
             raise ArgumentError(f"{self.name}: take a subset before the crops are made")
         chosen = copy.copy(self)
@@ -228,7 +235,7 @@ class HandDataset:
         """
         if self._store is not None:
             return self
-        folder = default_folder() if self.options.cache is None else Path(os.path.expanduser(self.options.cache))
+        folder = cache_folder(self.options.cache)
         store = open_or_build(
             folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress, say=say
         )

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -63,12 +63,20 @@ class CropStore:
     content: str
 
 
-def default_folder() -> Path:
-    """Where caches go: `SEQGCN_CACHE`, else the user's cache folder (`XDG_CACHE_HOME` or ~/.cache)."""
-    own = os.environ.get("SEQGCN_CACHE")
+def cache_folder(given: str | None) -> Path:
+    """Where caches go: as given, else `SEQGCN_CACHE`, else the user's cache folder (`XDG_CACHE_HOME` or ~/.cache).
+
+    Raises:
+        RunFolderError: The user has no home.
+    """
+    own = given or os.environ.get("SEQGCN_CACHE")
     if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgcn"
+        return Path(os.path.expanduser(own))
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise RunFolderError("there is no home folder for crops; set SEQGCN_CACHE or the cache argument") from error
+    return Path(home) / "seqgcn"
 
 
 def source_key(root: Path, files: Sequence[str], how: Any) -> str:
@@ -120,18 +128,37 @@ def open_or_build(
         DataFileError: A frame cannot be read.
     """
     home = folder / f"{name}-{key}"
-    if not home.is_dir():
-        try:
+    with cache_errors(folder):
+        if not home.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             # Whoever comes second waits, then finds the cache there.
             with waiting_lock(folder / f".{home.name}.lock", say):
                 if not home.is_dir():
+                    _sweep(folder, home.name)
                     _build(home, n, size, make, progress, say)
-        except OSError as error:
-            if isinstance(error, RunFolderError | DataFileError):
-                raise
-            raise RunFolderError(f"cannot write crops into {folder}: {error.strerror or error}") from error
     return _open(home, n, size)
+
+
+@contextmanager
+def cache_errors(folder: Path) -> Iterator[None]:
+    """Turn what the system raises about a cache folder into the package's error."""
+    try:
+        yield
+    except (RunFolderError, DataFileError):
+        raise
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot use the cache folder {folder}: {error.strerror or error}; set SEQGCN_CACHE or the cache argument"
+        ) from error
+
+
+def _sweep(folder: Path, mine: str) -> None:
+    """Remove what killed processes left of other caches than `mine`: parts whose lock nobody holds."""
+    for part in folder.glob(".*.part"):
+        if part.name == f".{mine}.part":
+            continue
+        with suppress(Timeout), FileLock(part.with_suffix(".lock"), timeout=0):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -215,6 +242,8 @@ def _open(home: Path, n: int, size: int) -> CropStore:
         centres = np.load(home / "centres.npy", allow_pickle=False)
         found = np.load(home / "found.npy", allow_pickle=False)
         content = (home / "content.txt").read_text()
+        if len(content) != 32:
+            raise ValueError("content.txt is cut off")
     except (OSError, ValueError, EOFError) as error:
         raise RunFolderError(f"{home} is damaged ({error}); delete it, and it is made anew") from error
     if crops.shape != (n, size, size) or centres.shape != (n, 3) or found.shape != (n,) or crops.dtype != np.int16:

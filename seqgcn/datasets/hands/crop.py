@@ -63,7 +63,7 @@ def centre_of_mass(image: DepthImage, camera: Camera, cube: float, near: float, 
         return None
     mean = _mean_point(depth, inside, n, left, top, camera)
     x, y, z = mean.tolist()
-    edges = _edges(x, y, z, cube, camera)
+    edges = window(x, y, z, cube, camera)
     rows, columns = _whole(edges[1] - top, edges[3] - top), _whole(edges[0] - left, edges[2] - left)
     depth = depth[rows, columns]
     inside = inside[rows, columns] & (np.abs(depth - mean[2]) <= cube / 2)
@@ -99,13 +99,8 @@ def _mean_point(
     return np.array([(u - camera.cx) * d / camera.fx, (v - camera.cy) * d / camera.fy, d], np.float32)
 
 
-def window(centre: Tensor, cube: float, camera: Camera) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom edge of the cube's window in the image, px: centre +- s / 2 f / z."""
-    x, y, z = centre.tolist()
-    return _edges(x, y, z, cube, camera)
-
-
-def _edges(x: float, y: float, z: float, cube: float, camera: Camera) -> tuple[float, float, float, float]:
+def window(x: float, y: float, z: float, cube: float, camera: Camera) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom edge of the window of a cube around (x, y, z) mm, px: centre +- s / 2 f / z."""
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     half_u, half_v = cube / 2 * camera.fx / z, cube / 2 * camera.fy / z
     return u - half_u, v - half_v, u + half_u, v + half_v
@@ -130,7 +125,7 @@ def crop(image: DepthImage, centre: Tensor, cube: float, camera: Camera, size: i
     x, y, z = centre.tolist()
     if not all(map(math.isfinite, (x, y, z))) or z <= 0:
         raise ArgumentError(f"the centre must lie in front of the camera, got {[x, y, z]} mm")
-    left, top, right, bottom = _edges(x, y, z, cube, camera)
+    left, top, right, bottom = window(x, y, z, cube, camera)
     h, w = image.depth.shape
     columns, across = _pixels(left, right, size, image.left, w)
     rows, down = _pixels(top, bottom, size, image.top, h)

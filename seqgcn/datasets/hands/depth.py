@@ -29,6 +29,10 @@ MOST_PIXELS = 2**26
 BOX_HEADER = struct.Struct("<6I")
 
 
+FARTHEST = 1e6
+"""mm; no camera measures a kilometre."""
+
+
 class PNGHeader(NamedTuple):
     """What a PNG's first bytes say.
 
@@ -133,7 +137,7 @@ def read_msra_bin(path: Path, *, camera: Camera) -> DepthImage:
     if 0 in shape:
         return DepthImage(torch.zeros(1, 1))
     depth = np.frombuffer(content, "<f4", offset=BOX_HEADER.size).reshape(shape).astype(np.float32)
-    depth[~(np.isfinite(depth) & (depth > 0))] = 0
+    depth[~((depth > 0) & (depth <= FARTHEST))] = 0  # NaN and infinity too
     return DepthImage(torch.from_numpy(depth), left, top)
 
 

@@ -18,7 +18,7 @@ from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.depth import png_header, read_depth_png
+from seqgcn.datasets.hands.depth import GREY, png_header, read_depth_png
 from seqgcn.datasets.hands.labels import check_path, coordinate
 from seqgcn.datasets.hands.release import check_inside, choose_frames, need_file, report_missing
 from seqgcn.datasets.hands.skeleton import Skeleton
@@ -28,7 +28,7 @@ from seqgcn.seeding import derive_seed
 CAMERA, LABELS = "camera.yaml", "labels.csv"
 REQUIRED = ("fx", "fy", "cx", "cy", "joints")
 OPTIONAL = ("depth_scale", "hand", "cube", "bones")
-MOST_BYTES = 2**20
+MOST_BYTES = 2**16
 LAYOUT = "expected FOLDER/camera.yaml and 16-bit PNG files in FOLDER or in FOLDER/SEQUENCE"
 
 
@@ -79,26 +79,23 @@ class DepthFolder(HandDataset):
         setup = _read_setup(need_file(top, CAMERA, "the depth folder", LAYOUT))
         side = setup.cube if cube is None else cube
         if side is None:
-            raise DataFileError(f"{top / CAMERA} has no cube; add it (its side in mm, such as 250), or pass cube")
+            raise DataFileError(
+                f"{top / CAMERA} has no cube; add it (its side in mm, such as 250), or set dataset.cube"
+            )
         frames = _list_frames(top)
         if not frames:
             raise DataFileError(f"{top} has no PNG file; {LAYOUT}")
         header = png_header(top / frames[0])
+        if (header.bits, header.colour) != (16, GREY):
+            raise DataFileError(
+                f"{top / frames[0]} is no 16-bit grey PNG; move previews and other pictures out of {top}"
+            )
         camera = Camera(*setup.lens, header.width, header.height)
         joints = _join(top, frames, setup.skeleton, strict)
         sequences = [frame.rpartition("/")[0] or "." for frame in frames]
-        wanted = np.ones(len(frames), np.bool_)
-        unlabelled = np.zeros(len(frames), np.bool_)
-        if split != "all":
-            held_out = _hold_out(sequences, test_fraction, top)
-            wanted = held_out if split == "test" else ~held_out
-            unlabelled = np.isnan(joints[:, 0, 0])
-            if unlabelled[wanted].all():
-                some = sorted({sequences[i] for i in np.flatnonzero(wanted)})[:5]
-                raise DataFileError(
-                    f"{top}: no frame of the {split} part is labelled in {LABELS}, which are {wanted.sum():,} of "
-                    f"sequence {', '.join(some)}; label some of them, or take split='all'"
-                )
+        labelled = ~np.isnan(joints[:, 0, 0])
+        wanted = _part_of(split, sequences, labelled, test_fraction, top)
+        unlabelled = ~labelled & (split != "all")
         chosen = choose_frames(
             top.name, top, frames, options, camera, strict=strict, leave_out={"not labelled": unlabelled}, part=wanted
         )
@@ -120,6 +117,16 @@ class DepthFolder(HandDataset):
         )
 
 
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases: a few that nest stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A value; an alias is refused."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias (*name); write the value out")
+        return super().compose_node(parent, index)
+
+
 class _Setup(NamedTuple):
     """What ``camera.yaml`` says; `lens` is fx, fy, cx and cy."""
 
@@ -136,7 +143,7 @@ def _read_setup(path: Path) -> _Setup:
             text = file.read(MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
             raise ValueError("it is too large")
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Plain)  # noqa: S506  # a safe loader
     except OSError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:  # YAML's own, those of impossible dates, of too deep nesting
@@ -150,17 +157,17 @@ def _read_setup(path: Path) -> _Setup:
         raise DataFileError(f"{path} {wrong}; needed are {', '.join(REQUIRED)}, possible {', '.join(OPTIONAL)}")
     try:
         return _check_setup(values)
-    except ArgumentError as error:
+    except ValueError as error:  # an ArgumentError, or that of a number with too many digits to be shown
         raise DataFileError(f"{path}: {error}") from error
 
 
 def _check_setup(values: dict[Any, Any]) -> _Setup:
-    fx, fy = (check_number(key, values[key], low=0, high=1e6, open_low=True) for key in ("fx", "fy"))
+    fx, fy = (check_number(key, values[key], low=1, high=1e6) for key in ("fx", "fy"))
     cx, cy = (check_number(key, values[key], low=-1e6, high=1e6) for key in ("cx", "cy"))
     scale = check_number("depth_scale", values.get("depth_scale", 1), low=0, high=1e4, open_low=True)
     cube = values.get("cube")
     if cube is not None:
-        cube = check_number("cube", cube, low=0, high=1e5, open_low=True)
+        cube = check_number("cube", cube, low=1, high=1e5)
     check_choice("hand", values.get("hand", "right"), ("right", "left"))
     joints, bones = values["joints"], values.get("bones") or []
     if not isinstance(joints, list) or not all(isinstance(joint, str) and joint.strip() == joint for joint in joints):
@@ -217,11 +224,28 @@ def _natural(frame: str) -> tuple[Any, ...]:
     return (*([int(piece) if i % 2 else piece for i, piece in enumerate(piece_list)] for piece_list in pieces), frame)
 
 
+def _part_of(
+    split: str, sequences: Sequence[str], labelled: NDArray[np.bool_], test_fraction: float, top: Path
+) -> NDArray[np.bool_]:
+    """Which frames are of a part, `[n]`; one without a label is no part to train or test on."""
+    if split == "all":
+        return np.ones(len(sequences), np.bool_)
+    held_out = _hold_out(sequences, test_fraction, top)
+    wanted = held_out if split == "test" else ~held_out
+    if not labelled[wanted].any():
+        some = sorted({sequences[i] for i in np.flatnonzero(wanted).tolist()})[:5]
+        raise DataFileError(
+            f"{top}: no frame of the {split} part is labelled in {LABELS}, which are {wanted.sum():,} of sequence "
+            f"{', '.join(some)}; label some of them, or take DepthFolder(root, 'all') in Python"
+        )
+    return wanted
+
+
 def _hold_out(sequences: Sequence[str], fraction: float, top: Path) -> NDArray[np.bool_]:
     """Which frames are held out for testing, `[n]`."""
     n, sizes = len(sequences), Counter(sequences)
     if n == 1:
-        raise DataFileError(f"{top} has one frame, too few for two parts; take split='all'")
+        raise DataFileError(f"{top} has one frame, too few for two parts; take DepthFolder(root, 'all') in Python")
     if len(sizes) == 1:
         return np.arange(n) >= n - min(max(round(fraction * n), 1), n - 1)
     chosen: set[str] = set()

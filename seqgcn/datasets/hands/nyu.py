@@ -25,6 +25,8 @@ FRAMES = {"train": 72_757, "test": 8_252}
 FIRST_OF_SUBJECT_2 = 2_440
 """Place of a frame among those of the test part, counted from 0."""
 ARRAY = "joint_xyz"
+MOST_BYTES = 2**29
+"""Of an array: the training part's has 189 MB."""
 
 
 class NYU(HandDataset):
@@ -115,7 +117,7 @@ def _way_out(top: Path, split: str) -> str:
 
 def _read_xyz(path: Path, view: int) -> NDArray[np.float32]:
     """World points of one camera, `[n, 36, 3]`, mm, y up."""
-    array: NDArray[Any] | None = read_arrays(path).get(ARRAY)
+    array: NDArray[Any] | None = read_arrays(path, (ARRAY,), MOST_BYTES).get(ARRAY)
     if array is None:
         raise DataFileError(f"{path} has no array {ARRAY}; get it from {SOURCE}")
     expected = f"[3 cameras, frames, {len(NYU36)} joints, 3]"

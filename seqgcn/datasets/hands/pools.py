@@ -1,5 +1,6 @@
 """Hand pose data sets as the loop takes them: a pool to label from and a test part, cropped by the same rule."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.msra import MSRA
 from seqgcn.datasets.hands.nyu import NYU
 from seqgcn.datasets.hands.rendering import RENDERED
-from seqgcn.errors import ArgumentError
+from seqgcn.errors import ArgumentError, SeqGCNWarning
 from seqgcn.seeding import generator
 from seqgcn.training import Progress
 
@@ -80,6 +81,7 @@ class PoseDataset(ABC):
             raise ArgumentError("train_centres and test_centres go together: pool and test must be cropped alike")
         if self.oracle_centres and self.train_centres is not None:
             raise ArgumentError("crops are centred by files or on the true joints, not both; leave one out")
+        check_whole("crop_size", self.crop_size, low=16)
         self._parts: dict[Part, PosePart] | None = None
         self._hands: dict[Part, HandDataset] = {}
         self._sizes: dict[Part, int | None] = {"train": None, "test": None}
@@ -146,6 +148,7 @@ class PoseDataset(ABC):
             say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
         for part, hands in self._hands.items():
             hands.prepare(progress, say)
+            _check_centres(hands)
             parts[part] = PosePart(hands.frames, hands.joints, tuple(hands.files))
         self._parts = parts
 
@@ -196,6 +199,19 @@ class PoseDataset(ABC):
                 f"{_SIZE[part]} size must be at most {len(hands)}, the frames of {hands.name}, got {size}"
             )
         return hands.subset(torch.randperm(len(hands), generator=generator(0, _SIZE[part]))[:size].sort().values)
+
+
+def _check_centres(hands: HandDataset) -> None:
+    """Warn where crops miss the hand: the nearest thing that a camera sees may be a face or a table."""
+    off = (hands.joints.mean(dim=1) - hands.frames.centre).abs() > hands.cube.unsqueeze(1) / 2
+    missed = int(off.any(dim=1).sum())
+    if missed > 0.05 * len(hands):
+        warnings.warn(
+            f"{hands.name}: the crops of {missed:,} of {len(hands):,} frames miss the hand; narrow near and far, or "
+            "give files of centres",
+            SeqGCNWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(kw_only=True, eq=False)
@@ -376,7 +392,7 @@ class BigHandPoses(PoseFiles):
 
 @dataclass(kw_only=True, eq=False)
 class FolderPoses(PoseFiles):
-    """A lab's own depth frames with camera.yaml and labels.csv.
+    """A lab's own depth frames with camera.yaml and labels.csv; those without a label are left out and counted.
 
     Args:
         test_fraction: Share of the frames held out to test.

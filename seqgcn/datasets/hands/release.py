@@ -60,7 +60,7 @@ def check_count(dataset: str, what: str, found: int, expected: Sequence[int], st
     whole = " or ".join(f"{count:,}" for count in expected)
     message = f"{dataset}: {what}: found {found:,}, the complete release has {whole}"
     if strict:
-        raise DataFileError(f"{message}; get it again, or go on with a part of it by strict=False")
+        raise DataFileError(f"{message}; get it again, or go on with a part of it without strict")
     warnings.warn(f"{message}; going on with what is there", SeqGCNWarning, stacklevel=3)
 
 
@@ -139,7 +139,7 @@ def report_missing(dataset: str, root: Path, files: Sequence[str], total: int, s
     if len(files) == total:
         raise MissingFileError(f"{message}. Unpack the images there")
     if strict:
-        raise MissingFileError(f"{message}. Get it again, or leave these frames out by strict=False")
+        raise MissingFileError(f"{message}. Get it again, or leave these frames out without strict")
     warnings.warn(f"{message}; these frames are left out", SeqGCNWarning, stacklevel=4)
 
 

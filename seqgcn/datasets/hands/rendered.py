@@ -1,5 +1,6 @@
 """Hands rendered on first use: a pose data set that needs no files."""
 
+import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,11 @@ from typing import ClassVar
 
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
-from seqgcn.datasets.hands.cache import Say, default_folder, waiting_lock
+from seqgcn.datasets.hands.cache import Say, cache_errors, cache_folder, waiting_lock
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.pools import Part, PoseDataset
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
-from seqgcn.errors import RunFolderError, SeqGCNWarning
+from seqgcn.errors import DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 
 
@@ -49,34 +50,38 @@ class RenderedHands(PoseDataset):
     @property
     def folder(self) -> Path:
         """Where the frames are written: a data set in ICVL's layout."""
-        caches = default_folder() if self.cache is None else Path(self.cache).expanduser()
         what = (self.frames, self.sequences, self.test_frames, self.render_seed)
-        return caches / f"rendered-v{VERSION}-{'-'.join(map(str, what))}"
+        return cache_folder(self.cache) / f"rendered-v{VERSION}-{'-'.join(map(str, what))}"
 
     def _make(self, progress: Progress | None, say: Say | None) -> None:
         folder = self.folder
-        if folder.is_dir():
-            return
-        if say is not None:
-            say(f"rendering {self.frames + self.test_frames:,} frames to {folder}")
-        try:
+        with cache_errors(folder.parent):
+            if folder.is_dir():
+                return
+            if say is not None:
+                say(f"rendering {self.frames + self.test_frames:,} frames to {folder}")
             folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"cannot make the cache folder {folder.parent}: {error.strerror or error}") from error
-        with waiting_lock(folder.with_name(f".{folder.name}.lock"), say):
-            if not folder.is_dir():
-                write_dataset(
-                    folder,
-                    "icvl",
-                    frames=self.frames,
-                    sequences=self.sequences,
-                    test_frames=self.test_frames,
-                    seed=self.render_seed,
-                    progress=progress,
-                )
+            with waiting_lock(folder.with_name(f".{folder.name}.lock"), say):
+                # What a killed process has left of it.
+                for half in folder.parent.glob(f".{folder.name}.*"):
+                    if half.is_dir():
+                        shutil.rmtree(half, ignore_errors=True)
+                if not folder.is_dir():
+                    write_dataset(
+                        folder,
+                        "icvl",
+                        frames=self.frames,
+                        sequences=self.sequences,
+                        test_frames=self.test_frames,
+                        seed=self.render_seed,
+                        progress=progress,
+                    )
 
     def _read(self, part: Part, options: CropOptions) -> HandDataset:
         with warnings.catch_warnings():
             # That these are fewer frames than ICVL's own is no news.
             warnings.simplefilter("ignore", SeqGCNWarning)
-            return ICVL(self.folder, part, cube=self.cube, options=options)
+            hands = ICVL(self.folder, part, cube=self.cube, options=options)
+        if "missing image" in hands.skipped:
+            raise DataFileError(f"{self.folder} has lost frames; delete it, and it is rendered anew")
+        return hands

@@ -209,5 +209,26 @@ def test_cache_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOME", str(tmp_path))
     toy(tmp_path, options=CropOptions(size=16, cache="~/home")).prepare()
     assert list((tmp_path / "home").glob("toy-*"))
-    with pytest.raises(RunFolderError, match="cannot write crops into"):
+    with pytest.raises(RunFolderError, match="cannot use the cache folder"):
         toy(tmp_path, options=CropOptions(size=16, cache=str(tmp_path / "400"))).prepare()
+
+
+def test_a_subset_is_taken_by_ids(tmp_path: Path) -> None:
+    dataset = toy(tmp_path)
+    assert dataset.subset(torch.tensor([2, 0])).files == ["420", "400"]
+    with pytest.raises(ArgumentError, match=r"ids must be int64 \[m\], got torch.bool \[3\]; use mask"):
+        dataset.subset(torch.tensor([True, False, True]))
+
+
+def test_why_no_frame_is_left(tmp_path: Path) -> None:
+    nothing: dict[str, Any] = {"depths": (), "files": [], "sequences": [], "joints": torch.empty(0, 2, 3)}
+    with pytest.raises(DataFileError, match=r"no frame is left in .* \(left out: 8 rotated copy\)"):
+        toy(tmp_path, **nothing, skipped={"rotated copy": 8})
+    with pytest.raises(DataFileError, match=r"its labels have no row for this part"):
+        toy(tmp_path, **nothing)
+
+
+@pytest.mark.parametrize("cube", [0.5, 2e5, float("nan")])
+def test_cubes_without_measure(tmp_path: Path, cube: float) -> None:
+    with pytest.raises(ArgumentError, match="cube's side must be 1 to 100,000 mm"):
+        toy(tmp_path, cube=cube)

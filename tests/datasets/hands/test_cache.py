@@ -14,7 +14,7 @@ import torch
 from hand_releases import write_folder
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder, cache
-from seqgcn.datasets.hands.cache import Cropped, default_folder, open_or_build, source_key
+from seqgcn.datasets.hands.cache import Cropped, cache_folder, open_or_build, source_key
 from seqgcn.errors import DataFileError, RunFolderError
 
 
@@ -138,9 +138,9 @@ def test_not_enough_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunFolderError, match="cannot write crops into"):
+    with pytest.raises(RunFolderError, match="cannot use the cache folder"):
         build(tmp_path / "file")
-    with pytest.raises(RunFolderError, match="cannot write crops into"):
+    with pytest.raises(RunFolderError, match="cannot use the cache folder"):
         build(tmp_path / "file" / "below")
 
 
@@ -179,15 +179,15 @@ def test_key(tmp_path: Path) -> None:
         source_key(tmp_path, ["a", "c"], ())
 
 
-def test_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEQGCN_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/home/me")
-    assert default_folder() == Path("/home/me/.cache/seqgcn")
+    assert cache_folder(None) == Path("/home/me/.cache/seqgcn")
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache")
-    assert default_folder() == Path("/var/cache/seqgcn")
+    assert cache_folder(None) == Path("/var/cache/seqgcn")
     monkeypatch.setenv("SEQGCN_CACHE", "/data")
-    assert default_folder() == Path("/data")
+    assert cache_folder(None) == Path("/data")
 
 
 def test_the_key_of_a_data_set_knows_what_its_crops_depend_on(tmp_path: Path, options: CropOptions) -> None:

@@ -102,7 +102,7 @@ def test_wrong_centres(centre: list[float]) -> None:
 
 
 def test_window() -> None:
-    left, top, right, bottom = window(torch.tensor([40.0, 0.0, 400.0]), 200, CAMERA)
+    left, top, right, bottom = window(40, 0, 400, 200, CAMERA)
     assert (left, top, right, bottom) == (25, 2.5, 75, 57.5)
 
 
@@ -156,7 +156,7 @@ def test_poses_and_places_come_back(joints: Any, centre: Any, cube: float) -> No
     place = to_crop(pose, middle, side)
     torch.testing.assert_close(from_crop(place, pose[..., 2], middle, side), pose)
     # The same place over the image: the window's edges are at -1 and 1.
-    left, top, right, bottom = window(middle[0], cube, CAMERA)
+    left, top, right, bottom = window(*middle[0].tolist(), cube, CAMERA)
     uvd = CAMERA.to_image(pose[0])
     across = 2 * (uvd[:, 0] - left) / (right - left) - 1
     down = 2 * (uvd[:, 1] - top) / (bottom - top) - 1

@@ -84,7 +84,7 @@ def test_both_parts_have_frames(
 def test_one_frame_cannot_be_parted(tmp_path: Path) -> None:
     write_folder(tmp_path, {".": 1})
     assert len(DepthFolder(tmp_path, "all")) == 1
-    with pytest.raises(DataFileError, match="one frame, too few for two parts; take split='all'"):
+    with pytest.raises(DataFileError, match="one frame, too few for two parts; take DepthFolder"):
         DepthFolder(tmp_path)
 
 
@@ -153,12 +153,12 @@ def test_damaged_labels(tmp_path: Path, text: str, message: str) -> None:
     ("old", "new", "message"),
     [
         ("fx: 200.0", "", "lacks fx; needed are fx, fy, cx, cy, joints"),
-        ("fx: 200.0", "fx: 0", r"fx must be a number in \(0"),
+        ("fx: 200.0", "fx: 0", r"fx must be a number in \[1"),
         ("cx: 80", "cx: left", "cx must be a number"),
         ("cx: 80", "cx: .nan", "cx must be a number"),
         ("depth_scale: 0.5", "depth_scale: true", "depth_scale must be a number"),
         ("depth_scale: 0.5", "scale: 0.5", "has the unknown key scale"),
-        ("cube: 250", "", "has no cube; add it .* or pass cube"),
+        ("cube: 250", "", "has no cube; add it .* or set dataset.cube"),
         ("cube: 250", "hand: both", "hand must be one of 'right', 'left'"),
         ("[palm, thumb tip, index tip]", "[palm, no, index tip]", "joints must be a list of names; .* quotes"),
         ("[palm, thumb tip, index tip]", "palm", "joints must be a list of names"),
@@ -221,3 +221,17 @@ def test_frames_of_another_size(tmp_path: Path, options: CropOptions) -> None:
 def test_wrong_arguments(tmp_path: Path, arguments: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(arguments))):
         DepthFolder(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fx: [&a [1, 1], *a]",
+        "fx: 0x" + "f" * 5000,
+        "bones: [" + "[0, 1], " * 20_000 + "]",
+    ],
+)
+def test_a_setup_that_would_grow_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "camera.yaml").write_text(f"fy: 200\ncx: 1\ncy: 1\njoints: [a, b]\ncube: 250\n{text}\n")
+    with pytest.raises(DataFileError, match=r"camera\.yaml"):
+        DepthFolder(tmp_path)

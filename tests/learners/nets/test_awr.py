@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,3 +123,18 @@ def test_the_pose_is_float32_in_mixed_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         embedding, pose = small().eval()(torch.zeros(2, 1, 32, 32))
     assert (embedding.dtype, pose.dtype) == (torch.bfloat16, torch.float32)
+
+
+def test_the_loss_is_a_sum_over_all_that_a_frame_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pixel of the hand at the joint itself: each map is wrong by what it says there, and so is the joint."""
+    net = small(16, joints=1)
+    images = torch.ones(2, 1, 16, 16)
+    images[:, 0, 8, 8] = 0.0
+    points = pixels(images)
+    pose = points[:, 0, :, 4, 4].unsqueeze(1)
+    nothing = torch.zeros(2, 1, 8, 8)
+    monkeypatch.setattr(net, "maps", lambda _images: (torch.zeros(2, 16), torch.zeros(2, 1, 3, 8, 8), nothing))
+    # The target's closeness is 1 at the joint: Huber's loss of 1 with delta 0.01 is 0.01 (1 - 0.005). With closeness
+    # 0 everywhere all 64 votes count alike, and stay where their pixels are.
+    joints = F.huber_loss(points.flatten(3).mean(dim=3), pose, delta=0.01, reduction="sum") / 2
+    assert float(net.loss(images, pose)) == pytest.approx(0.01 * 0.995 + 1000 * float(joints), rel=1e-5)

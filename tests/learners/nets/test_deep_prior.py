@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -138,3 +139,11 @@ def test_as_many_axes_as_the_poses_have(n: int, components: int, seed: int) -> N
     if components >= n - 1:
         rebuilt = ((poses.flatten(1) - mean) @ axes.T) @ axes + mean
         torch.testing.assert_close(rebuilt, poses.flatten(1), atol=1e-5, rtol=0)
+
+
+def test_the_axes_draw_nothing_from_numpys_generator() -> None:
+    poses = torch.randn(600, 36, 3, generator=torch.Generator().manual_seed(0))
+    before = np.random.get_state()  # noqa: NPY002  # the global one must stay as it is
+    first, second = pose_prior(poses, 30), pose_prior(poses, 30)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(before, np.random.get_state(), strict=True))  # noqa: NPY002

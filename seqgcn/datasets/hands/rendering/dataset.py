@@ -194,19 +194,24 @@ def _check_nyu(joints: Tensor, name: str) -> None:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A folder beside the one to be written, which gets its name when everything in it is there."""
+    """A hidden folder for what is written, which gets its place when everything is there."""
     _refuse_used(folder)
     half: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        # A folder that is there may be the working directory or a mount point: it is filled, not replaced.
+        inside = folder.is_dir()
+        half = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder if inside else folder.parent))
         yield half
-        umask = os.umask(0)
-        os.umask(umask)
-        half.chmod(0o777 & ~umask)
-        if folder.is_dir():
-            folder.rmdir()
-        half.rename(folder)
+        if inside:
+            for item in sorted(half.iterdir()):
+                item.rename(folder / item.name)
+            half.rmdir()
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            half.chmod(0o777 & ~umask)
+            half.rename(folder)
         half = None
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error

@@ -161,3 +161,10 @@ def test_a_smaller_hand_has_thinner_fingers(tmp_path):
 def test_nyu_poses_are_checked(tmp_path, joints, message):
     with pytest.raises(ArgumentError, match=message):
         write_nyu(tmp_path / "nyu", nyu_poses(1, 0), joints)
+
+
+def test_into_the_working_directory(tmp_path, monkeypatch):
+    """A folder that is there may be one that cannot be replaced."""
+    monkeypatch.chdir(tmp_path)
+    write_dataset(".", "icvl", frames=2, sequences=1, test_frames=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"Training", "Testing", "RENDERED.txt"}
