@@ -20,7 +20,7 @@ from seqgcn.catalogue import (
     task,
 )
 from seqgcn.datasets import ImageDataset
-from seqgcn.datasets.hands.pools import PoseDataset
+from seqgcn.datasets.hands.poses import PoseDataset
 from seqgcn.errors import ConfigError
 from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier
 from seqgcn.selectors import Selector

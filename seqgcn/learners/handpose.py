@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_bool, check_choice, check_number, check_whole, name_rows
+from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
 from seqgcn.errors import ArgumentError
@@ -25,6 +25,7 @@ from seqgcn.learners.common import (
     resolve_device,
     shuffled_batches,
 )
+from seqgcn.learners.inputs import check_frames, check_joints
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
 from seqgcn.learners.recipes import RECIPES
 from seqgcn.seeding import derive_seed, generator, seeded
@@ -113,8 +114,8 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             TrainingError: The loss became NaN or infinite.
         """
         self.check_parameters()
-        _check_frames(inputs)
-        _check_joints(targets, len(inputs))
+        check_frames(inputs)
+        check_joints(targets, len(inputs))
         targets = targets.detach().float().cpu()
         recipe, device = RECIPES[self.net], resolve_device(self.device)
         epochs = self.epochs or recipe.epochs
@@ -172,8 +173,8 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def score(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> float:
         """Mean distance of predicted from true joints, mm."""
         check_fitted(self)
-        _check_frames(inputs)
-        _check_joints(targets, len(inputs), self.num_joints_)
+        check_frames(inputs)
+        check_joints(targets, len(inputs), self.num_joints_)
         return mean_joint_error(self.predict(inputs, progress=progress), targets.float())
 
     def describe(self, inputs: HandFrames, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
@@ -288,7 +289,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
         if self.warm_start and hasattr(self, "module_"):
             self._check_size(frames)
-            _check_joints(joints, len(frames), self.num_joints_)
+            check_joints(joints, len(frames), self.num_joints_)
             return self.module_
         prior: tuple[Tensor, Tensor] | None = None
         if RECIPES[self.net].prior:
@@ -340,7 +341,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         progress: Progress | None = None,
         stage: str = "predict",
     ) -> dict[str, Tensor]:
-        _check_frames(frames)
+        check_frames(frames)
         self._check_size(frames)
         results: dict[str, Tensor] = {}
         # Small batches: a crop becomes 64 maps of its size on the way.
@@ -378,32 +379,3 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _check_size(self, frames: HandFrames) -> None:
         if frames.size != self.size_:
             raise ArgumentError(f"crops are {frames.size} px, but fit was given {self.size_} px")
-
-
-def _check_frames(frames: Any) -> None:
-    if not isinstance(frames, HandFrames):
-        raise ArgumentError(f"frames must be HandFrames, as dataset.frames[ids] gives, got {type(frames).__name__}")
-    if len(frames) == 0:
-        raise ArgumentError("there are no frames; give at least one")
-
-
-def _check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
-    wanted = f"[{n}, {num_joints or 'J'}, 3]"
-    if not isinstance(joints, Tensor) or not joints.is_floating_point():
-        got = str(joints.dtype) if isinstance(joints, Tensor) else type(joints).__name__
-        raise ArgumentError(f"joints must be a floating-point tensor {wanted}, mm, got {got}")
-    shape = joints.shape
-    if len(shape) != 3 or shape[0] != n or shape[1] != (num_joints or max(shape[1], 1)) or shape[2] != 3:
-        raise ArgumentError(f"joints must be {wanted}, mm, one row a frame, got {list(shape)}")
-    unlabelled = ~joints.isfinite().flatten(1).all(dim=1)
-    if unlabelled.any():
-        raise ArgumentError(
-            f"joints are missing (NaN or infinite) in {name_rows(unlabelled)}; "
-            "keep only labelled frames: frames[dataset.labelled] and joints[dataset.labelled]"
-        )
-    behind = ~(joints[..., 2] > 0).all(dim=1)
-    if behind.any():
-        raise ArgumentError(
-            f"joints must lie in front of the camera (z > 0 mm), but do not in {name_rows(behind)}; "
-            "Camera.from_release turns a release's axes into this package's"
-        )

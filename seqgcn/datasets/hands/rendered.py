@@ -10,7 +10,7 @@ from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.cache import Say, cache_errors, cache_folder, waiting_lock
 from seqgcn.datasets.hands.icvl import ICVL
-from seqgcn.datasets.hands.pools import Part, PoseDataset
+from seqgcn.datasets.hands.poses import Part, PoseDataset
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
 from seqgcn.errors import DataFileError, SeqGCNWarning
 from seqgcn.training import Progress

@@ -1,0 +1,48 @@
+"""What hand pose learners check of the frames and poses that they are given."""
+
+from typing import Any
+
+from torch import Tensor
+
+from seqgcn.checks import name_rows
+from seqgcn.datasets.hands.base import HandFrames
+from seqgcn.errors import ArgumentError
+
+
+def check_frames(frames: Any) -> None:
+    """Check that a learner is given at least one hand frame.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(frames, HandFrames):
+        raise ArgumentError(f"frames must be HandFrames, as dataset.frames[ids] gives, got {type(frames).__name__}")
+    if len(frames) == 0:
+        raise ArgumentError("there are no frames; give at least one")
+
+
+def check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
+    """Check poses `[n, J, 3]` mm of n frames, of `num_joints` joints if given, in front of the camera.
+
+    Raises:
+        ArgumentError: They cannot be used; the message names the rows.
+    """
+    wanted = f"[{n}, {num_joints or 'J'}, 3]"
+    if not isinstance(joints, Tensor) or not joints.is_floating_point():
+        got = str(joints.dtype) if isinstance(joints, Tensor) else type(joints).__name__
+        raise ArgumentError(f"joints must be a floating-point tensor {wanted}, mm, got {got}")
+    shape = joints.shape
+    if len(shape) != 3 or shape[0] != n or shape[1] != (num_joints or max(shape[1], 1)) or shape[2] != 3:
+        raise ArgumentError(f"joints must be {wanted}, mm, one row a frame, got {list(shape)}")
+    unlabelled = ~joints.isfinite().flatten(1).all(dim=1)
+    if unlabelled.any():
+        raise ArgumentError(
+            f"joints are missing (NaN or infinite) in {name_rows(unlabelled)}; "
+            "keep only labelled frames: frames[dataset.labelled] and joints[dataset.labelled]"
+        )
+    behind = ~(joints[..., 2] > 0).all(dim=1)
+    if behind.any():
+        raise ArgumentError(
+            f"joints must lie in front of the camera (z > 0 mm), but do not in {name_rows(behind)}; "
+            "Camera.from_release turns a release's axes into this package's"
+        )
