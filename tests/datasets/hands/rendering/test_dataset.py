@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,11 +21,11 @@ def nyu_poses(n: int, seed: int) -> torch.Tensor:
     return joint_weights("nyu") @ film(Hand.average(), STAGE, n, generator(seed, "film"))
 
 
-def icvl_rows(folder):
+def icvl_rows(folder: Any) -> Any:
     return (folder / "Training/labels.txt").read_text().splitlines()
 
 
-def test_a_sequence_is_the_same_whatever_others_there_are(tmp_path):
+def test_a_sequence_is_the_same_whatever_others_there_are(tmp_path: Path) -> None:
     few = write_dataset(tmp_path / "few", "icvl", frames=6, sequences=2, test_frames=2)
     many = write_dataset(tmp_path / "many", "icvl", frames=12, sequences=4, test_frames=4)
     assert icvl_rows(few) == icvl_rows(many)[:6]
@@ -33,13 +36,13 @@ def test_a_sequence_is_the_same_whatever_others_there_are(tmp_path):
     assert tests[1].startswith(tests[0])
 
 
-def test_a_third_as_many_frames_to_test_and_at_least_two(tmp_path):
+def test_a_third_as_many_frames_to_test_and_at_least_two(tmp_path: Path) -> None:
     for frames, expected in ((12, 4), (1, 2)):
         home = write_dataset(tmp_path / str(frames), "icvl", frames=frames, sequences=1)
         assert len(list((home / "Testing").rglob("*.png"))) == expected
 
 
-def test_progress_is_told_about_every_frame(tmp_path):
+def test_progress_is_told_about_every_frame(tmp_path: Path) -> None:
     calls = []
     write_dataset(
         tmp_path / "out", "msra", frames=3, sequences=2, test_frames=2, progress=lambda *call: calls.append(call)
@@ -47,7 +50,7 @@ def test_progress_is_told_about_every_frame(tmp_path):
     assert calls == [("render", i, 5) for i in range(1, 6)]
 
 
-def test_an_empty_folder_and_missing_parents_are_fine(tmp_path):
+def test_an_empty_folder_and_missing_parents_are_fine(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write_dataset(tmp_path / "empty", "depth-folder", frames=1, sequences=1)
     home = write_dataset(str(tmp_path / "a" / "b"), "depth-folder", frames=1, sequences=1)
@@ -56,7 +59,7 @@ def test_an_empty_folder_and_missing_parents_are_fine(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
 
 
-def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     for write in (
         lambda: write_dataset(tmp_path, "icvl", frames=2, sequences=1),
@@ -69,14 +72,14 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_parent_that_is_a_file_is_refused(tmp_path):
+def test_a_parent_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot"):
         write_dataset(tmp_path / "file" / "out", "icvl", frames=2, sequences=1)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_what_stops_half_way_leaves_nothing_that_looks_whole(tmp_path, error):
+def test_what_stops_half_way_leaves_nothing_that_looks_whole(tmp_path: Path, error: BaseException) -> None:
     def stop(stage, done, total):
         if done == 2:
             raise error
@@ -86,7 +89,7 @@ def test_what_stops_half_way_leaves_nothing_that_looks_whole(tmp_path, error):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_named(tmp_path, monkeypatch):
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -110,14 +113,14 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
         ({"layout": "hands17", "test_frames": 5}, "has no test part"),
     ],
 )
-def test_arguments_are_checked_before_anything_is_written(tmp_path, wrong, message):
+def test_arguments_are_checked_before_anything_is_written(tmp_path: Path, wrong: dict[str, Any], message: str) -> None:
     arguments = {"layout": "icvl", "frames": 4, "sequences": 2} | wrong
     with pytest.raises(ArgumentError, match=message):
         write_dataset(tmp_path / "out", arguments.pop("layout"), **arguments)
     assert not list(tmp_path.iterdir())
 
 
-def test_given_nyu_poses_are_written_in_their_order(tmp_path):
+def test_given_nyu_poses_are_written_in_their_order(tmp_path: Path) -> None:
     train, test = nyu_poses(3, 0), nyu_poses(40, 1)[::20]
     calls = []
     home = write_nyu(tmp_path / "nyu", train, test, seed=2, progress=lambda *call: calls.append(call))
@@ -138,7 +141,7 @@ def test_given_nyu_poses_are_written_in_their_order(tmp_path):
     assert (again / name).read_bytes() == (home / name).read_bytes()
 
 
-def test_a_smaller_hand_has_thinner_fingers(tmp_path):
+def test_a_smaller_hand_has_thinner_fingers(tmp_path: Path) -> None:
     pose = nyu_poses(1, 0)
     small = (pose - pose.mean(dim=1, keepdim=True)) * 0.5 + pose.mean(dim=1, keepdim=True)
     home = write_nyu(tmp_path / "nyu", pose, small)
@@ -158,12 +161,12 @@ def test_a_smaller_hand_has_thinner_fingers(tmp_path):
         (torch.full((2, 36, 3), 50.0), "100 mm in front"),
     ],
 )
-def test_nyu_poses_are_checked(tmp_path, joints, message):
+def test_nyu_poses_are_checked(tmp_path: Path, joints: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         write_nyu(tmp_path / "nyu", nyu_poses(1, 0), joints)
 
 
-def test_into_the_working_directory(tmp_path, monkeypatch):
+def test_into_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that is there may be one that cannot be replaced."""
     monkeypatch.chdir(tmp_path)
     write_dataset(".", "icvl", frames=2, sequences=1, test_frames=2)

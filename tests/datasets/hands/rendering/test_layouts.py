@@ -4,6 +4,7 @@ import csv
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from seqgcn.datasets.hands.rendering import write_dataset
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("layouts")
     sizes = {"icvl": (13, 3), "nyu": (7, 2), "msra": (21, 10), "hands17": (6, 2), "depth-folder": (6, 2)}
     for layout, (frames, sequences) in sizes.items():
@@ -40,7 +41,7 @@ def assert_hand_at(depth: np.ndarray, uvd: np.ndarray, background: tuple[int, ..
     assert ((uvd[:, 2] - seen)[flesh] < 160).all()
 
 
-def test_icvl(folder):
+def test_icvl(folder: Any) -> None:
     rows = (folder / "icvl/Training/labels.txt").read_bytes().decode().split("\n")
     assert rows.pop() == ""
     assert len(rows) == 13
@@ -71,7 +72,7 @@ def test_icvl(folder):
 
 
 @pytest.mark.parametrize(("part", "count"), [("train", 7), ("test", 2)])
-def test_nyu(folder, part, count):
+def test_nyu(folder: Any, part: str, count: int) -> None:
     home = folder / "nyu" / part
     mat = loadmat(home / "joint_data.mat")
     assert mat["joint_xyz"].shape == mat["joint_uvd"].shape == (3, count, 36, 3)
@@ -90,7 +91,7 @@ def test_nyu(folder, part, count):
         assert_hand_at((pixels[..., 1] << 8) | pixels[..., 2], uvd[i])
 
 
-def test_msra(folder):
+def test_msra(folder: Any) -> None:
     homes = sorted(path.parent.relative_to(folder / "msra").as_posix() for path in (folder / "msra").rglob("joint.txt"))
     assert homes == ["P0/1", "P0/2", "P1/1", "P1/2", "P2/1", "P2/2", *(f"P{subject}/1" for subject in range(3, 9))]
     frames = 0
@@ -115,7 +116,7 @@ def test_msra(folder):
     assert frames == 21 + 7
 
 
-def test_hands17(folder):
+def test_hands17(folder: Any) -> None:
     rows = (folder / "hands17/Training_Annotation.txt").read_text().splitlines()
     assert len(rows) == 6
     for row in rows:
@@ -131,7 +132,7 @@ def test_hands17(folder):
         assert np.linalg.norm(xyz[2] - xyz[9]) == pytest.approx(43, rel=0.25)
 
 
-def test_depth_folder(folder):
+def test_depth_folder(folder: Any) -> None:
     home = folder / "depth-folder"
     about = yaml.safe_load((home / "camera.yaml").read_text())
     assert list(about) == ["fx", "fy", "cx", "cy", "depth_scale", "hand", "cube", "joints", "bones"]
@@ -151,7 +152,7 @@ def test_depth_folder(folder):
         assert_hand_at(depth, np.column_stack((u, v, xyz[:, 2])))
 
 
-def test_msras_subjects_fit_into_their_cubes(folder):
+def test_msras_subjects_fit_into_their_cubes(folder: Any) -> None:
     lengths = {}
     for subject in (1, 8):
         row = (folder / f"msra/P{subject}/1/joint.txt").read_text().splitlines()[1]
@@ -161,7 +162,7 @@ def test_msras_subjects_fit_into_their_cubes(folder):
 
 
 @pytest.mark.parametrize("layout", ["icvl", "nyu", "msra", "hands17", "depth-folder"])
-def test_the_same_seed_writes_the_same_frames(folder, tmp_path, layout):
+def test_the_same_seed_writes_the_same_frames(folder: Any, tmp_path: Path, layout: str) -> None:
     def digests(home: Path) -> dict[str, str]:
         files = (path for path in home.rglob("*") if path.is_file())
         return {path.relative_to(home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

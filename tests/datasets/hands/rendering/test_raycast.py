@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def assert_same(ours: Tensor, exact: Tensor) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 40))
-def test_the_same_as_every_ray_against_every_sphere(seed, m):
+def test_the_same_as_every_ray_against_every_sphere(seed: int, m: int) -> None:
     draws = torch.Generator().manual_seed(seed)
     z = 80 + 500 * torch.rand(m, generator=draws)
     xy = (2 * torch.rand(m, 2, generator=draws) - 1) * 0.8 * z.unsqueeze(1)
@@ -46,14 +47,14 @@ def test_the_same_as_every_ray_against_every_sphere(seed, m):
     assert_same(render_depth(centres, radii, SMALL), brute_force(centres, radii, SMALL))
 
 
-def test_a_hand_is_the_same_as_by_brute_force():
+def test_a_hand_is_the_same_as_by_brute_force() -> None:
     camera = Camera(65, 65, 39.5, 29.5, 80, 60)
     pose = HandPose(angle_limits()[1].unsqueeze(0) / 2, torch.tensor([[0.3, 0.2, 0.5]]), torch.tensor([[0.0, 0, 350]]))
     centres, radii = hand_spheres(Hand.average().joints(pose)[0])
     assert_same(render_depth(centres, radii, camera), brute_force(centres, radii, camera))
 
 
-def test_a_sphere_straight_ahead():
+def test_a_sphere_straight_ahead() -> None:
     depth = render_depth(torch.tensor([[0.0, 0.0, 500.0]]), torch.tensor([20.0]), ICVL_CAMERA)
     assert depth.shape == (240, 320)
     assert depth.dtype == torch.float32
@@ -62,7 +63,7 @@ def test_a_sphere_straight_ahead():
     assert (depth[120] > 0).nonzero().flatten().tolist() == list(range(151, 170))
 
 
-def test_the_nearer_of_two_is_seen_whatever_their_order():
+def test_the_nearer_of_two_is_seen_whatever_their_order() -> None:
     centres, radii = torch.tensor([[0.0, 0, 500], [2.0, 0, 300]]), torch.tensor([60.0, 10.0])
     depth = render_depth(centres, radii, SMALL)
     assert torch.equal(depth, render_depth(centres.flip(0), radii.flip(0), SMALL))
@@ -72,18 +73,18 @@ def test_the_nearer_of_two_is_seen_whatever_their_order():
 
 
 @pytest.mark.parametrize("centre", [[0.0, 0, -500], [0.0, 0, 5.0], [2000.0, 0, 500], [0.0, -2000, 500]])
-def test_spheres_behind_around_and_beside_the_camera_are_not_seen(centre):
+def test_spheres_behind_around_and_beside_the_camera_are_not_seen(centre: Any) -> None:
     assert not render_depth(torch.tensor([centre]), torch.tensor([20.0]), ICVL_CAMERA).any()
 
 
-def test_a_sphere_that_fills_the_image():
+def test_a_sphere_that_fills_the_image() -> None:
     centres, radii = torch.tensor([[10.0, -20.0, 1000.0]]), torch.tensor([990.0])
     depth = render_depth(centres, radii, SMALL)
     assert (depth > 0).all()
     assert torch.allclose(depth, brute_force(centres, radii, SMALL).float(), rtol=1e-3, atol=0.05)
 
 
-def test_no_sphere_is_an_empty_image():
+def test_no_sphere_is_an_empty_image() -> None:
     assert not render_depth(torch.zeros(0, 3), torch.zeros(0), SMALL).any()
 
 
@@ -97,6 +98,6 @@ def test_no_sphere_is_an_empty_image():
         (torch.ones(1, 3), torch.tensor([math.inf]), "finite"),
     ],
 )
-def test_what_is_no_sphere_is_refused(centres, radii, message):
+def test_what_is_no_sphere_is_refused(centres: Any, radii: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         render_depth(centres, radii, SMALL)

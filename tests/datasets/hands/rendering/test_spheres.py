@@ -15,7 +15,7 @@ def poses(n: int = 40, stage: Stage = STAGE) -> torch.Tensor:
     return torch.cat([film(Hand.average(), stage, 1, generator(0, "pose", i)) for i in range(n)])
 
 
-def test_depth_at_a_joint_is_in_front_of_it_and_close_if_it_is_seen():
+def test_depth_at_a_joint_is_in_front_of_it_and_close_if_it_is_seen() -> None:
     close = 0
     for joints in poses():
         depth = render_depth(*hand_spheres(joints), ICVL_CAMERA)
@@ -28,7 +28,7 @@ def test_depth_at_a_joint_is_in_front_of_it_and_close_if_it_is_seen():
     assert close > 0.6 * 40 * 21
 
 
-def test_spheres_are_near_bones_and_3_mm_apart_along_a_finger():
+def test_spheres_are_near_bones_and_3_mm_apart_along_a_finger() -> None:
     joints = poses(1)[0]
     centres, radii = hand_spheres(joints)
     assert ((radii >= 5) & (radii <= 17)).all()
@@ -39,14 +39,14 @@ def test_spheres_are_near_bones_and_3_mm_apart_along_a_finger():
     assert (along.diff() * (pip - mcp).norm()).max() < 3.1
 
 
-def test_flesh_grows_with_the_scale_and_the_forearm_can_be_left_out():
+def test_flesh_grows_with_the_scale_and_the_forearm_can_be_left_out() -> None:
     joints = poses(1)[0]
     (centres, radii), (_, half) = hand_spheres(joints), hand_spheres(joints, 0.5)
     assert torch.allclose(half, radii / 2)
     assert len(hand_spheres(joints, forearm=False)[1]) < len(centres)
 
 
-def test_joints_in_the_orders_of_the_releases():
+def test_joints_in_the_orders_of_the_releases() -> None:
     joints = poses(1)[0]
     bighand = joint_weights("bighand") @ joints
     assert torch.equal(bighand[list(BIGHAND_FINGER_MAJOR)], joints)
@@ -65,7 +65,7 @@ def test_joints_in_the_orders_of_the_releases():
         assert torch.allclose(weights.sum(dim=1), torch.ones(count), atol=1e-5)
 
 
-def test_nyus_points_lie_as_in_its_real_poses():
+def test_nyus_points_lie_as_in_its_real_poses() -> None:
     """Mean lengths over the real test poses of the first subject, mm; ours is a hand 8 % smaller."""
     nyu = joint_weights("nyu") @ poses(1)[0]
     real = {(30, 31): 35.3, (32, 35): 85.1, (5, 32): 48.3, (17, 32): 30.5, (23, 32): 34.5, (29, 32): 61.4,
@@ -74,7 +74,7 @@ def test_nyus_points_lie_as_in_its_real_poses():
         assert float((nyu[a] - nyu[b]).norm()) == pytest.approx(0.92 * length, rel=0.35), (a, b)
 
 
-def test_nyus_hand_covers_its_joints_and_looks_like_the_one_of_21_joints():
+def test_nyus_hand_covers_its_joints_and_looks_like_the_one_of_21_joints() -> None:
     for joints in poses(10, Stage(NYU_CAMERA, 600, 900)):
         nyu = joint_weights("nyu") @ joints
         depth = render_depth(*nyu_spheres(nyu), NYU_CAMERA)
@@ -85,7 +85,7 @@ def test_nyus_hand_covers_its_joints_and_looks_like_the_one_of_21_joints():
         assert ((depth > 0) & other).sum() > 0.75 * ((depth > 0) | other).sum()
 
 
-def test_another_number_of_joints_is_refused():
+def test_another_number_of_joints_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"\[21, 3\]"):
         hand_spheres(torch.zeros(16, 3))
     with pytest.raises(ArgumentError, match=r"\[36, 3\]"):
