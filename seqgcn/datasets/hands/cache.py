@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +26,9 @@ from seqgcn.training import Progress
 
 VERSION = 2
 """Of the crops' making; another number makes all caches anew."""
+
+BLOCK = 32
+"""Frames cropped and written at a time."""
 
 HEADROOM = 64 * 2**20
 """Bytes left free on the disk beside a new cache."""
@@ -200,13 +204,16 @@ def _build(
         with open(part / "crops.npy", "wb") as file:
             header = {"descr": "<i2", "fortran_order": False, "shape": (n, size, size)}
             np.lib.format.write_array_header_1_0(file, header)
-            for i, item in enumerate(_in_threads(make, n)):
-                pixels = item.crop.numpy().astype("<i2", copy=False).tobytes()
+            stop = 0
+            for block in _in_threads(make, n):
+                pixels = torch.stack([item.crop for item in block]).numpy().astype("<i2", copy=False).data
                 file.write(pixels)
                 content.update(pixels)
-                centres[i], found[i] = item.centre.numpy(), item.found
-                if progress is not None and ((i + 1) % 64 == 0 or i + 1 == n):
-                    progress("crops", i + 1, n)
+                start, stop = stop, stop + len(block)
+                centres[start:stop] = torch.stack([item.centre for item in block]).numpy()
+                found[start:stop] = [item.found for item in block]
+                if progress is not None:
+                    progress("crops", stop, n)
             file.flush()
             os.fsync(file.fileno())
         for values in (centres, found):
@@ -219,19 +226,22 @@ def _build(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _in_threads(make: Callable[[int], Cropped], n: int) -> Iterator[Cropped]:
-    """Frames in order; decoding releases the interpreter's lock, so a thread a core pays."""
-    workers = min(8, os.cpu_count() or 1)
+def _in_threads(make: Callable[[int], Cropped], n: int) -> Iterator[list[Cropped]]:
+    """Frames in order, block by block; decoding releases the interpreter's lock, so a thread a core pays."""
+
+    def block(start: int) -> list[Cropped]:
+        return [make(i) for i in range(start, min(start + BLOCK, n))]
+
+    starts, workers = iter(range(0, n, BLOCK)), min(8, os.cpu_count() or 1)
     if workers == 1:
-        yield from map(make, range(n))
+        yield from map(block, starts)
         return
     with ThreadPoolExecutor(workers) as pool:
-        numbers = iter(range(n))
-        waiting = [pool.submit(make, i) for i in islice(numbers, 4 * workers)]
+        waiting = [pool.submit(block, start) for start in islice(starts, 2 * workers)]
         try:
             while waiting:
                 yield waiting.pop(0).result()
-                waiting += [pool.submit(make, i) for i in islice(numbers, 1)]
+                waiting += [pool.submit(block, start) for start in islice(starts, 1)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
