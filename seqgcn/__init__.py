@@ -1,7 +1,8 @@
 """Choose which items to label: sequential GCN active learning on PyTorch Geometric."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.coverage import k_center_greedy
@@ -56,12 +57,4 @@ __all__ = [
     "to_networkx",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"seqgcn.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'seqgcn' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -3,8 +3,9 @@
 Names are loaded when first used, so that importing this package does not import matplotlib.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.curves import confidence_histogram, learning_curve, loss_curve
@@ -20,15 +21,7 @@ __all__ = [
     "training_curves",
 ]
 
-_HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "seqgcn.report.curves")
-_HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "seqgcn.report.hands")
+_HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "curves")
+_HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "hands")
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

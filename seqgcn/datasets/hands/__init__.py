@@ -3,8 +3,9 @@
 Each class is imported when it is first asked for.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames
@@ -42,14 +43,4 @@ _MODULES = {
     "Skeleton": "skeleton",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value  # the next access finds it without coming here
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _MODULES)

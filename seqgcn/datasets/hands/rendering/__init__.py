@@ -4,8 +4,9 @@ Figures measured on rendered hands compare methods with each other; they say lit
 Each name is imported when it is first asked for.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.rendering.dataset import write_dataset, write_nyu
@@ -49,14 +50,4 @@ _MODULES = {
     "write_nyu": "dataset",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value  # the next access finds it without coming here
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _MODULES)
