@@ -4,6 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -157,7 +158,7 @@ class PoseDataset(ABC):
         """What the learner is scored on."""
         return self._part("test")
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Short hash of sources, crops and poses; another value means other data."""
         self.prepare()
