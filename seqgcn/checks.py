@@ -1,5 +1,6 @@
 """Checks of what users pass in; each returns the checked value or raises an `ArgumentError` that names it."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -7,6 +8,12 @@ import torch
 from torch import Tensor
 
 from seqgcn.errors import ArgumentError
+
+
+def name_some(names: Sequence[str], most: int = 5) -> str:
+    """`"a.png, b.png and 1,203 more"`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def name_rows(wrong: Tensor, what: str = "rows", most: int = 5) -> str:

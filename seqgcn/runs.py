@@ -24,7 +24,7 @@ from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.selectors.base import Selector
 from seqgcn.summaries import CURVE, PICKS, TRAINING, compare_with_random, draw, draw_training, write_picks
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
 
@@ -32,8 +32,6 @@ _MAY_DIFFER = ("root", "device", "dataset.cache")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
 _PATHS = ("train_centres", "test_centres", "cache")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

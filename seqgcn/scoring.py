@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_choice
+from seqgcn.checks import check_choice, name_some
 from seqgcn.datasets.files import read_bytes
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA, ICVL_CAMERA, MSRA_CAMERA, NYU_CAMERA, Camera
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, NYU_EVALUATED, Skeleton
@@ -206,21 +206,16 @@ def _by_name(predicted: PoseFile, true: PoseFile) -> Tensor:
     for poses in (predicted, true):
         twice = [name for name, count in Counter(poses.names).items() if count > 1]
         if twice:
-            raise DataFileError(f"{poses.path} has more than one line for {_some(twice)}")
+            raise DataFileError(f"{poses.path} has more than one line for {name_some(twice, 3)}")
     rows = {name: row for row, name in enumerate(predicted.names)}
     missing = [name for name in true.names if name not in rows]
     if missing:
-        raise DataFileError(f"{predicted.path} has no line for {_some(missing)} of {true.path}")
+        raise DataFileError(f"{predicted.path} has no line for {name_some(missing, 3)} of {true.path}")
     known = set(true.names)
     surplus = [name for name in predicted.names if name not in known]
     if surplus:
-        raise DataFileError(f"{predicted.path} has lines for {_some(surplus)}, which {true.path} does not have")
+        raise DataFileError(f"{predicted.path} has lines for {name_some(surplus, 3)}, which {true.path} does not have")
     return torch.tensor([rows[name] for name in true.names])
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 def write_scores(scores: Mapping[str, Score], folder: str | PathLike[str]) -> None:

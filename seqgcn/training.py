@@ -12,6 +12,9 @@ from seqgcn.errors import TrainingError
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many steps are done and how many there are."""
 
+Say = Callable[[str], None]
+"""Called with a sentence for the user."""
+
 Batch = TypeVar("Batch")
 
 

@@ -17,6 +17,7 @@ from seqgcn.checks import (
     check_probabilities,
     check_whole,
     name_rows,
+    name_some,
 )
 from seqgcn.errors import (
     ArgumentError,
@@ -242,3 +243,9 @@ def test_choices_are_listed() -> None:
     check_choice("rule", "nearest", ("nearest", "farthest"))
     with pytest.raises(ArgumentError, match="rule must be one of 'nearest', 'farthest', got 'far'"):
         check_choice("rule", "far", ("nearest", "farthest"))
+
+
+def test_names_beyond_the_first_are_counted() -> None:
+    assert name_some(["a", "b"]) == "a, b"
+    assert name_some(["a", "b", "c"], most=2) == "a, b and 1 more"
+    assert name_some([str(i) for i in range(2000)], most=1) == "0 and 1,999 more"

@@ -1,7 +1,7 @@
 """What a data set looks like to the rest of the package, and one of images."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 
 class Part(Protocol):
@@ -59,7 +59,7 @@ class Dataset(Protocol):
     def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
         """The same data set with fewer items."""
 
-    def prepare(self, progress: Progress | None = None, say: Callable[[str], None] | None = None) -> None:
+    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
         """Do what takes long before the first use."""
 
 
@@ -146,7 +146,7 @@ class ImageDataset:
             classes=self.classes,
         )
 
-    def prepare(self, progress: Progress | None = None, say: Callable[[str], None] | None = None) -> None:
+    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
         """Nothing: images are in memory already."""
 
     @cached_property

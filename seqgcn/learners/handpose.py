@@ -127,6 +127,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             if len(held_out):
                 module.eval()
                 predicted = self._forward(inputs[held_out], ("joints",))["joints"]
+                # Not `mean_joint_error`, which refuses what a network predicts that is about to diverge.
                 errors.append(float((predicted - targets[held_out]).norm(dim=2).mean()))
 
         with seeded(derive_seed(self.seed, "handpose"), device):
@@ -271,6 +272,10 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         check_number("validation", self.validation, low=0, high=1, open_high=True)
 
     @property
+    def _goes_on(self) -> bool:
+        return self.warm_start and hasattr(self, "module_")
+
+    @property
     def _dropout(self) -> float:
         return (RECIPES[self.net].dropout or 0.0) if self.dropout is None else self.dropout
 
@@ -280,14 +285,13 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     def _split(self, n: int) -> tuple[Tensor, Tensor]:
         """Numbers of the frames held out for validation and of the others."""
-        goes_on = self.warm_start and hasattr(self, "module_")
-        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 and not goes_on else 0
+        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 and not self._goes_on else 0
         order = torch.randperm(n, generator=generator(self.seed, "validation"))
         return order[:count], order[count:].sort().values
 
     def _start(self, frames: HandFrames, joints: Tensor, device: torch.device) -> PoseNet:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
-        if self.warm_start and hasattr(self, "module_"):
+        if self._goes_on:
             self._check_size(frames)
             check_joints(joints, len(frames), self.num_joints_)
             return self.module_

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.checks import check_choice, check_number, check_whole
-from seqgcn.datasets.hands.cache import Cropped, CropStore, Say, cache_folder, open_or_build, source_key
+from seqgcn.checks import check_choice, check_number, check_whole, name_some
+from seqgcn.datasets.hands.cache import Cropped, CropStore, cache_folder, open_or_build, source_key
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 
 class CropBatch(NamedTuple):
@@ -115,6 +115,11 @@ class CropOptions:
             raise ArgumentError("centre='file' and the path of the centres go together; give both or neither")
 
 
+def in_words(skipped: Mapping[str, int]) -> str:
+    """How many frames were left out for which reasons: `"73 missing image, 5 rotated copy"`."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+
+
 class HandDataset:
     """Frames of one part of a data set with their poses. Nothing is decoded before it is asked for.
 
@@ -160,8 +165,7 @@ class HandDataset:
     ) -> None:
         n = len(files)
         if n == 0:
-            left_out = ", ".join(f"{count:,} {reason}" for reason, count in (skipped or {}).items())
-            why = f"left out: {left_out}" if left_out else "its labels have no row for this part"
+            why = f"left out: {in_words(skipped)}" if skipped else "its labels have no row for this part"
             raise DataFileError(f"{name}: no frame is left in {root} ({why})")
         if len(sequences) != n or joints.shape != (n, len(skeleton), 3):
             raise ArgumentError(
@@ -215,8 +219,7 @@ class HandDataset:
         if self._store is not None:
             raise ArgumentError(f"{self.name}: take a subset before the crops are made")
         chosen = copy.copy(self)
-        chosen.files = [self.files[i] for i in ids.tolist()]
-        chosen.sequence, chosen.joints, chosen.cube = self.sequence[ids], self.joints[ids], self.cube[ids]
+        chosen._take(ids)
         chosen._given_centres = None if self._given_centres is None else self._given_centres[ids]
         chosen.skipped, chosen._kept = dict(self.skipped), torch.arange(len(ids))
         return chosen
@@ -298,9 +301,8 @@ class HandDataset:
         return Cropped(pixels, centre, True)
 
     def _leave_out(self, empty: Tensor) -> None:
-        names = [self.files[i] for i in empty.nonzero().flatten()[:5].tolist()]
-        count = int(empty.sum())
-        some = ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else "")
+        names = [self.files[i] for i in empty.nonzero().flatten().tolist()]
+        count, some = len(names), name_some(names)
         if not self.options.skip_empty:
             raise DataFileError(
                 f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube: {some} below "
@@ -316,6 +318,9 @@ class HandDataset:
         )
         kept = (~empty).nonzero().flatten()
         self.skipped["no depth inside the cube"] = count
-        self.files = [self.files[i] for i in kept.tolist()]
-        self.sequence, self.joints, self.cube = self.sequence[kept], self.joints[kept], self.cube[kept]
+        self._take(kept)
         self._kept = kept
+
+    def _take(self, ids: Tensor) -> None:
+        self.files = [self.files[i] for i in ids.tolist()]
+        self.sequence, self.joints, self.cube = self.sequence[ids], self.joints[ids], self.cube[ids]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.errors import DataFileError, RunFolderError
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 VERSION = 2
 """Of the crops' making; another number makes all caches anew."""
@@ -32,8 +32,6 @@ BLOCK = 32
 
 HEADROOM = 64 * 2**20
 """Bytes left free on the disk beside a new cache."""
-
-Say = Callable[[str], None]
 
 
 class Cropped(NamedTuple):

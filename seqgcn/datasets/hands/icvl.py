@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
@@ -13,7 +12,7 @@ from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.labels import Rows, read_rows
+from seqgcn.datasets.hands.labels import Rows, points_of, read_rows
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import ICVL16
 from seqgcn.errors import DataFileError
@@ -78,17 +77,12 @@ class ICVL(HandDataset):
             strict=strict,
             leave_out={"rotated copy": is_copy},
         )
-        uvd, start = [], 0
-        for table in tables:
-            mine = chosen.rows[(chosen.rows >= start) & (chosen.rows < start + len(table.names))] - start
-            uvd.append(table.points(mine))
-            start += len(table.names)
         super().__init__(
             name=f"icvl-{split}",
             root=top,
             files=chosen.files,
             sequences=[file.removeprefix(folder).rpartition("/")[0] for file in chosen.files],
-            joints=ICVL_CAMERA.to_world(torch.cat(uvd)),
+            joints=ICVL_CAMERA.to_world(points_of(tables, chosen.rows)),
             cube=cube,
             camera=ICVL_CAMERA,
             skeleton=ICVL16,

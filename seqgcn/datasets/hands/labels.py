@@ -70,6 +70,24 @@ class Rows(NamedTuple):
         return points
 
 
+def points_of(tables: Sequence[Rows], rows: NDArray[np.int64], camera: Camera | None = None) -> Tensor:
+    """Some rows of several files as points; see `Rows.points`.
+
+    Args:
+        tables: The files.
+        rows: Which, `[m]` ascending, counted through all files.
+        camera: Whose `axes` the release's are; None if they are to be kept.
+
+    Raises:
+        DataFileError: A point does not lie in front of the camera.
+    """
+    starts = np.cumsum([0, *(len(table.values) for table in tables)])
+    pieces = np.split(rows, np.searchsorted(rows, starts[1:-1]))
+    return torch.cat(
+        [table.points(piece - start, camera) for table, piece, start in zip(tables, pieces, starts[:-1], strict=True)]
+    )
+
+
 def read_rows(path: Path, width: int, *, named: bool = True, counted: bool = False, gaps: bool = False) -> Rows:
     r"""Read lines of numbers between blanks or tabs; empty lines, trailing blanks and any of \n, \r\n, \r\r\n are fine.
 

@@ -14,7 +14,7 @@ from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_msra_bin
-from seqgcn.datasets.hands.labels import Rows, read_rows
+from seqgcn.datasets.hands.labels import Rows, points_of, read_rows
 from seqgcn.datasets.hands.release import check_count, choose_frames, list_files, need_file
 from seqgcn.datasets.hands.skeleton import MSRA21
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
@@ -85,17 +85,12 @@ class MSRA(HandDataset):
             strict=strict,
             leave_out={"known to be empty": np.array([file in empty for file in files], bool)},
         )
-        joints, start = [], 0
-        for found in sequences:
-            mine = chosen.rows[slice(*np.searchsorted(chosen.rows, (start, start + len(found.rows.values))))]
-            joints.append(found.rows.points(mine - start, MSRA_CAMERA))
-            start += len(found.rows.values)
         super().__init__(
             name=f"msra-{split}-{test_subject}",
             root=top,
             files=chosen.files,
             sequences=[file.rpartition("/")[0] for file in chosen.files],
-            joints=torch.cat(joints),
+            joints=points_of([found.rows for found in sequences], chosen.rows, MSRA_CAMERA),
             cube=torch.tensor([CUBES[int(file[1])] for file in chosen.files]),
             camera=MSRA_CAMERA,
             skeleton=MSRA21,

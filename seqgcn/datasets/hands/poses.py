@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from seqgcn.checks import check_whole
-from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames
-from seqgcn.datasets.hands.cache import Say
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 from seqgcn.seeding import generator
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 Part = Literal["train", "test"]
 
@@ -78,7 +77,7 @@ class PoseDataset(ABC):
         if self.oracle_centres and self.train_centres is not None:
             raise ArgumentError("crops are centred by files or on the true joints, not both; leave one out")
         check_whole("crop_size", self.crop_size, low=16)
-        self._parts: dict[Part, PosePart] | None = None
+        self._parts: dict[Part, PosePart] = {}  # none before `prepare`
         self._hands: dict[Part, HandDataset] = {}
         self._sizes: dict[Part, int | None] = {"train": None, "test": None}
         self._options("train")
@@ -112,7 +111,7 @@ class PoseDataset(ABC):
         """
         if pool_size is None and test_size is None:
             return self
-        if self._parts is not None:
+        if self._parts:
             raise ArgumentError("limit a pose data set before its crops are made")
         sizes: dict[Part, int | None] = {"train": pool_size, "test": test_size}
         for part, size in sizes.items():
@@ -129,7 +128,7 @@ class PoseDataset(ABC):
             DataFileError: Files are missing, damaged or of another data set.
             RunFolderError: The caches cannot be written.
         """
-        if self._parts is not None:
+        if self._parts:
             return
         self._make(progress, say)
         parts: dict[Part, PosePart] = {}
@@ -137,8 +136,7 @@ class PoseDataset(ABC):
         for part in ("train", "test"):
             hands = self._read(part, self._options(part))
             if hands.skipped and say is not None:
-                reasons = ", ".join(f"{count:,} {reason}" for reason, count in hands.skipped.items())
-                say(f"{hands.name}: {len(hands):,} frames; left out: {reasons}")
+                say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
             self._hands[part] = self._limited(part, hands)
         if self.oracle_centres and say is not None:
             say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
@@ -171,7 +169,7 @@ class PoseDataset(ABC):
 
     def _part(self, part: Part) -> PosePart:
         self.prepare()
-        return (self._parts or {})[part]
+        return self._parts[part]
 
     def _options(self, part: Part) -> CropOptions:
         centres = self.train_centres if part == "train" else self.test_centres

@@ -15,6 +15,9 @@ from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import Rows, read_rows
 from seqgcn.errors import DataFileError, MissingFileError, SeqGCNWarning
 
+MISSING = "missing image"
+"""Reason for which a frame is left out that has a label but no file."""
+
 
 def need_file(root: Path, file: str, dataset: str, way_out: str) -> Path:
     """A file of a release.
@@ -125,7 +128,7 @@ def choose_frames(
             dataset, root, [file for file, gone in zip(kept, missing, strict=True) if gone], len(kept), strict
         )
         kept = [file for file, gone in zip(kept, missing, strict=True) if not gone]
-        rows, skipped["missing image"] = rows[~missing], int(missing.sum())
+        rows, skipped[MISSING] = rows[~missing], int(missing.sum())
     return Chosen(rows, kept, None if centres is None else centres.points(rows, camera).flatten(1), skipped)
 
 

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
-from seqgcn.datasets.hands.cache import Say, cache_errors, cache_folder, waiting_lock
+from seqgcn.datasets.hands.cache import cache_errors, cache_folder, waiting_lock
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.poses import Part, PoseDataset
+from seqgcn.datasets.hands.release import MISSING
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
 from seqgcn.errors import DataFileError, SeqGCNWarning
-from seqgcn.training import Progress
+from seqgcn.training import Progress, Say
 
 
 @dataclass(kw_only=True, eq=False)
@@ -82,6 +83,6 @@ class RenderedHands(PoseDataset):
             # That these are fewer frames than ICVL's own is no news.
             warnings.simplefilter("ignore", SeqGCNWarning)
             hands = ICVL(self.folder, part, cube=self.cube, options=options)
-        if "missing image" in hands.skipped:
+        if MISSING in hands.skipped:
             raise DataFileError(f"{self.folder} has lost frames; delete it, and it is rendered anew")
         return hands
