@@ -46,6 +46,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "margin": Entry("seqgcn.selectors:Margin", "smallest gap between the two top classes"),
         "least-confidence": Entry("seqgcn.selectors:LeastConfidence", "smallest top class probability"),
         "entropy": Entry("seqgcn.selectors:Entropy", "largest entropy of the class probabilities"),
+        "max-entropy": Entry("seqgcn.selectors:MaxEntropy", "largest entropy of the mean of passes with dropout"),
+        "bald": Entry("seqgcn.selectors:BALD", "largest mutual information of prediction and dropped-out network"),
+        "variation-ratio": Entry("seqgcn.selectors:VariationRatio", "smallest top class of the mean of passes"),
+        "mean-std": Entry("seqgcn.selectors:MeanSTD", "largest deviation of the classes over passes with dropout"),
+        "variance": Entry("seqgcn.selectors:Variance", "largest variance of predicted targets over passes", "pose"),
+        "ensemble": Entry("seqgcn.selectors:EnsembleSelector", "what the members of an ensemble disagree on"),
         "random": Entry("seqgcn.selectors:Random", "uniformly random, without replacement"),
     },
     "learner": {
@@ -75,6 +81,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
 
 SET_BY_THE_RUN = {
     "seed": "--seeds",
+    "cycle": "the cycle it is in",
     "device": "--device",
     "num_classes": "the data set",
     "warm_start": "--warm-start",

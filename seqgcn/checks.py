@@ -122,6 +122,98 @@ def check_probabilities(prob: Any, n: int) -> Tensor:
     return values
 
 
+def check_prob_samples(samples: Any, n: int) -> Tensor:
+    """Class probabilities of t passes or members `[n, t, c]`; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, wrong axes or dtype, negative, not finite, or not summing to 1 over the last axis.
+    """
+    if samples is None:
+        raise ArgumentError(
+            "class probabilities of several passes are missing: attach them as data.prob_samples [n, passes, classes], "
+            "of passes with dropout or of an ensemble's members"
+        )
+    if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
+        raise ArgumentError(
+            f"prob_samples must be a floating-point tensor [{n}, passes, classes], got {_describe(samples)}"
+            + _moved_axes(samples, n)
+        )
+    half = samples.dtype in (torch.float16, torch.bfloat16)
+    values: Tensor = samples.detach().float() if half else samples.detach()
+    total = values.sum(dim=2)
+    wrong = ~((values >= 0).flatten(1).all(dim=1) & ((total - 1).abs() <= (1e-2 if half else 1e-3)).all(dim=1))
+    if wrong.any():
+        raise ArgumentError(
+            f"prob_samples must be non-negative and sum to 1 over the last axis; {name_rows(wrong)} are not. Is that "
+            "axis the classes (as [n, passes, classes])? Are these logits? Use torch.softmax(logits, dim=2)"
+        )
+    return values
+
+
+def check_target_samples(samples: Any, n: int) -> Tensor:
+    """Predicted targets of t passes or members `[n, t, k]`; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, wrong axes or dtype, fewer than two passes, or not finite.
+    """
+    if samples is None:
+        raise ArgumentError(
+            "predictions of several passes are missing: attach them as data.target_samples [n, passes, coordinates], "
+            "of passes with dropout or of an ensemble's members"
+        )
+    if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
+        raise ArgumentError(
+            f"target_samples must be a floating-point tensor [{n}, passes, coordinates], got {_describe(samples)}"
+            + _moved_axes(samples, n)
+        )
+    if samples.shape[1] < 2:
+        raise ArgumentError("target_samples must hold at least two passes, as one has no variance, got 1")
+    half = samples.dtype in (torch.float16, torch.bfloat16)
+    values: Tensor = samples.detach().float() if half else samples.detach()
+    bad = ~values.isfinite().flatten(1).all(dim=1)
+    if bad.any():
+        raise ArgumentError(f"target_samples must be finite; {name_rows(bad)} have NaN or infinite values")
+    return values
+
+
+def check_values(values: Any, name: str, n: int) -> Tensor:
+    """A finite number for each node, `[n]`; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, wrong shape or dtype, or not finite.
+    """
+    if values is None:
+        raise ArgumentError(f"values of {name} are missing: attach them as data.{name} [n], a number a node")
+    if not isinstance(values, Tensor) or values.shape != (n,) or not values.is_floating_point():
+        raise ArgumentError(f"{name} must be a floating-point tensor [{n}], got {_describe(values)}")
+    numbers: Tensor = values.detach().float() if values.dtype in (torch.float16, torch.bfloat16) else values.detach()
+    if not numbers.isfinite().all():
+        raise ArgumentError(f"{name} must be finite; {name_rows(~numbers.isfinite())} are NaN or infinite")
+    return numbers
+
+
+def check_images(image: Any, n: int) -> Tensor:
+    """Images `[n, c, h, w]`, uint8 or floating point in [0, 1]; half precision comes back as float32.
+
+    Raises:
+        ArgumentError: Missing, wrong shape or dtype, or out of range.
+    """
+    if image is None:
+        raise ArgumentError("images are missing: attach them as data.image [n, channels, height, width]")
+    usable = isinstance(image, Tensor) and (image.is_floating_point() or image.dtype == torch.uint8)
+    if not usable or image.dim() != 4 or len(image) != n or 0 in image.shape[1:]:
+        raise ArgumentError(
+            f"image must be uint8, or floating point in [0, 1], [{n}, channels, height, width], got {_describe(image)}"
+        )
+    pixels: Tensor = image.detach()
+    if pixels.dtype == torch.uint8:
+        return pixels
+    bad = ~((pixels >= 0) & (pixels <= 1)).flatten(1).all(dim=1)
+    if bad.any():
+        raise ArgumentError(f"image must lie in [0, 1] where it is floating point; {name_rows(bad)} do not")
+    return pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise an `ArgumentError` that lists the choices if `value` is none of them."""
     if value not in choices:
@@ -176,6 +268,13 @@ def same_device(tensor: Tensor, mask: Tensor, name: str) -> Tensor:
     if tensor.device != mask.device:
         raise ArgumentError(f"{name} is on {tensor.device}, data.train_mask on {mask.device}; use data.to(device)")
     return tensor
+
+
+def _moved_axes(samples: Any, n: int) -> str:
+    """A way out where the axis of the items is there, but not the first."""
+    if isinstance(samples, Tensor) and samples.dim() == 3 and len(samples) != n and samples.shape[1] == n:
+        return "; the passes come first, use .transpose(0, 1)"
+    return ""
 
 
 def _describe(value: Any) -> str:

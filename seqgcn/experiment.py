@@ -23,7 +23,7 @@ from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import resolve_device
 from seqgcn.pool import Pool
 from seqgcn.seeding import derive_seed, generator
-from seqgcn.selectors.base import Selector, replace_seed
+from seqgcn.selectors.base import Selector, for_cycle
 from seqgcn.training import Progress
 
 
@@ -135,7 +135,7 @@ class ActiveLearning:
         picks: list[int] = []
         scores: list[float] = []
         if cycle < self.cycles:
-            selector = replace_seed(self.selector, seeds["selector"])
+            selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
             with _timed(seconds, "embed"):
                 n_id = pool.sample(self.subset, torch.Generator().manual_seed(seeds["subset"]))
                 description = Data()

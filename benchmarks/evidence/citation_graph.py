@@ -23,7 +23,7 @@ from torch_geometric.utils import scatter
 from seqgcn import CoreGCN, CoreSet, Margin, Random, Selection, Selector, UncertainGCN
 from seqgcn.evaluation import Curve, accuracy
 from seqgcn.seeding import derive_seed, generator, seeded
-from seqgcn.selectors import Query, replace_seed
+from seqgcn.selectors import Query, for_cycle
 
 CONFIRMATORY = ("degree", "core-set", "margin", "uncertain-gcn", "core-gcn", "core-gcn (features)")
 
@@ -105,7 +105,7 @@ def label_nodes(
         accuracies.append(accuracy(prob[data.test_mask].argmax(dim=1), data.y[data.test_mask]))
         if cycle < cycles:
             described = Data(x=x, prob=prob, edge_index=data.edge_index, train_mask=labelled, pool_mask=pool)
-            picks = replace_seed(selector, derive_seed(seed, cycle, "selector")).select(described, budget)
+            picks = for_cycle(selector, seed=derive_seed(seed, cycle, "selector"), cycle=cycle).select(described, budget)
             labelled = labelled.index_fill(0, picks.index, True)
     return Curve(labelled=tuple(counts), metric=tuple(accuracies))
 

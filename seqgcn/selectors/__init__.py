@@ -1,21 +1,28 @@
 """Selectors: each reads a PyG `Data` that describes the pool and names the next items to label."""
 
-from seqgcn.selectors.base import Query, Selection, Selector, replace_seed
+from seqgcn.selectors.base import Query, Selection, Selector, for_cycle
+from seqgcn.selectors.bayesian import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Variance, VariationRatio
 from seqgcn.selectors.coreset import CoreSet
 from seqgcn.selectors.gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.random import Random
 from seqgcn.selectors.uncertainty import Entropy, LeastConfidence, Margin
 
 __all__ = [
+    "BALD",
     "CoreGCN",
     "CoreSet",
+    "EnsembleSelector",
     "Entropy",
     "LeastConfidence",
     "Margin",
+    "MaxEntropy",
+    "MeanSTD",
     "Query",
     "Random",
     "Selection",
     "Selector",
     "UncertainGCN",
-    "replace_seed",
+    "Variance",
+    "VariationRatio",
+    "for_cycle",
 ]

@@ -1,6 +1,7 @@
 """What every selector is: a frozen set of parameters with one method, `select`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -8,8 +9,19 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_features, check_mask, check_probabilities, check_whole, same_device
+from seqgcn.checks import (
+    check_features,
+    check_images,
+    check_mask,
+    check_prob_samples,
+    check_probabilities,
+    check_target_samples,
+    check_values,
+    check_whole,
+    same_device,
+)
 from seqgcn.errors import ArgumentError
+from seqgcn.extensions import Extension, Generated
 from seqgcn.training import Progress
 
 
@@ -19,13 +31,17 @@ class Selection:
 
     Args:
         index: Node indices, best first, `[b]` int64.
-        score: The selector's own score of each pick, `[b]`, never increasing: a higher score is picked first.
+        score: The selector's own score of each pick, `[b]`. Selectors that rank give the best score first; what the
+            score of another says is in its own description.
         details: What the selector can show for its choice, plain tensors by name.
+        pseudo: Nodes that the next training may use under the learner's own predictions, `[m]` int64, none of them
+            labelled or picked; None for selectors that do not pseudo-label.
     """
 
     index: Tensor
     score: Tensor
     details: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    pseudo: Tensor | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -49,6 +65,10 @@ class Query:
     budget: int
     progress: Progress | None = None
 
+    def has(self, attribute: str) -> bool:
+        """Whether an attribute is attached to the pool."""
+        return self.data.get(attribute) is not None
+
     def features(self) -> Tensor:
         """The pool's `x` after its checks, `[n, d]`."""
         x = check_features(self.data.get("x"))
@@ -58,14 +78,32 @@ class Query:
 
     def probabilities(self) -> Tensor:
         """The pool's `prob` after its checks, `[n, c]`."""
-        prob = check_probabilities(self.data.get("prob"), len(self.labelled))
-        return same_device(prob, self.labelled, "data.prob")
+        return self._placed(check_probabilities(self.data.get("prob"), len(self.labelled)), "prob")
+
+    def prob_samples(self) -> Tensor:
+        """The pool's `prob_samples` after its checks, `[n, t, c]`."""
+        return self._placed(check_prob_samples(self.data.get("prob_samples"), len(self.labelled)), "prob_samples")
+
+    def target_samples(self) -> Tensor:
+        """The pool's `target_samples` after its checks, `[n, t, k]`."""
+        return self._placed(check_target_samples(self.data.get("target_samples"), len(self.labelled)), "target_samples")
+
+    def predicted_loss(self) -> Tensor:
+        """The pool's `loss_pred` after its checks, `[n]`."""
+        return self._placed(check_values(self.data.get("loss_pred"), "loss_pred", len(self.labelled)), "loss_pred")
+
+    def images(self) -> Tensor:
+        """The pool's `image` after its checks, `[n, c, h, w]`: uint8, or floating point in [0, 1]."""
+        return self._placed(check_images(self.data.get("image"), len(self.labelled)), "image")
 
     def highest(self, score: Tensor, **details: Tensor) -> Selection:
         """Pick the candidates of the highest scores `[n]`; equals go by the lowest node index."""
         nodes = self.candidates.nonzero().squeeze(1)
         values, order = score[nodes].sort(descending=True, stable=True)
         return Selection(index=nodes[order[: self.budget]], score=values[: self.budget], details=details)
+
+    def _placed(self, values: Tensor, name: str) -> Tensor:
+        return same_device(values, self.labelled, f"data.{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +112,50 @@ class Selector(ABC):
 
     Attributes:
         needs: Attributes of the `Data` that are read besides `train_mask` and `pool_mask`.
+        either: Of these, one is read besides: the first that is attached.
+        tasks: What it can choose items for.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    either: ClassVar[tuple[str, ...]] = ()
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "pose")
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """What has to be added to a learner so that it can give what the selector reads; nothing for most."""
+        return ()
+
+    def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
+        """Attributes to ask a learner for that provides some: those needed, and the first it has of `either`."""
+        return (*self.needs, *[name for name in self.either if name in provided][:1])
+
+    def missing(self, provided: Collection[str]) -> tuple[str, ...]:
+        """Attributes that are needed but not provided; several of which one would do are one entry, `"a or b"`."""
+        alternatives = () if not self.either or set(self.either) & set(provided) else (" or ".join(self.either),)
+        return (*[name for name in self.needs if name not in provided], *alternatives)
+
+    def generate(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        picked: Tensor,
+        *,
+        num_classes: int,
+        device: torch.device,
+        progress: Progress | None = None,
+    ) -> Generated | None:
+        """Make further items to train on from the labelled ones; None for selectors that make none.
+
+        Args:
+            images: Labelled images, `[n, c, h, w]` uint8.
+            targets: Their classes, `[n]`.
+            picked: Which of them were picked by this selector, `[n]` bool; the others are the initial labels.
+            num_classes: Classes.
+            device: Where to train what generates.
+            progress: Told how far that training is.
+        """
+        del images, targets, picked, num_classes, device, progress
+        return None
 
     def select(self, data: Data, budget: int, *, progress: Progress | None = None) -> Selection:
         """Pick `budget` unlabelled nodes. Neither `data` nor the global random state is changed.
@@ -115,9 +194,8 @@ class Selector(ABC):
         """Pick for a checked query."""
 
 
-def replace_seed(selector: Selector, seed: int) -> Selector:
-    """The same selector with another seed, or itself if nothing in it is random."""
-    if any(f.name == "seed" for f in fields(selector)):
-        changes: dict[str, Any] = {"seed": seed}
-        return replace(selector, **changes)
-    return selector
+def for_cycle(selector: Selector, *, seed: int, cycle: int) -> Selector:
+    """The same selector with the seed and the number of a cycle, as far as it has such parameters."""
+    known = {f.name for f in fields(selector)}
+    changes: dict[str, Any] = {k: v for k, v in {"seed": seed, "cycle": cycle}.items() if k in known}
+    return replace(selector, **changes) if changes else selector

@@ -1,11 +1,40 @@
 """Uncertainty sampling from the learner's class probabilities."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import torch
+from torch import Tensor
 
 from seqgcn.selectors.base import Query, Selection, Selector
+
+Uncertainty = Literal["least-confidence", "margin", "entropy"]
+UNCERTAINTIES: tuple[str, ...] = get_args(Uncertainty)
+
+
+def uncertainty(prob: Tensor, measure: str) -> Tensor:
+    """How uncertain class probabilities are, `[n]`, higher for more uncertain.
+
+    Args:
+        prob: `[n, c]`.
+        measure: `"least-confidence"` (1 - the largest), `"margin"` (1 - the gap of the two largest) or `"entropy"`
+            (nats).
+    """
+    if measure == "least-confidence":
+        return 1 - prob.amax(dim=1)
+    return 1 - margin(prob) if measure == "margin" else entropy(prob)
+
+
+def margin(prob: Tensor) -> Tensor:
+    """Gap of the two largest probabilities, `[n]`; 1 with a single class."""
+    top = prob.topk(min(2, prob.shape[1]), dim=1).values
+    return top[:, 0] - top[:, 1] if prob.shape[1] > 1 else top[:, 0]
+
+
+def entropy(prob: Tensor) -> Tensor:
+    """Entropy over the last axis, nats."""
+    nats: Tensor = torch.special.entr(prob).sum(dim=-1)
+    return nats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +45,7 @@ class LeastConfidence(Selector):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prob",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def _answer(self, query: Query) -> Selection:
         confidence = query.probabilities().amax(dim=1)
@@ -30,12 +60,11 @@ class Margin(Selector):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prob",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def _answer(self, query: Query) -> Selection:
-        prob = query.probabilities()
-        top = prob.topk(min(2, prob.shape[1]), dim=1).values
-        margin = top[:, 0] - top[:, 1] if prob.shape[1] > 1 else top[:, 0]
-        return query.highest(-margin, margin=margin)
+        gap = margin(query.probabilities())
+        return query.highest(-gap, margin=gap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +75,8 @@ class Entropy(Selector):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prob",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def _answer(self, query: Query) -> Selection:
-        entropy = torch.special.entr(query.probabilities()).sum(dim=1)
-        return query.highest(entropy, entropy=entropy)
+        nats = entropy(query.probabilities())
+        return query.highest(nats, entropy=nats)

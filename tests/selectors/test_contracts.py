@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from contracts import CONTRACTS, PERMUTATION, Contract, Make, is_random, parameters_change_something, pool
+from contracts import (
+    CONTRACTS,
+    GREEDY,
+    PERMUTATION,
+    RANKING,
+    Contract,
+    Make,
+    is_random,
+    parameters_change_something,
+    pool,
+)
 
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.errors import ArgumentError
@@ -34,8 +44,22 @@ GCN: dict[str, tuple[dict[str, Any], Any]] = {
 ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
     "uncertain-gcn": {**GCN, "margin": ({}, 0.9), "rule": ({}, "farthest")},
     "core-gcn": {**GCN, "include_logit": ({}, False)},
+    "ensemble": {
+        "acquisition": ({}, "mean-std"),
+        "members": ({}, 2),
+        "width": ({}, 0.5),
+        "same_initialisation": ({}, True),
+        "same_batches": ({}, True),
+    },
     "random": {"seed": ({}, 1)},
 }
+
+
+UNRANKED: set[str] = set()
+"""Selectors whose score is not what they rank by."""
+
+BATCHED: set[str] = set()
+"""Selectors that prepare for the whole budget at once."""
 
 
 def maker(name: str) -> Make:
@@ -52,6 +76,18 @@ def maker(name: str) -> Make:
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
 @pytest.mark.parametrize("name", CATALOGUE["selector"])
 def test_contract(name: str, contract: Contract) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", RANKING, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE["selector"] if name not in UNRANKED])
+def test_contract_of_rankings(name: str, contract: Contract) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", GREEDY, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE["selector"] if name not in BATCHED])
+def test_contract_of_one_pick_after_another(name: str, contract: Contract) -> None:
     contract(maker(name))
 
 
@@ -79,7 +115,8 @@ def test_gcn_selectors_need_a_label_and_point_to_those_that_need_none(family: ty
 @pytest.mark.parametrize("seedless", [name for name in CATALOGUE["selector"] if not is_random(maker(name))])
 def test_equal_nodes_go_by_their_index(seedless: str) -> None:
     data = pool()
-    data.x, data.prob = torch.ones(len(data.x), 2), torch.full((len(data.x), 4), 0.25)
+    for name in set(data.keys()) - {"train_mask"}:
+        data[name] = data[name][:1].expand_as(data[name]).clone()
     picks = maker(seedless)().select(data, 7).index
     assert picks.tolist() == (~data.train_mask).nonzero().flatten()[:7].tolist()
 
