@@ -51,6 +51,13 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "variation-ratio": Entry("seqgcn.selectors:VariationRatio", "smallest top class of the mean of passes"),
         "mean-std": Entry("seqgcn.selectors:MeanSTD", "largest deviation of the classes over passes with dropout"),
         "variance": Entry("seqgcn.selectors:Variance", "largest variance of predicted targets over passes", "pose"),
+        "badge": Entry("seqgcn.selectors:BADGE", "k-means++ seeding on the gradients of the last layer"),
+        "emoc": Entry("seqgcn.selectors:EMOC", "largest expected change of the outputs after a step on the item"),
+        "weighted-core-gcn": Entry(
+            "seqgcn.selectors:WeightedCoreGCN", "core-gcn, distances times uncertainty"
+        ),
+        "learning-loss": Entry("seqgcn.selectors:LearningLoss", "largest loss predicted by a module trained along"),
+        "ceal": Entry("seqgcn.selectors:CEAL", "the most uncertain, and pseudo-labels for the most certain"),
         "ensemble": Entry("seqgcn.selectors:EnsembleSelector", "what the members of an ensemble disagree on"),
         "random": Entry("seqgcn.selectors:Random", "uniformly random, without replacement"),
     },
@@ -85,6 +92,8 @@ SET_BY_THE_RUN = {
     "device": "--device",
     "num_classes": "the data set",
     "warm_start": "--warm-start",
+    "batch_seed": "--seeds",
+    "loss_prediction": "--selector learning-loss",
     "root": "--root",
 }
 """Parameters that `--set` does not take, and where they come from."""

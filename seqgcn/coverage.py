@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_features, check_mask
+from seqgcn.checks import check_features, check_mask, check_values, name_rows
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
@@ -19,6 +19,7 @@ def k_center_greedy(
     budget: int,
     *,
     candidates: Tensor | None = None,
+    weights: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     r"""Greedy k-center (Sener, Savarese, ICLR 2018, algorithm 1): always the point farthest from all centres.
@@ -28,11 +29,16 @@ def k_center_greedy(
     Ties go to the lowest index; exact duplicates of a centre come last. Without any centre the first pick is
     the candidate nearest to the candidates' mean.
 
+    With weights :math:`w_i` it is the point with the largest :math:`w_i \min_j \lVert x_i - x_j \rVert_2`; those of
+    weight 0 come last, and without any centre the first pick is among the points of the largest weight.
+
     Args:
         points: `[n, d]`, floating point.
         centres: Indices of the first centres, `[m]`.
         budget: How many points to pick.
         candidates: Mask of the points that may be picked, `[n]`; all but the centres by default.
+        weights: Factor on each point's distance, `[n]`, floating point, not negative. They are squared, so that in
+            single precision those below about 1e-19 of the largest count as 0.
         progress: Told about every pick, as stage `"k-center"`.
 
     Returns:
@@ -40,12 +46,12 @@ def k_center_greedy(
 
     Raises:
         ArgumentError: Points are not finite `[n, d]`, centres are no indices of theirs, candidates no mask over
-            them, or the budget is no whole number up to the number of candidates.
+            them, weights no numbers from 0 for them, or the budget is no whole number up to the number of candidates.
 
     >>> k_center_greedy(torch.tensor([[0.], [1.], [5.], [9.]]), torch.tensor([0]), budget=2)
     tensor([3, 2])
     """
-    return k_center(points, centres, budget, candidates=candidates, progress=progress)[0]
+    return k_center(points, centres, budget, candidates=candidates, weights=weights, progress=progress)[0]
 
 
 def k_center(
@@ -54,73 +60,88 @@ def k_center(
     budget: int,
     *,
     candidates: Tensor | None = None,
+    weights: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`k_center_greedy` that also returns how far each pick was from its nearest centre, `[budget]`.
+    """`k_center_greedy` that also returns how far each pick was from its nearest centre, weighted, `[budget]`.
 
     A new centre can only lower a distance, so an old value is an upper bound. Only the points with the largest
     bounds are kept exact; the rest catch up when the best exact value no longer exceeds the best bound. The
     picks are those of the plain loop.
     """
     points = check_features(points, "points")
-    n = len(points)
+    centres, pool = _centres_and_pool(len(points), centres, candidates, budget, points.device)
+    if budget == 0:
+        return pool[:0], points.new_empty(0)
+    points, scale = _tame(points)
+    squared, weight_scale = _squared_weights(weights, points, pool)
+    search = _LazySearch(points, pool, squared)
+    picks: list[int] = []
+    distances: list[float] = []
+
+    def pick(position: int, distance: float) -> None:
+        picks.append(position)
+        distances.append(distance)
+        if progress is not None:
+            progress("k-center", len(picks), budget)
+
+    if centres.numel():
+        search.start(points[centres])
+    else:
+        from_mean = _squared_distances(points[pool], points[pool].mean(dim=0, keepdim=True)).squeeze(1)
+        if squared is not None:
+            from_mean[squared < squared.max()] = torch.inf
+        first = int(from_mean.argmin())
+        search.start(points[pool[first : first + 1]])
+        pick(first, search.spread_from(first))
+        search.take(first)
+    while len(picks) < budget:
+        farthest, distance = search.farthest()
+        if distance <= 0:
+            # Every point left lies on a centre or weighs nothing: no more changes, and index order decides.
+            for position in (search.bound >= 0).nonzero().squeeze(1)[: budget - len(picks)].tolist():
+                pick(position, 0.0)
+            break
+        search.take(farthest)
+        pick(farthest, distance)
+    index = pool[torch.tensor(picks, device=pool.device)]
+    return index, points.new_tensor(distances).sqrt_().mul_(scale * weight_scale)
+
+
+def _centres_and_pool(
+    n: int, centres: Tensor, candidates: Tensor | None, budget: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Indices of the centres and of what may be picked, after their checks and the budget's."""
     if centres.numel() and (centres.dtype == torch.bool or centres.is_floating_point()):
         raise ArgumentError(f"centres must be indices, got {centres.dtype}; use mask.nonzero().flatten()")
-    centres = centres.to(points.device, torch.int64).flatten()
+    centres = centres.to(device, torch.int64).flatten()
     if centres.numel() and not 0 <= int(centres.min()) <= int(centres.max()) < n:
         raise ArgumentError(
             f"centres must be indices from 0 to {n - 1}, got {int(centres.min())}..{int(centres.max())}"
         )
     if candidates is None:
-        allowed = torch.ones(n, dtype=torch.bool, device=points.device)
+        allowed = torch.ones(n, dtype=torch.bool, device=device)
     else:
-        allowed = check_mask(candidates, "candidates", n).to(points.device, copy=True)
+        allowed = check_mask(candidates, "candidates", n).to(device, copy=True)
     allowed[centres] = False
     pool = allowed.nonzero().squeeze(1)
     if isinstance(budget, bool) or not isinstance(budget, int) or not 0 <= budget <= len(pool):
         raise ArgumentError(f"budget must be a whole number from 0 to the {len(pool)} candidates, got {budget!r}")
-    if budget == 0:
-        return pool[:0], points.new_empty(0)
-    points, scale = _tame(points)
-    search = _LazySearch(points, pool)
-    picks, distances = [], []
-    if centres.numel():
-        search.start(points[centres])
-    else:
-        first = int(_squared_distances(points[pool], points[pool].mean(dim=0, keepdim=True)).argmin())
-        search.start(points[pool[first : first + 1]])
-        picks.append(first)
-        distances.append(search.spread_from(first))
-        search.take(first)
-        if progress is not None:
-            progress("k-center", 1, budget)
-    while len(picks) < budget:
-        pick, distance = search.farthest()
-        if distance <= 0:
-            # Every point left lies on a centre: nothing changes any more, and index order decides.
-            rest = (search.bound >= 0).nonzero().squeeze(1)[: budget - len(picks)].tolist()
-            picks += rest
-            distances += [0.0] * len(rest)
-            break
-        search.take(pick)
-        picks.append(pick)
-        distances.append(distance)
-        if progress is not None:
-            progress("k-center", len(picks), budget)
-    return pool[torch.tensor(picks, device=pool.device)], points.new_tensor(distances).sqrt_().mul_(scale)
+    return centres, pool
 
 
 class _LazySearch:
     """Squared distances of the pool to the centres so far: exact for an active few, bounds for the rest.
 
     Indices are positions in the pool. `bound[i]` is the distance to the first `seen[i]` of the new centres and
-    all old ones; a taken position has bound -1.
+    all old ones; a taken position has bound -1. With weights, every one of these distances is times its point's
+    squared weight.
     """
 
     ACTIVE = 256
 
-    def __init__(self, points: Tensor, pool: Tensor) -> None:
-        self.points, self.pool = points, pool
+    def __init__(self, points: Tensor, pool: Tensor, squared_weights: Tensor | None = None) -> None:
+        self.points, self.pool, self.squared_weights = points, pool, squared_weights
         self.bound = points.new_empty(len(pool))
         self.seen = torch.zeros(len(pool), dtype=torch.int64, device=points.device)
         self.centres: list[int] = []
@@ -135,6 +156,8 @@ class _LazySearch:
         for begin in range(0, len(self.pool), block):
             rows = self.points[self.pool[begin : begin + block]]
             self.bound[begin : begin + block] = nearest_squared_distance(rows, centres)
+        if self.squared_weights is not None:
+            self.bound *= self.squared_weights
 
     def spread_from(self, position: int) -> float:
         """Largest squared distance from one point: what a first centre leaves uncovered."""
@@ -154,7 +177,8 @@ class _LazySearch:
         self.bound[position] = -1.0
         if len(self.active):
             centre = self.points[self.pool[position]]
-            torch.minimum(self.exact, (self.rows - centre).square_().sum(dim=1), out=self.exact)
+            distance = self._weighted((self.rows - centre).square_().sum(dim=1), self.active)
+            torch.minimum(self.exact, distance, out=self.exact)
             self.exact.masked_fill_(self.active == position, -1.0)
 
     def _refill(self) -> tuple[int, float]:
@@ -193,8 +217,12 @@ class _LazySearch:
         block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], len(centres)))
         for some in chosen.split(block):
             rows = self.points[self.pool[some]]
-            self.bound[some] = torch.minimum(self.bound[some], nearest_squared_distance(rows, centres))
+            distance = self._weighted(nearest_squared_distance(rows, centres), some)
+            self.bound[some] = torch.minimum(self.bound[some], distance)
         self.seen[chosen] = len(self.centres)
+
+    def _weighted(self, squared: Tensor, positions: Tensor) -> Tensor:
+        return squared if self.squared_weights is None else squared * self.squared_weights[positions]
 
 
 def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
@@ -230,12 +258,26 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
     return nearest
 
 
-def _tame(points: Tensor) -> tuple[Tensor, float]:
-    """Points whose squares neither over- nor underflow, and the power of two they were divided by."""
-    low, high = torch.aminmax(points)
+def _tame(values: Tensor, most: int = 32) -> tuple[Tensor, float]:
+    """Values whose squares neither over- nor underflow, and the power of two they were divided by.
+
+    Those with the largest between 2^-most and 2^(most + 1) are left as they are.
+    """
+    low, high = torch.aminmax(values)
     exponent = math.frexp(max(-float(low), float(high)))[1] - 1
     # A power of two rounds nothing; ordinary points are not even copied.
-    return (points / 2.0**exponent, 2.0**exponent) if abs(exponent) > 32 else (points, 1.0)
+    return (values / 2.0**exponent, 2.0**exponent) if abs(exponent) > most else (values, 1.0)
+
+
+def _squared_weights(weights: Tensor | None, points: Tensor, pool: Tensor) -> tuple[Tensor | None, float]:
+    """The pool's squared weights, below 4 so that they overflow no distance, and by what the weights were divided."""
+    if weights is None:
+        return None, 1.0
+    weights = check_values(weights, "weights", len(points))
+    if (weights < 0).any():
+        raise ArgumentError(f"weights must not be negative; {name_rows(weights < 0)} are")
+    weights, scale = _tame(weights.to(points.device)[pool], most=0)
+    return weights.to(points.dtype).square(), scale
 
 
 def _squared_distances(rows: Tensor, centres: Tensor) -> Tensor:

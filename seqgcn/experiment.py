@@ -1,6 +1,7 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
 import io
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -17,10 +18,13 @@ import seqgcn
 from seqgcn.checks import check_whole
 from seqgcn.datasets.base import Dataset
 from seqgcn.errors import ArgumentError, RunFolderError, SeqGCNError
+from seqgcn.extensions import Generated
 from seqgcn.files import write_bytes
+from seqgcn.further import Pseudo, check_pseudo, generated_record, training_set
 from seqgcn.journal import CycleRecord, Journal
-from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.common import resolve_device
+from seqgcn.learners.extend import check_served, extended
 from seqgcn.pool import Pool
 from seqgcn.seeding import derive_seed, generator
 from seqgcn.selectors.base import Selector, for_cycle
@@ -34,6 +38,10 @@ class ActiveLearning:
     pool and asks the selector for the next items. Cycle 0 has only the initial labels; the last cycle picks
     nothing more. Initial labels and learner seeds depend on `seed` and the cycle alone, so runs of several
     selectors under one seed are comparable.
+
+    What a selector adds to training is carried out here too: its `extensions` of the learner, the items it generates,
+    and the pseudo-labels of the cycle before. Such items are written down apart from the labelled ones, and never
+    become labelled by it.
 
     Args:
         dataset: Pool and test part.
@@ -50,7 +58,8 @@ class ActiveLearning:
         progress: Told about every stage.
 
     Raises:
-        ArgumentError: The pool is too small for the labels asked for, or a count is not positive.
+        ArgumentError: The pool is too small for the labels asked for, a count is not positive, or the learner does
+            not give what the selector needs.
 
     Example:
         >>> from seqgcn import Random
@@ -86,6 +95,8 @@ class ActiveLearning:
         if classes is not None and learner.get_params().get("num_classes", ...) is None:
             # The first labels need not hold every class.
             learner = clone(learner).set_params(num_classes=len(classes))
+        learner = extended(learner, selector.extensions)
+        check_served(learner, selector)
         self.dataset, self.learner, self.selector = dataset, learner, selector
         self.budget = check_whole("budget", budget)
         self.cycles = check_whole("cycles", cycles)
@@ -108,12 +119,14 @@ class ActiveLearning:
         pool.reveal(first.tolist(), cycle=0)
         learner: Learner | None = None
         done = self._replay(pool)
+        pseudo: Pseudo = done[-1].pseudo if done else {}
         yield from done
         if self.warm_start and 0 < len(done) <= self.cycles:
             learner = self._restored(len(done) - 1)
         for cycle in range(len(done), self.cycles + 1):
             learner = learner if self.warm_start and learner is not None else clone(self.learner)
-            record = self._cycle(cycle, pool, learner)
+            record = self._cycle(cycle, pool, learner, pseudo)
+            pseudo = record.pseudo
             # Before it is written down: picks that cannot be revealed must not get into the journal.
             pool.reveal(record.picks, cycle=cycle + 1)
             if self.journal is not None:
@@ -122,29 +135,37 @@ class ActiveLearning:
                 self.journal.append(record)
             yield record
 
-    def _cycle(self, cycle: int, pool: Pool, learner: Learner) -> CycleRecord:
+    def _cycle(self, cycle: int, pool: Pool, learner: Learner, pseudo: Pseudo) -> CycleRecord:
         seeds = {"run": self.seed}
         seeds |= {purpose: derive_seed(self.seed, cycle, purpose) for purpose in ("learner", "subset", "selector")}
         seconds = dict.fromkeys(("train", "test", "embed", "select"), 0.0)
         train, test, labelled = self.dataset.train, self.dataset.test, pool.labelled
         learner.set_params(seed=seeds["learner"])
+        selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
         with _timed(seconds, "train"):
-            learner.fit(train.inputs[labelled], train.targets[labelled], progress=self.progress)
+            generated = self._generate(selector, pool, _device(learner))
+            learner.fit(*training_set(train, pool, pseudo, generated), progress=self.progress)
         with _timed(seconds, "test"):
             metric = {learner.metric.name: learner.score(test.inputs, test.targets, progress=self.progress)}
+            if isinstance(learner, Diagnosed):
+                further = learner.diagnose(test.inputs, test.targets, progress=self.progress)
+                # JSON has no NaN, and a correlation with something constant is none.
+                metric |= {name: value for name, value in further.items() if math.isfinite(value)}
         picks: list[int] = []
         scores: list[float] = []
+        trusted: dict[str, list[Any]] = {}
         if cycle < self.cycles:
-            selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
             with _timed(seconds, "embed"):
                 n_id = pool.sample(self.subset, torch.Generator().manual_seed(seeds["subset"]))
-                description = Data()
-                if selector.needs:
-                    description = learner.describe(train.inputs[n_id], selector.needs, progress=self.progress)
+                wanted, description = selector.wanted(learner.provides), Data()
+                if wanted:
+                    description = learner.describe(train.inputs[n_id], wanted, progress=self.progress)
                 data = pool.as_data(n_id, description).to(_device(learner))
             with _timed(seconds, "select"):
                 selection = selector.select(data, self.budget, progress=self.progress)
-                picks, scores = pool.ids_of(selection, data), selection.score.double().tolist()
+                picks, scores = pool.ids_of(selection.index, data), selection.score.double().tolist()
+                if selection.pseudo is not None:
+                    trusted = self._trust(learner, pool.ids_of(selection.pseudo, data))
         return CycleRecord(
             cycle=cycle,
             labelled=tuple(labelled.tolist()),
@@ -154,8 +175,29 @@ class ActiveLearning:
             seconds=seconds,
             seeds=seeds,
             environment={**environment(self.learner), "setup": self._setup()},
+            pseudo=trusted,
+            generated=generated_record(generated, pool),
             curves={name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()},
         )
+
+    def _generate(self, selector: Selector, pool: Pool, device: torch.device) -> Generated | None:
+        """Items that the selector makes from the labelled ones, if it is one that does."""
+        train, labelled, since = self.dataset.train, pool.labelled, pool.since
+        return selector.generate(
+            train.inputs[labelled],
+            train.targets[labelled],
+            torch.tensor([since[item] > 0 for item in labelled.tolist()]),
+            num_classes=len(getattr(self.dataset, "classes", ())),
+            device=device,
+            progress=self.progress,
+        )
+
+    def _trust(self, learner: Learner, items: list[int]) -> dict[str, list[Any]]:
+        """Items with what the learner predicts for them, for the next cycle's training."""
+        if not items:
+            return {}
+        targets = learner.predict(self.dataset.train.inputs[torch.tensor(items)], progress=self.progress)
+        return {"items": items, "targets": targets.tolist()}
 
     def _replay(self, pool: Pool) -> list[CycleRecord]:
         """Bring the pool to where the journal ends."""
@@ -174,7 +216,8 @@ class ActiveLearning:
                 if record.environment.get("setup", self._setup()) != self._setup():
                     raise ArgumentError("another selector, learner or data set")
                 pool.reveal(record.picks, cycle=number + 1)
-            except (ArgumentError, TypeError) as error:
+                check_pseudo(torch.tensor(record.pseudo.get("items", []), dtype=torch.int64), pool)
+            except (ArgumentError, TypeError, ValueError) as error:
                 raise RunFolderError(
                     f"{self.journal.path}, line {number + 1} does not follow from the lines before it and the "
                     f"configuration ({error}); start in another folder"
@@ -183,7 +226,12 @@ class ActiveLearning:
 
     def _setup(self) -> dict[str, Any]:
         """What a journal's lines must agree in; the device may change, and seeds are recorded apart."""
-        parameters = {k: repr(v) for k, v in self.learner.get_params().items() if k not in ("seed", "device")}
+        parameters = {
+            key: repr(value)
+            for key, value in self.learner.get_params().items()
+            # Those of an ensemble's members are listed one by one, as member__parameter.
+            if key.rpartition("__")[2] not in ("seed", "batch_seed", "device") and not isinstance(value, Learner)
+        }
         return {
             "data": self.dataset.fingerprint,
             "selector": repr(self.selector),
@@ -234,7 +282,7 @@ def environment(learner: Learner) -> dict[str, Any]:
 
 
 def _device(learner: Learner) -> torch.device:
-    return resolve_device(str(learner.get_params().get("device") or "cpu"))
+    return resolve_device(str(getattr(learner, "device", None) or "cpu"))
 
 
 def _version(package: str) -> str | None:

@@ -24,6 +24,11 @@ class CycleRecord:
         seeds: Every derived seed by purpose.
         environment: Versions, threads, device and machine.
         curves: What the learner tells of its training, a value an epoch, by name.
+        pseudo: Item ids that the next cycle also trains on, under targets that the learner predicted and nobody
+            confirmed: `{"items": [...], "targets": [...]}`; empty for most selectors. They are no labels, and forgotten
+            after that cycle.
+        generated: Items made for this cycle's training: `{"source": [...], "targets": [...]}`, the labelled item that
+            each was made from and what it was made to show; empty for most selectors.
     """
 
     cycle: int
@@ -35,6 +40,8 @@ class CycleRecord:
     seeds: Mapping[str, int]
     environment: Mapping[str, Any] = field(repr=False)
     curves: Mapping[str, list[float]] = field(default_factory=dict, repr=False)
+    pseudo: Mapping[str, list[Any]] = field(default_factory=dict, repr=False)
+    generated: Mapping[str, list[Any]] = field(default_factory=dict, repr=False)
 
     def to_line(self) -> str:
         """One line of JSON, newline included."""
@@ -49,8 +56,8 @@ class CycleRecord:
         """
         values = json.loads(line)
         names = {f.name for f in fields(cls)}
-        # Lines of earlier versions have no curves.
-        if not isinstance(values, dict) or {"curves", *values} != names:
+        # Lines of earlier versions have none of these.
+        if not isinstance(values, dict) or {"curves", "pseudo", "generated", *values} != names:
             raise ValueError("not a cycle record")
         lists = ("labelled", "picks", "scores")
         for name in values.keys() - {"cycle"}:

@@ -8,7 +8,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.errors import ArgumentError
-from seqgcn.selectors.base import Selection
 
 
 class Pool:
@@ -77,9 +76,9 @@ class Pool:
         return data
 
     @staticmethod
-    def ids_of(selection: Selection, data: Data) -> list[int]:
-        """Item ids of the selected nodes, best first."""
-        ids: list[int] = data.n_id.cpu()[selection.index.cpu()].tolist()
+    def ids_of(nodes: Tensor, data: Data) -> list[int]:
+        """Item ids of some nodes, in the same order."""
+        ids: list[int] = data.n_id.cpu()[nodes.cpu()].tolist()
         return ids
 
     def _mask(self) -> Tensor:

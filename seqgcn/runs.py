@@ -22,6 +22,7 @@ from seqgcn.files import write_text
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
+from seqgcn.learners.extend import check_served, extended
 from seqgcn.selectors.base import Selector
 from seqgcn.summaries import CURVE, PICKS, TRAINING, compare_with_random, draw, draw_training, write_picks
 from seqgcn.training import Progress, Say
@@ -206,14 +207,14 @@ class RunSet:
     def _check_needs(self, learner: Learner) -> None:
         """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
         for text, selector in self.selectors.items():
-            missing = [name for name in selector.needs if name not in learner.provides]
-            if missing:
-                served = [name for name in CATALOGUE["selector"] if set(_needs(name)) <= set(learner.provides)]
+            try:
+                check_served(extended(learner, selector.extensions), selector)
+            except ArgumentError as error:
+                served = [name for name in CATALOGUE["selector"] if _serves(learner, name)]
                 raise ConfigError(
-                    f"{text} needs {', '.join(missing)} of every item, which the learner {self.config.learner} "
-                    f"does not give (it gives {', '.join(learner.provides)}); selectors that work with it: "
+                    f"{text} with the learner {self.config.learner}: {error}; selectors that work with it: "
                     f"{', '.join(served)}"
-                )
+                ) from error
 
     def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
         """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
@@ -271,9 +272,13 @@ class RunSet:
             )
 
 
-def _needs(selector: str) -> tuple[str, ...]:
-    needs: tuple[str, ...] = getattr(load("selector", selector), "needs")  # noqa: B009  # a Callable to mypy
-    return needs
+def _serves(learner: Learner, name: str) -> bool:
+    selector: Selector = load("selector", name)()
+    try:
+        check_served(extended(learner, selector.extensions), selector)
+    except ArgumentError:
+        return False
+    return True
 
 
 def _as_yaml(key: str, value: Any) -> Any:

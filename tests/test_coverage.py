@@ -16,17 +16,21 @@ relaxed = settings(deadline=None)
 PRECISIONS = [torch.float32, torch.float64]
 
 
-def plain(points: Tensor, centres: list[int], budget: int, candidates: Tensor | None = None) -> list[int]:
+def plain(
+    points: Tensor, centres: list[int], budget: int, candidates: Tensor | None = None, weights: Tensor | None = None
+) -> list[int]:
     """The algorithm as printed: every distance anew for every pick, in double precision."""
     rows = points.double()
+    squared = (torch.ones(len(rows)) if weights is None else weights).double().square()
     left = [i for i in range(len(rows)) if i not in centres and (candidates is None or candidates[i])]
     centres, picks = list(centres), []
     for _ in range(budget):
         if centres:
             distance = (rows[left].unsqueeze(1) - rows[centres]).square().sum(dim=2).amin(dim=1)
-            pick = left[int(distance.argmax())]
+            pick = left[int((squared[left] * distance).argmax())]
         else:
-            pick = left[int((points[left] - points[left].mean(dim=0)).square().sum(dim=1).argmin())]
+            from_mean = (points[left] - points[left].mean(dim=0)).square().sum(dim=1)
+            pick = left[int(from_mean.where(squared[left] == squared[left].max(), torch.inf).argmin())]
         left.remove(pick)
         centres.append(pick)
         picks.append(pick)
@@ -42,8 +46,8 @@ def clouds(n: int = 300, d: int = 6, seed: int = 0, dtype: torch.dtype = torch.f
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> dict[str, Any]:
-    """Whole-number points, so that ties and duplicates abound and every distance is exact."""
+def questions(draw: st.DrawFn, *, weighted: bool = False) -> dict[str, Any]:
+    """Whole-number points and weights, so that ties and duplicates abound and every distance is exact."""
     n, d = draw(st.integers(1, 30)), draw(st.integers(1, 3))
     values = draw(st.lists(st.integers(-2, 2), min_size=n * d, max_size=n * d))
     centres = draw(st.lists(st.integers(0, n - 1), max_size=4))
@@ -52,23 +56,25 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
     available = n - len(set(centres)) if mask is None else sum(bool(mask[i]) for i in range(n) if i not in centres)
     budget = draw(st.integers(0, available) | st.just(available))
     points = torch.tensor(values, dtype=draw(st.sampled_from(PRECISIONS))).view(n, d)
-    return {"points": points, "centres": torch.tensor(centres).long(), "budget": budget, "candidates": mask}
+    question = {"points": points, "centres": torch.tensor(centres).long(), "budget": budget, "candidates": mask}
+    if weighted:
+        factors = draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))
+        question["weights"] = torch.tensor(factors, dtype=draw(st.sampled_from(PRECISIONS)))
+    return question
 
 
 # the picks
 
 
 @relaxed
-@given(questions(), st.sampled_from([1, 2, 8, 1024]), st.sampled_from([1, 16, 2**24]))
+@given(questions() | questions(weighted=True), st.sampled_from([1, 2, 8, 1024]), st.sampled_from([1, 16, 2**24]))
 def test_the_lazy_form_picks_as_the_plain_loop(question: dict[str, Any], active: int, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_LazySearch, "ACTIVE", active)
         patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", block)
         picks = k_center_greedy(**question)
     assert picks.dtype == torch.int64
-    assert picks.tolist() == plain(
-        question["points"], question["centres"].tolist(), question["budget"], question["candidates"]
-    )
+    assert picks.tolist() == plain(**(question | {"centres": question["centres"].tolist()}))
 
 
 @pytest.mark.parametrize("active", [1, 2, 8, 50, 1024])
@@ -78,6 +84,9 @@ def test_tie_free_points_need_many_refills(active: int, dtype: torch.dtype, monk
     points = clouds(dtype=dtype)
     centres = torch.arange(0, 300, 40)
     assert k_center_greedy(points, centres, 100).tolist() == plain(points, centres.tolist(), 100)
+    weights = torch.rand(300, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    picks = k_center_greedy(points, centres, 100, weights=weights)
+    assert picks.tolist() == plain(points, centres.tolist(), 100, weights=weights)
 
 
 def test_stale_bounds_are_never_taken_for_distances(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +207,64 @@ def test_progress_hears_of_every_pick() -> None:
         assert calls == [("k-center", 1, 3), ("k-center", 2, 3), ("k-center", 3, 3)]
 
 
+def test_progress_hears_of_picks_that_make_no_difference_too() -> None:
+    done: list[int] = []
+    k_center_greedy(
+        torch.tensor([[0.0], [1.0], [1.0], [1.0]]), torch.tensor([0]), 3, progress=lambda *a: done.append(a[1])
+    )
+    assert done == [1, 2, 3]
+
+
+# weights
+
+
+def test_weighted_distances_are_right_and_never_increase() -> None:
+    points, centres = clouds(), [3, 50]
+    weights = torch.rand(300, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) ** 4
+    index, distance = k_center(points, torch.tensor(centres), 200, weights=weights)
+    assert (distance.diff() <= 0).all()
+    for number, pick in enumerate(index.tolist()):
+        before = centres + index[:number].tolist()
+        nearest = (points[pick] - points[before]).norm(dim=1).min()
+        assert distance[number].item() == pytest.approx((weights[pick] * nearest).item())
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.125, 2.0**100, 2.0**-140])
+def test_equal_weights_change_only_the_scale_of_the_distances(factor: float) -> None:
+    points = clouds(dtype=torch.float32)
+    for centres in (torch.tensor([4]), torch.tensor([])):
+        index, distance = k_center(points, centres, 299)
+        weighted, scaled = k_center(points, centres, 299, weights=torch.full((300,), factor))
+        assert torch.equal(weighted, index)
+        torch.testing.assert_close(scaled.double(), distance.double() * factor, atol=2**-149, rtol=1e-6)
+
+
+def test_what_weighs_nothing_comes_last_by_index() -> None:
+    points = torch.tensor([[0.0], [9.0], [1.0], [5.0], [7.0]])
+    index, distance = k_center(points, torch.tensor([0]), 4, weights=torch.tensor([1.0, 0.0, 2.0, 1.0, 0.0]))
+    assert index.tolist() == [3, 2, 1, 4]
+    assert distance.tolist() == [5, 2, 0, 0]
+    index, distance = k_center(points, torch.tensor([0]), 4, weights=torch.zeros(5))
+    assert index.tolist() == [1, 2, 3, 4]
+    assert distance.tolist() == [0, 0, 0, 0]
+
+
+def test_a_cold_start_begins_with_the_largest_weight() -> None:
+    points = torch.tensor([[0.0], [4.0], [5.0], [11.0]])
+    index, distance = k_center(points, torch.tensor([]), 4, weights=torch.tensor([2.0, 1.0, 0.0, 2.0]))
+    assert index.tolist() == [0, 3, 1, 2]
+    assert distance.tolist() == [22, 22, 4, 0]
+
+
+def test_weights_of_another_precision_and_what_they_are_left_as() -> None:
+    points, weights = clouds(dtype=torch.float32), torch.rand(300, generator=torch.Generator().manual_seed(0)) + 1
+    before = weights.clone()
+    index, distance = k_center(points, torch.tensor([0]), 50, weights=weights.double())
+    assert torch.equal(k_center_greedy(points, torch.tensor([0]), 50, weights=weights), index)
+    assert distance.dtype == torch.float32
+    assert torch.equal(weights, before)
+
+
 # distances to the nearest centre
 
 
@@ -243,6 +310,10 @@ def test_a_duplicate_is_at_zero_though_another_centre_is_nearly_as_near() -> Non
         ({"centres": torch.tensor([0.0])}, "centres must be indices, got torch.float32"),
         ({"candidates": torch.tensor([1, 2])}, "candidates must be bool"),
         ({"candidates": torch.ones(3, dtype=torch.bool)}, "candidates has 3 entries, but there are 4 nodes"),
+        ({"weights": torch.ones(3)}, r"weights must be a floating-point tensor \[4\], got torch.float32 \[3\]"),
+        ({"weights": torch.ones(4).int()}, "weights must be a floating-point tensor"),
+        ({"weights": torch.tensor([0.0, -1.0, 2.0, -3.0])}, "weights must not be negative; rows 1, 3 are"),
+        ({"weights": torch.tensor([0.0, math.nan, 2.0, 1.0])}, "weights must be finite; rows 1 are"),
         ({"budget": 4}, "budget must be a whole number from 0 to the 3 candidates, got 4"),
         ({"budget": -1}, "got -1"),
         ({"budget": 1.0}, "got 1.0"),

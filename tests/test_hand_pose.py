@@ -106,7 +106,7 @@ def test_resumed_is_uninterrupted(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("selector", ["margin", "entropy", "least-confidence"])
 def test_class_probabilities_are_refused(root: Path, tmp_path: Path, selector: str) -> None:
     with pytest.raises(
-        ConfigError, match=rf"{selector} needs prob .* deep-prior does not give .* core-gcn, .*core-set, random"
+        ConfigError, match=rf"{selector} with the learner deep-prior: .* needs prob of .* core-gcn, .*random"
     ):
         RunSet(config(root, selector=(selector,), set={}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

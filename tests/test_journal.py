@@ -78,6 +78,8 @@ def test_one_line_of_json_a_cycle(journal: Journal) -> None:
         "seeds",
         "environment",
         "curves",
+        "pseudo",
+        "generated",
     }
 
 

@@ -113,7 +113,7 @@ def test_nodes_stand_for_their_items() -> None:
     assert torch.equal(data.x, description.x)
     assert description.keys() == ["x"]
     selection = Selection(index=torch.tensor([2, 1]), score=torch.ones(2))
-    assert Pool.ids_of(selection, data) == [3, 0]
+    assert Pool.ids_of(selection.index, data) == [3, 0]
 
 
 def test_a_selection_comes_back_as_items() -> None:
@@ -122,7 +122,7 @@ def test_a_selection_comes_back_as_items() -> None:
     n_id = pool.sample(30, generator(1))
     for selector in (Random(), CoreSet()):
         data = pool.as_data(n_id, Data(x=x[n_id]))
-        ids = Pool.ids_of(selector.select(data, 10), data)
+        ids = Pool.ids_of(selector.select(data, 10).index, data)
         assert len(set(ids)) == 10
         assert set(ids) <= set(n_id.tolist()) - {7, 20}
     # The farthest item by its own coordinates, wherever its node is.

@@ -105,7 +105,8 @@ def label_nodes(
         accuracies.append(accuracy(prob[data.test_mask].argmax(dim=1), data.y[data.test_mask]))
         if cycle < cycles:
             described = Data(x=x, prob=prob, edge_index=data.edge_index, train_mask=labelled, pool_mask=pool)
-            picks = for_cycle(selector, seed=derive_seed(seed, cycle, "selector"), cycle=cycle).select(described, budget)
+            chooser = for_cycle(selector, seed=derive_seed(seed, cycle, "selector"), cycle=cycle)
+            picks = chooser.select(described, budget)
             labelled = labelled.index_fill(0, picks.index, True)
     return Curve(labelled=tuple(counts), metric=tuple(accuracies))
 

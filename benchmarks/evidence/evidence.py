@@ -3,17 +3,20 @@
 python benchmarks/evidence/evidence.py digits
 python benchmarks/evidence/evidence.py cifar10_reduced --root FOLDER_WITH_CIFAR
 
-Runs are kept in runs/evidence/NAME and go on where they stopped; --summary-only writes the result of what is there.
+Runs are kept in runs/evidence/NAME and go on where they stopped; --only runs some of the selectors, so that several
+processes can share the work, and --summary-only writes the result of what is there.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from results import write_result
 
-from seqgcn.config import RunConfig
+from seqgcn.config import CONFIG, RunConfig, SelectorSpec
 from seqgcn.journal import CycleRecord
 from seqgcn.progress import Bars
 from seqgcn.runs import RunSet
@@ -30,26 +33,35 @@ def main() -> None:
     plan = yaml.safe_load((HERE / f"{arguments.name}.yaml").read_text())
     root = {} if arguments.root is None else {"root": arguments.root}
     config = RunConfig(**{**plan["run"], **root})
-    folder = Path("runs/evidence") / arguments.name
-    with Bars() as bars:
-        runs = RunSet(config, folder, resume=folder.exists(), progress=bars, say=print)
-        bars.plan(len(runs.runs) * (config.cycles + 1))
-        for event in [] if arguments.summary_only else runs:
-            bars.cycle_done(f"{event.run.spec.text}, seed {event.run.seed}: {dict(event.record.metric)}")
+    unknown = set(arguments.only) - set(config.selector)
+    if unknown:
+        parser.error(f"{arguments.name} has no selector {', '.join(sorted(unknown))}")
     finished: dict[str, dict[int, list[CycleRecord]]] = {}
-    for run in runs.runs:
-        rows = run.journal.read()
-        if len(rows) == config.cycles + 1:
-            finished.setdefault(run.spec.text, {})[run.seed] = rows
+    parameters: dict[str, Any] = {}
+    for text in arguments.only or config.selector:
+        runs = _runs(replace(config, selector=(text,)), Path("runs/evidence") / arguments.name)
+        parameters |= runs.resolved
+        if not arguments.summary_only:
+            with Bars() as bars:
+                bars.plan(len(runs.runs) * (config.cycles + 1))
+                runs.progress = bars
+                for event in runs:
+                    bars.cycle_done(f"{text}, seed {event.run.seed}: {dict(event.record.metric)}")
+        for run in runs.runs:
+            rows = run.journal.read()
+            if len(rows) == config.cycles + 1:
+                finished.setdefault(text, {})[run.seed] = rows
+    if arguments.only:
+        return
     if not finished:
-        parser.exit(1, f"no run in {folder} is finished\n")
+        parser.exit(1, f"no run of {arguments.name} is finished\n")
     rows = [row for by_seed in finished.values() for cycles in by_seed.values() for row in cycles]
     table = write_result(
         arguments.name,
         {name: {seed: curve_of(cycles) for seed, cycles in by_seed.items()} for name, by_seed in finished.items()},
         claim=plan["claim"],
         title=f"{runs.title}, {len(rows)} trainings",
-        configuration={**plan["run"], "parameters": runs.resolved},
+        configuration={**plan["run"], "parameters": parameters},
         confirmatory=plan["confirmatory"],
         threads=max(row.environment["threads"] for row in rows),
         device=rows[0].environment["device"],
@@ -60,6 +72,12 @@ def main() -> None:
     print(table)
 
 
+def _runs(config: RunConfig, folder: Path) -> RunSet:
+    """The runs of one selector, in a folder of its own."""
+    folder = folder / SelectorSpec.parse(config.selector[0]).folder
+    return RunSet(config, folder, resume=(folder / CONFIG).exists(), say=print)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -67,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--root", help="folder that holds the data set's files")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="SELECTOR", help="run these, write no result")
     parser.add_argument("--summary-only", action="store_true", help="run nothing, write the result of finished runs")
     return parser
 

@@ -1,16 +1,22 @@
 """Learners: trained on the labelled items, they describe the whole pool to a selector."""
 
-from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.classifier import ImageClassifier, ResNet18Classifier, SmallCNNClassifier
 from seqgcn.learners.common import resolve_device
+from seqgcn.learners.ensemble import Ensemble
+from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.handpose import HandPose
 
 __all__ = [
+    "Diagnosed",
+    "Ensemble",
     "HandPose",
     "ImageClassifier",
     "Learner",
     "ResNet18Classifier",
     "RestorableLearner",
     "SmallCNNClassifier",
+    "check_served",
+    "extended",
     "resolve_device",
 ]

@@ -1,6 +1,6 @@
 """What the loop asks of a learner."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor
@@ -21,8 +21,9 @@ class Learner(Protocol):
     metric: Metric
     """What `score` returns."""
 
-    provides: tuple[str, ...]
-    """Attributes that `describe` can give."""
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Attributes that `describe` can give, as the learner's parameters are."""
 
     def check_parameters(self) -> None:
         """Raise an `ArgumentError` if a constructor argument cannot be used."""
@@ -36,14 +37,25 @@ class Learner(Protocol):
     def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
         """The learner's metric on labelled inputs."""
 
+    def measure(self, predictions: Tensor, targets: Tensor) -> float:
+        """The learner's metric of predictions."""
+
     def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
-        """`Data` with the asked attributes of every input (`x` `[n, d]`, `prob` `[n, c]`), in one pass."""
+        """`Data` with the asked attributes of every input (`x` `[n, d]`, `prob` `[n, c]`, ...), in one pass."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor arguments by name, scikit-learn's manner."""
 
     def set_params(self, **params: Any) -> Self:
         """Change constructor arguments by name; return self."""
+
+
+@runtime_checkable
+class Diagnosed(Protocol):
+    """A learner that measures more than its metric, for the journal."""
+
+    def diagnose(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Mapping[str, float]:
+        """Further measures on labelled inputs, by name."""
 
 
 @runtime_checkable

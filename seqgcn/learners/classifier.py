@@ -1,19 +1,20 @@
 """Image classifiers as learners."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Parameter
 from torch_geometric.data import Data
 
 from seqgcn.checks import check_choice, check_number, check_whole
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
+from seqgcn.extensions import LossPrediction
 from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
@@ -25,13 +26,15 @@ from seqgcn.learners.common import (
     shuffled_batches,
 )
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
-from seqgcn.learners.nets import ResNet18, SmallCNN
+from seqgcn.learners.loss_prediction import LossPredictor
+from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
+from seqgcn.learners.network import NetworkLearner
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is untyped
+class ImageClassifier(NetworkLearner, ABC):
     """A network trained with cross-entropy on uint8 images; scikit-learn's manners.
 
     Pixels are normalised by the channel means and deviations of the training images. After `fit`, `module_` is
@@ -50,10 +53,15 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         gamma: That factor.
         crop: Training images are shifted by up to this many pixels; 0 for none.
         flip: Whether training images are mirrored left-right at random.
+        dropout: Share of the embedding's units dropped in training, and in the passes behind `prob_samples`.
+        samples: Those passes.
+        width: Factor on the network's channels, its capacity.
+        loss_prediction: Train a module along that predicts each image's loss, and provide `loss_pred`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
         precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
-        seed: Of initial weights, batch order and augmentation.
+        batch_seed: Of batch order and augmentation; by default `seed`.
+        seed: Of initial weights and dropout.
     """
 
     num_classes: int | None = None
@@ -67,22 +75,37 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
     gamma: float = 0.1
     crop: int = 0
     flip: bool = False
+    dropout: float = 0.0
+    samples: int = 50
+    width: float = 1.0
+    loss_prediction: LossPrediction | None = None
     warm_start: bool = False
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    batch_seed: int | None = None
     seed: int = 0
 
     metric: ClassVar[Metric] = ACCURACY
-    provides: ClassVar[tuple[str, ...]] = ("x", "prob")
-    module_: nn.Module = field(init=False)
+    could_provide: ClassVar[Mapping[str, str]] = {
+        "prob_samples": "Passes with dropout need a dropout above 0 (learner.dropout=0.25)",
+        "loss_pred": "A predicted loss needs loss_prediction=LossPrediction()",
+    }
+    module_: Classifier = field(init=False)
+    predictor_: LossPredictor | None = field(init=False)
     num_classes_: int = field(init=False)
     loss_: Tensor = field(init=False)
     mean_: Tensor = field(init=False)
     std_: Tensor = field(init=False)
 
     @abstractmethod
-    def build(self, in_channels: int, num_classes: int) -> nn.Module:
-        """New network whose forward pass gives embedding and logits."""
+    def build(self, in_channels: int, num_classes: int) -> Classifier:
+        """New network, of the learner's `width` and `dropout`."""
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Attributes that `describe` can give."""
+        samples = ("prob_samples",) if self.dropout > 0 else ()
+        return ("x", "prob", *samples, *(("loss_pred",) if self.loss_prediction else ()), "image")
 
     def fit(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Self:
         """Train on labelled images.
@@ -103,11 +126,18 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
             module = self._start(inputs, targets, device)
             mean, std = channel_statistics(inputs)
             self.mean_, self.std_ = mean.to(device), std.to(device)
-            optimizer = self._optimizer(module)
+            example = normalise(inputs[:1].to(device), self.mean_, self.std_)
+            predictor = self._attach(module, example)
+
+            def objective(batch: tuple[Tensor, Tensor]) -> Tensor:
+                losses = F.cross_entropy(module(batch[0])[1], batch[1], reduction="none")
+                return losses.mean() if predictor is None else losses.mean() + predictor.loss(losses)
+
+            optimizer = self._optimizer([*module.parameters(), *(predictor.parameters() if predictor else ())])
             self.loss_ = train(
                 module,
                 lambda epoch: self._batches(inputs, targets, device, epoch),
-                lambda batch: F.cross_entropy(module(batch[0])[1], batch[1]),
+                objective,
                 optimizer=optimizer,
                 epochs=self.epochs,
                 scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma),
@@ -127,16 +157,34 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
 
     def score(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> float:
         """Accuracy, from 0 to 1."""
-        return accuracy(self.predict(inputs, progress=progress), targets)
+        return self.measure(self.predict(inputs, progress=progress), targets)
+
+    @staticmethod
+    def measure(predictions: Tensor, targets: Tensor) -> float:
+        """The metric of predicted classes: accuracy."""
+        return accuracy(predictions, targets)
+
+    def item_losses(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Tensor:
+        """Cross-entropy of each image, `[n]`, nats."""
+        prob = self._forward(inputs, ("prob",), progress, "test")["prob"]
+        return F.nll_loss(prob.clamp(min=torch.finfo(prob.dtype).tiny).log(), targets, reduction="none")
 
     def describe(self, inputs: Tensor, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
-        """Embeddings `x` `[n, d]` and class probabilities `prob` `[n, num_classes]`, as asked, in one pass.
+        """Describe every image by the attributes asked for, in one pass.
+
+        `x` `[n, d]` is the embedding, `prob` `[n, num_classes]` the class probabilities, `prob_samples`
+        `[n, samples, num_classes]` those of passes with dropout, `loss_pred` `[n]` the predicted loss, and `image` the
+        images themselves.
 
         Raises:
-            ArgumentError: Another attribute is asked for.
+            ArgumentError: Another attribute is asked for, `prob_samples` without dropout, or `loss_pred` without
+                `loss_prediction`.
         """
+        check_fitted(self)
         check_attributes(self, attributes, self.provides)
-        return Data(**self._forward(inputs, attributes, progress, "embed"))
+        with seeded(derive_seed(self.seed, "dropout"), self.mean_.device):
+            values = self._forward(inputs, set(attributes) - {"image"}, progress, "embed")
+        return Data(**values, **({"image": inputs} if "image" in attributes else {}))
 
     def state(self) -> dict[str, Tensor]:
         """Copies of the fitted learner's weights and normalisation, by name, for `torch.save`.
@@ -145,7 +193,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
             ArgumentError: The learner is not fitted.
         """
         check_fitted(self)
-        return copy_weights(self.module_, mean_=self.mean_, std_=self.std_)
+        return copy_weights(self.module_, self.predictor_, mean_=self.mean_, std_=self.std_)
 
     def restore(self, state: dict[str, Tensor]) -> Self:
         """Take over an earlier `state()`; needs `num_classes`.
@@ -157,9 +205,13 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
             raise ArgumentError("restore needs num_classes to be given to the constructor")
         self.num_classes_ = self.num_classes
         device = resolve_device(self.device)
+        channels = len(state["mean_"])
         with seeded(0, device):
-            self.module_ = self._new(len(state["mean_"]), self.num_classes, device)
-        load_weights(self.module_, state)
+            self.module_ = self._new(channels, self.num_classes, device)
+            self.predictor_ = None
+            # Any size will do: what is predicted from are channels.
+            self._attach(self.module_, torch.zeros(1, channels, 32, 32, device=device))
+        load_weights(self.module_, state, self.predictor_)
         self.mean_, self.std_ = state["mean_"].to(device), state["std_"].to(device)
         return self
 
@@ -169,7 +221,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         Raises:
             ArgumentError: One cannot be used.
         """
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "samples"):
             check_whole(name, getattr(self, name))
         if self.num_classes is not None:
             check_whole("num_classes", self.num_classes)
@@ -179,6 +231,8 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         check_number("momentum", self.momentum, low=0, high=1, open_high=True)
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("gamma", self.gamma, low=0, open_low=True)
+        check_number("dropout", self.dropout, low=0, high=1, open_high=True)
+        check_number("width", self.width, low=0, open_low=True)
         if not isinstance(self.milestones, list | tuple):
             raise ArgumentError(f"milestones must be a tuple of epochs such as (160,), got {self.milestones!r}")
         for milestone in self.milestones:
@@ -186,7 +240,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         if self.crop != 0:
             check_whole("crop", self.crop)
 
-    def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> nn.Module:
+    def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> Classifier:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
         _check_targets(targets, len(inputs))
         goes_on = self.warm_start and hasattr(self, "module_")
@@ -202,10 +256,11 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
             )
         if not goes_on:
             self.module_ = self._new(inputs.shape[1], num_classes, device)
+            self.predictor_ = None
             self.num_classes_ = num_classes
         return self.module_
 
-    def _new(self, in_channels: int, num_classes: int, device: torch.device) -> nn.Module:
+    def _new(self, in_channels: int, num_classes: int, device: torch.device) -> Classifier:
         return place(self.build(in_channels, num_classes), device)
 
     @torch.no_grad()
@@ -215,7 +270,7 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
         check_fitted(self)
         _check_images(inputs)
         self._check_channels(inputs)
-        device = self.mean_.device
+        device, module = self.mean_.device, self.module_
         parts: dict[str, list[Tensor]] = {name: [] for name in attributes}
         # Larger batches than in training: nothing is kept for a backward pass.
         batches = inputs.split(512)
@@ -223,7 +278,12 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
             images = normalise(batch.to(device, non_blocking=True), self.mean_, self.std_)
             images = images.contiguous(memory_format=torch.channels_last)
             with mixed_precision(self.precision, device):
-                embedding, logits = self.module_(images)
+                embedding, logits = module(images)
+                if "prob_samples" in parts:
+                    passes = module.classify(embedding.expand(self.samples, -1, -1), drop=True)
+                    parts["prob_samples"].append(passes.transpose(0, 1).float().softmax(dim=2).cpu())
+                if "loss_pred" in parts and self.predictor_ is not None:
+                    parts["loss_pred"].append(self.predictor_.predict(detach=True).float().cpu())
             if "x" in parts:
                 parts["x"].append(embedding.float().cpu())
             if "prob" in parts:
@@ -235,17 +295,19 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
     def _batches(
         self, inputs: Tensor, targets: Tensor, device: torch.device, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        draw = generator(self.seed, "batches", epoch)
+        if self.predictor_ is not None:
+            self.predictor_.begin(epoch, self.epochs)
+        draw = generator(self._batch_seed, "batches", epoch)
         for ids in shuffled_batches(len(inputs), self.batch_size, draw):
             images = normalise(inputs[ids].to(device, non_blocking=True), self.mean_, self.std_)
             if self.crop or self.flip:
                 images = crop_and_flip(images, self.crop, self.flip, draw)
             yield images.contiguous(memory_format=torch.channels_last), targets[ids].to(device, non_blocking=True)
 
-    def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
+    def _optimizer(self, parameters: list[Parameter]) -> torch.optim.Optimizer:
         if self.optimizer == "adam":
-            return torch.optim.Adam(module.parameters(), lr=self.lr, weight_decay=self.weight_decay)
-        return torch.optim.SGD(module.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+            return torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def _check_channels(self, inputs: Tensor) -> None:
         # One channel would silently be spread over three by broadcasting.
@@ -257,9 +319,12 @@ class ImageClassifier(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn
 class SmallCNNClassifier(ImageClassifier):
     """`SmallCNN` with Adam: seconds on a CPU for a few hundred small images. Arguments: `ImageClassifier`."""
 
-    def build(self, in_channels: int, num_classes: int) -> nn.Module:
-        """New network whose forward pass gives embedding and logits."""
-        return SmallCNN(in_channels, num_classes)
+    dropout: float = 0.25
+
+    def build(self, in_channels: int, num_classes: int) -> Classifier:
+        """New network."""
+        width, embedding = scaled(self.width, (32, 128))
+        return SmallCNN(in_channels, num_classes, width, embedding, self.dropout)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -274,9 +339,9 @@ class ResNet18Classifier(ImageClassifier):
     crop: int = 4
     flip: bool = True
 
-    def build(self, in_channels: int, num_classes: int) -> nn.Module:
-        """New network whose forward pass gives embedding and logits."""
-        return ResNet18(in_channels, num_classes)
+    def build(self, in_channels: int, num_classes: int) -> Classifier:
+        """New network."""
+        return ResNet18(in_channels, num_classes, scaled(self.width, (64, 128, 256, 512)), self.dropout)
 
 
 def _check_targets(targets: Any, n: int) -> None:

@@ -1,6 +1,6 @@
 """What learners that train a network share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seqgcn.errors import ArgumentError
 
-_PREFIX = "module_."
+_PREFIX, _PREDICTOR = "module_.", "predictor_."
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -62,7 +62,17 @@ def check_attributes(learner: object, attributes: Collection[str], provides: Col
     if unknown:
         raise ArgumentError(
             f"{type(learner).__name__} cannot provide {', '.join(unknown)}; it provides {', '.join(provides)}"
+            + ways_out(learner, unknown)
         )
+
+
+def ways_out(learner: object, attributes: Iterable[str]) -> str:
+    """`". WAY, and WAY"`: how a learner could provide attributes that it does not; empty if it never can."""
+    could: Mapping[str, str] = getattr(learner, "could_provide", {})
+    # Of several that would do, "a or b".
+    wanted = [part for name in attributes for part in name.split(" or ")]
+    ways = [could[name] for name in wanted if name in could]
+    return f". {'; '.join(ways)}" if ways else ""
 
 
 def check_fitted(learner: object) -> None:
@@ -71,12 +81,17 @@ def check_fitted(learner: object) -> None:
         raise ArgumentError(f"this {type(learner).__name__} is not fitted yet; call fit first")
 
 
-def copy_weights(module: nn.Module, **others: Tensor) -> dict[str, Tensor]:
-    """Copies of a network's weights and of other tensors, by name, for `torch.save`."""
-    return {name: tensor.clone() for name, tensor in (others | module.state_dict(prefix=_PREFIX)).items()}
+def copy_weights(module: nn.Module, predictor: nn.Module | None = None, **others: Tensor) -> dict[str, Tensor]:
+    """Copies of the weights of a network and its loss predictor, and of other tensors, by name, for `torch.save`."""
+    weights = others | module.state_dict(prefix=_PREFIX)
+    if predictor is not None:
+        weights |= predictor.state_dict(prefix=_PREDICTOR)
+    return {name: tensor.clone() for name, tensor in weights.items()}
 
 
-def load_weights(module: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put the weights of `copy_weights` into a network, and the network into evaluation mode."""
-    module.load_state_dict({k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)})
+def load_weights(module: nn.Module, state: dict[str, Tensor], predictor: nn.Module | None = None) -> None:
+    """Put the weights of `copy_weights` into a network and its loss predictor, and the network into evaluation mode."""
+    for target, prefix in ((module, _PREFIX), (predictor, _PREDICTOR)):
+        if target is not None:
+            target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     module.eval()

@@ -1,20 +1,20 @@
 """Hand pose estimators as learners."""
 
-import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.datasets.hands.base import CropBatch, HandFrames
-from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
+from seqgcn.datasets.hands.crop import normalise_pose
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
+from seqgcn.extensions import LossPrediction
+from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
@@ -26,7 +26,9 @@ from seqgcn.learners.common import (
     shuffled_batches,
 )
 from seqgcn.learners.inputs import check_frames, check_joints
+from seqgcn.learners.loss_prediction import LossPredictor, attach
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
+from seqgcn.learners.network import NetworkLearner
 from seqgcn.learners.recipes import RECIPES
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
@@ -36,12 +38,9 @@ Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]
 COMPONENTS = 30
 """Principal axes of the poses, as published."""
 
-PRIOR_POSES = 10_000
-"""About how many augmented poses the prior is taken from, however few are labelled."""
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class HandPose(NetworkLearner):
     """A network that estimates the joints of a hand from a depth crop; scikit-learn's manners.
 
     After `fit`, `module_` is the network (in evaluation mode), `loss_` `[epochs]` the training loss,
@@ -68,10 +67,13 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             near-duplicates of frames trained on, so that their error is an optimist's. None are held out where
             `warm_start` goes on, as the weights have seen them.
         samples: Passes with dropout behind `target_samples`.
+        width: Factor on the network's channels and hidden units, its capacity.
+        loss_prediction: Train a module along that predicts each frame's loss, and provide `loss_pred`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
         precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
-        seed: Of initial weights, batch order, augmentation, held-out frames and dropout.
+        batch_seed: Of batch order, augmentation and held-out frames; by default `seed`.
+        seed: Of initial weights and dropout.
     """
 
     net: Net = "deep-prior"
@@ -87,19 +89,33 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     components: int | None = None
     validation: float = 0.1
     samples: int = 10
+    width: float = 1.0
+    loss_prediction: LossPrediction | None = None
     warm_start: bool = False
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    batch_seed: int | None = None
     seed: int = 0
 
     metric: ClassVar[Metric] = MEAN_JOINT_ERROR
-    provides: ClassVar[tuple[str, ...]] = ("x", "target_samples")
+    could_provide: ClassVar[Mapping[str, str]] = {
+        "target_samples": "Passes with dropout need a network that has some (deep-prior, deep-prior-plus), or "
+        "a dropout above 0 (learner.dropout=0.3); awr has none",
+        "loss_pred": "A predicted loss needs loss_prediction=LossPrediction()",
+    }
     module_: PoseNet = field(init=False)
+    predictor_: LossPredictor | None = field(init=False)
     num_joints_: int = field(init=False)
     size_: int = field(init=False)
     components_: int = field(init=False)
     loss_: Tensor = field(init=False)
     validation_error_: Tensor = field(init=False)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Attributes that `describe` can give."""
+        samples = ("target_samples",) if self._dropout > 0 else ()
+        return ("x", *samples, *(("loss_pred",) if self.loss_prediction else ()), "image")
 
     def fit(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> Self:
         """Train on labelled frames.
@@ -132,8 +148,15 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
         with seeded(derive_seed(self.seed, "handpose"), device):
             module = self._start(frames, joints, device)
+            predictor = self._attach(module, _blank(frames.size, device))
+
+            def objective(batch: tuple[Tensor, Tensor]) -> Tensor:
+                loss, predicted = module.loss(*batch)
+                return loss if predictor is None else loss + predictor.loss(module.item_losses(predicted, batch[1]))
+
+            trained = [*module.parameters(), *(predictor.parameters() if predictor else ())]
             optimizer = torch.optim.Adam(
-                [parameter for parameter in module.parameters() if parameter.requires_grad],
+                [parameter for parameter in trained if parameter.requires_grad],
                 lr=self.lr or recipe.lr,
                 weight_decay=self.weight_decay,
             )
@@ -141,8 +164,8 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             try:
                 self.loss_ = train(
                     module,
-                    lambda epoch: self._batches(frames, joints, device, epoch),
-                    lambda batch: module.loss(*batch),
+                    lambda epoch: self._batches(frames, joints, device, epoch, epochs),
+                    objective,
                     optimizer=optimizer,
                     epochs=epochs,
                     scheduler=scheduler,
@@ -176,25 +199,31 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         check_fitted(self)
         check_frames(inputs)
         check_joints(targets, len(inputs), self.num_joints_)
-        return mean_joint_error(self.predict(inputs, progress=progress), targets.float())
+        return self.measure(self.predict(inputs, progress=progress), targets)
+
+    @staticmethod
+    def measure(predictions: Tensor, targets: Tensor) -> float:
+        """The metric of predicted joints: mean distance from the true ones, mm."""
+        return mean_joint_error(predictions, targets.float())
+
+    def item_losses(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> Tensor:
+        """Squared distance of predicted from true joints, averaged over the joints, `[n]`, in half cube sides."""
+        poses = (self.predict(inputs, progress=progress), targets.float())
+        return PoseNet.item_losses(*(normalise_pose(pose, inputs.centre, inputs.cube) for pose in poses))
 
     def describe(self, inputs: HandFrames, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
-        """Embeddings and poses of passes with dropout, as asked, in one pass over the frames.
+        """Describe every frame by the attributes asked for, in one pass over the frames.
 
-        `x` `[n, d]` is the last hidden layer before the pose (1024 units; for `awr` the 512 pooled features), and
-        `target_samples` `[n, samples, 3J]` the joints relative to the crop's centre, mm, of passes with dropout.
+        `x` `[n, d]` is the last hidden layer before the pose (1024 units; for `awr` the 512 pooled features),
+        `target_samples` `[n, samples, 3J]` the joints relative to the crop's centre, mm, of passes with dropout,
+        `loss_pred` `[n]` the predicted loss, and `image` `[n, 1, size, size]` uint8 the crops, background 255.
 
         Raises:
-            ArgumentError: Another attribute is asked for, or `target_samples` of a network without dropout.
+            ArgumentError: Another attribute is asked for, `target_samples` of a network without dropout, or `loss_pred`
+                without `loss_prediction`.
         """
         check_fitted(self)
         check_attributes(self, attributes, self.provides)
-        if "target_samples" in attributes and self._dropout == 0:
-            without = f"net={self.net!r}" + ("" if self.net == "awr" else " with dropout=0")
-            raise ArgumentError(
-                f"{type(self).__name__}({without}) has no dropout to sample target_samples from; "
-                "use net='deep-prior' or 'deep-prior-plus', or a positive dropout"
-            )
         with seeded(derive_seed(self.seed, "dropout"), self._device):
             return Data(**self._forward(inputs, attributes, progress, "embed"))
 
@@ -206,7 +235,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """
         check_fitted(self)
         sizes = {name: torch.tensor(getattr(self, name)) for name in ("num_joints_", "size_", "components_")}
-        return copy_weights(self.module_, **sizes)
+        return copy_weights(self.module_, self.predictor_, **sizes)
 
     def restore(self, state: dict[str, Tensor]) -> Self:
         """Take over an earlier `state()` of the same `net`.
@@ -220,10 +249,12 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             size, joints, components = (int(state[name]) for name in ("size_", "num_joints_", "components_"))
             with seeded(0, device):
                 module = self._build(size, joints, components, device)
-            load_weights(module, state)
+                predictor = attach(self.loss_prediction, module, _blank(size, device))
+            load_weights(module, state, predictor)
         except (KeyError, RuntimeError, ArgumentError) as error:
             raise ArgumentError(f"this state is not that of a HandPose with net={self.net!r}") from error
         self._take(module, size, joints, components)
+        self.predictor_ = predictor
         return self
 
     @staticmethod
@@ -240,7 +271,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             ArgumentError: It cannot; the message says which it can.
         """
         with torch.device("meta"):
-            RECIPES[self.net].build(size, 1, 1, 0.0)
+            RECIPES[self.net].build(size, 1, 1, 0.0, 1.0)
 
     def check_parameters(self) -> None:
         """Check the constructor's arguments, as `fit` does first.
@@ -286,7 +317,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _split(self, n: int) -> tuple[Tensor, Tensor]:
         """Numbers of the frames held out for validation and of the others."""
         count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 and not self._goes_on else 0
-        order = torch.randperm(n, generator=generator(self.seed, "validation"))
+        order = torch.randperm(n, generator=generator(self._batch_seed, "validation"))
         return order[:count], order[count:].sort().values
 
     def _start(self, frames: HandFrames, joints: Tensor, device: torch.device) -> PoseNet:
@@ -306,36 +337,34 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         return module
 
     def _prior_poses(self, frames: HandFrames, joints: Tensor) -> Tensor:
-        """Normalised training poses, augmented over and over if there are few, `[m, J, 3]`."""
-        repeats = max(1, math.ceil(PRIOR_POSES / len(frames))) if self.augment else 1
-        ids = torch.arange(len(frames)).repeat(repeats)
-        pose, centre, cube = joints[ids], frames.reflect(frames.centre[ids]), frames.cube[ids]
+        """Normalised training poses, augmented if the frames are, `[m, J, 3]`."""
         if self.augment:
-            change = self._changes(len(ids), generator(self.seed, "prior"))
-            pose, centre, cube = change_poses(pose, centre, cube, change)
-        return normalise_pose(pose, centre, cube)
+            return self._augmentation.poses(frames, joints, generator(self.seed, "prior"))
+        return normalise_pose(joints, frames.reflect(frames.centre), frames.cube)
 
     def _build(self, size: int, joints: int, components: int, device: torch.device) -> PoseNet:
-        return place(RECIPES[self.net].build(size, joints, components, self._dropout), device)
+        return place(RECIPES[self.net].build(size, joints, components, self._dropout, self.width), device)
 
     def _take(self, module: PoseNet, size: int, joints: int, components: int) -> None:
         self.module_, self.size_, self.num_joints_, self.components_ = module, size, joints, components
+        self.predictor_ = None
 
     def _batches(
-        self, frames: HandFrames, joints: Tensor, device: torch.device, epoch: int
+        self, frames: HandFrames, joints: Tensor, device: torch.device, epoch: int, epochs: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        draw = generator(self.seed, "batches", epoch)
+        if self.predictor_ is not None:
+            self.predictor_.begin(epoch, epochs)
+        draw = generator(self._batch_seed, "batches", epoch)
         for ids in shuffled_batches(len(frames), self.batch_size or RECIPES[self.net].batch_size, draw):
-            images, centre, cube = frames.batch(ids, device)
-            pose = joints[ids].to(device, non_blocking=True)
+            crops, pose = frames.batch(ids, device), joints[ids].to(device, non_blocking=True)
             if self.augment:
-                change = Change(*(values.to(device, non_blocking=True) for values in self._changes(len(ids), draw)))
-                images = change_images(images, centre, cube, change)
-                pose, centre, cube = change_poses(pose, centre, cube, change)
+                crops, pose = self._augmentation.batch(crops, pose, draw)
+            images, centre, cube = crops
             yield images.contiguous(memory_format=torch.channels_last), self.module_.to_frame(pose, centre, cube)
 
-    def _changes(self, b: int, draw: torch.Generator) -> Change:
-        return draw_changes(b, draw, self.shift, math.radians(self.rotation), self.scale)
+    @property
+    def _augmentation(self) -> Augmentation:
+        return Augmentation(shift=self.shift, rotation=self.rotation, scale=self.scale)
 
     @torch.no_grad()
     def _forward(
@@ -356,7 +385,8 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             for name, values in part.items():
                 if name not in results:
                     # Filled in place, as embeddings of a large pool are too large to be held twice.
-                    results[name] = torch.empty(len(frames), *values.shape[1:], dtype=torch.float32)
+                    dtype = torch.uint8 if values.dtype == torch.uint8 else torch.float32
+                    results[name] = torch.empty(len(frames), *values.shape[1:], dtype=dtype)
                 results[name][ids[0] : ids[-1] + 1] = values
             if progress is not None:
                 progress(stage, number + 1, len(batches))
@@ -366,14 +396,20 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         images, centre, cube = batch
         images = images.contiguous(memory_format=torch.channels_last)
         module, part = self.module_, {}
-        if "target_samples" in wanted and isinstance(module, DeepPrior):
+        if "image" in wanted:
+            part["image"] = ((images + 1) * 127.5).round().to(torch.uint8)
+        if isinstance(module, DeepPrior):
             features = module.body(images)
             embedding, pose = module.regress(features, drop=False)
+        else:
+            embedding, pose = module(images)
+        # Before further passes, which would leave other features behind.
+        if "loss_pred" in wanted and self.predictor_ is not None:
+            part["loss_pred"] = self.predictor_.predict(detach=True)
+        if "target_samples" in wanted and isinstance(module, DeepPrior):
             passes = torch.stack([module.regress(features, drop=True)[1] for _ in range(self.samples)], dim=1)
             joints = module.from_frame(passes.flatten(1, 2), centre, cube) - centre.unsqueeze(1)
             part["target_samples"] = frames.reflect(joints).unflatten(1, (self.samples, -1)).flatten(2)
-        else:
-            embedding, pose = module(images)
         if "x" in wanted:
             part["x"] = embedding
         if "joints" in wanted:
@@ -383,3 +419,7 @@ class HandPose(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _check_size(self, frames: HandFrames) -> None:
         if frames.size != self.size_:
             raise ArgumentError(f"crops are {frames.size} px, but fit was given {self.size_} px")
+
+
+def _blank(size: int, device: torch.device) -> Tensor:
+    return torch.zeros(1, 1, size, size, device=device)

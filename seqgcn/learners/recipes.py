@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seqgcn.learners.nets import AWR, PoseNet, deep_prior, deep_prior_no_pca, deep_prior_plus
+from seqgcn.learners.nets import AWR, PoseNet, deep_prior, deep_prior_no_pca, deep_prior_plus, scaled
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Recipe:
     """A network and its training; the optimizer is Adam in all cases.
 
     Args:
-        build: New network for a crop size (px), a number of joints, one of principal axes and a dropout.
+        build: New network for a crop size (px), a number of joints, one of principal axes, a dropout and a width.
         prior: Whether it composes poses of the training poses' principal axes.
         epochs: Passes over the labelled frames.
         batch_size: Frames a step.
@@ -21,7 +21,7 @@ class Recipe:
         dropout: Share of hidden units dropped; None where there is no dropout.
     """
 
-    build: Callable[[int, int, int, float], PoseNet]
+    build: Callable[[int, int, int, float, float], PoseNet]
     prior: bool
     epochs: int
     batch_size: int
@@ -37,7 +37,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # The network of that experiment's authors.
     "deep-prior-no-pca": Recipe(
-        build=lambda size, joints, _, dropout: deep_prior_no_pca(size, joints, dropout),
+        build=lambda size, joints, _, dropout, width: deep_prior_no_pca(size, joints, dropout, width),
         prior=False,
         epochs=60,
         batch_size=64,
@@ -47,7 +47,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     # A tenth of the rate for two epochs, then exp(-0.04 epoch).
     "deep-prior-plus": Recipe(
-        build=deep_prior_plus,
+        build=lambda size, joints, components, dropout, width: deep_prior_plus(
+            size, joints, components, dropout, width=width
+        ),
         prior=True,
         epochs=100,
         batch_size=128,
@@ -57,7 +59,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     # A tenth of the rate from epoch 30 of 40 on.
     "awr": Recipe(
-        build=lambda size, joints, _, __: AWR(size, joints),
+        build=lambda size, joints, _, __, width: AWR(
+            size, joints, scaled(width, (64, 128, 256, 512)), *scaled(width, (256,))
+        ),
         prior=False,
         epochs=40,
         batch_size=32,

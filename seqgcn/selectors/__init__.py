@@ -2,17 +2,25 @@
 
 from seqgcn.selectors.base import Query, Selection, Selector, for_cycle
 from seqgcn.selectors.bayesian import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Variance, VariationRatio
+from seqgcn.selectors.ceal import CEAL
 from seqgcn.selectors.coreset import CoreSet
 from seqgcn.selectors.gcn import CoreGCN, UncertainGCN
+from seqgcn.selectors.gradients import BADGE, EMOC
+from seqgcn.selectors.learning_loss import LearningLoss
 from seqgcn.selectors.random import Random
 from seqgcn.selectors.uncertainty import Entropy, LeastConfidence, Margin
+from seqgcn.selectors.weighted import WeightedCoreGCN
 
 __all__ = [
+    "BADGE",
     "BALD",
+    "CEAL",
+    "EMOC",
     "CoreGCN",
     "CoreSet",
     "EnsembleSelector",
     "Entropy",
+    "LearningLoss",
     "LeastConfidence",
     "Margin",
     "MaxEntropy",
@@ -24,5 +32,6 @@ __all__ = [
     "UncertainGCN",
     "Variance",
     "VariationRatio",
+    "WeightedCoreGCN",
     "for_cycle",
 ]

@@ -38,8 +38,10 @@ def variation_ratio(samples: Samples) -> Tensor:
 
 def vote_ratio(samples: Samples) -> Tensor:
     """Share of the passes that do not vote for the class most vote for, `[n]` (Beluch et al., equation 5)."""
-    votes = torch.nn.functional.one_hot(samples.argmax(dim=2), samples.shape[2])
-    return 1 - votes.sum(dim=1).amax(dim=1).to(samples.dtype) / samples.shape[1]
+    votes = samples.argmax(dim=2)
+    counts = samples.new_zeros(len(samples), samples.shape[2])
+    counts.scatter_add_(1, votes, torch.ones_like(votes, dtype=samples.dtype))
+    return 1 - counts.amax(dim=1) / samples.shape[1]
 
 
 def mean_std(samples: Samples) -> Tensor:

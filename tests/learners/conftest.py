@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqgcn.datasets.hands.base import HandFrames
 from seqgcn.datasets.hands.crop import FULL_SCALE, from_crop
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.learners.nets import AWR, DeepPrior, deep_prior_plus
+from seqgcn.learners.nets import AWR, DeepPrior, deep_prior_plus, scaled
 from seqgcn.learners.recipes import RECIPES
 
 Hands = Callable[..., tuple[HandFrames, Tensor]]
@@ -43,17 +43,17 @@ def hands() -> Hands:
     return make_hands
 
 
-def tiny_prior(size: int, joints: int, components: int, dropout: float) -> DeepPrior:
+def tiny_prior(size: int, joints: int, components: int, dropout: float, width: float = 1.0) -> DeepPrior:
     body = nn.Sequential(nn.Conv2d(1, 4, 5, 2), nn.MaxPool2d(4), nn.LeakyReLU(), nn.Flatten())
-    return DeepPrior(body, size, joints, components, dropout=dropout, hidden=64)
+    return DeepPrior(body, size, joints, components, dropout=dropout, hidden=round(64 * width))
 
 
-def tiny_awr(size: int, joints: int, _components: int, _dropout: float) -> AWR:
-    return AWR(size, joints, widths=(8, 16, 32, 64), deconvolution=32)
+def tiny_awr(size: int, joints: int, _components: int, _dropout: float, width: float = 1.0) -> AWR:
+    return AWR(size, joints, widths=scaled(width, (8, 16, 32, 64)), deconvolution=32)
 
 
-def narrow_plus(size: int, joints: int, components: int, dropout: float) -> DeepPrior:
-    return deep_prior_plus(size, joints, components, dropout, widths=(16, 32, 64, 64), blocks=1)
+def narrow_plus(size: int, joints: int, components: int, dropout: float, width: float = 1.0) -> DeepPrior:
+    return deep_prior_plus(size, joints, components, dropout, widths=(16, 32, 64, 64), blocks=1, width=width)
 
 
 @pytest.fixture

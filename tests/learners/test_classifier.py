@@ -93,11 +93,11 @@ def test_the_papers_recipe() -> None:
         "flip": True,
     }
     assert recipe.items() <= ResNet18Classifier().get_params().items()
-    optimizer = ResNet18Classifier()._optimizer(nn.Linear(1, 1))
+    optimizer = ResNet18Classifier()._optimizer([*nn.Linear(1, 1).parameters()])
     assert isinstance(optimizer, torch.optim.SGD)
     assert optimizer.defaults["momentum"] == 0.9
     assert optimizer.defaults["weight_decay"] == 5e-4
-    assert isinstance(small()._optimizer(nn.Linear(1, 1)), torch.optim.Adam)
+    assert isinstance(small()._optimizer([*nn.Linear(1, 1).parameters()]), torch.optim.Adam)
 
 
 def test_same_seed_same_bits_and_global_state_untouched(images: Tensor, targets: Tensor) -> None:
@@ -197,8 +197,16 @@ def test_describe_gives_what_is_asked_in_one_pass(
 
 
 def test_describe_refuses_what_it_cannot_provide(images: Tensor, targets: Tensor) -> None:
-    with pytest.raises(ArgumentError, match="SmallCNNClassifier cannot provide image, loss_pred; it provides x, prob"):
-        small().fit(images, targets).describe(images, ("x", "loss_pred", "image"))
+    fitted = small(dropout=0.0).fit(images, targets)
+    with pytest.raises(
+        ArgumentError, match="cannot provide loss_pred, target_samples; it provides x, prob, image"
+    ) as e:
+        fitted.describe(images, ("x", "loss_pred", "target_samples"))
+    assert "A predicted loss needs loss_prediction=LossPrediction()" in str(e.value)
+    with pytest.raises(
+        ArgumentError, match=r"cannot provide prob_samples.* \(learner\.dropout=0\.25\)"
+    ):
+        fitted.describe(images, ("prob_samples",))
 
 
 def test_items_do_not_depend_on_their_neighbours(images: Tensor, targets: Tensor) -> None:

@@ -49,7 +49,8 @@ def test_is_a_learner() -> None:
     assert isinstance(HandPose(), Learner)
     assert isinstance(HandPose(), RestorableLearner)
     assert HandPose.metric == MEAN_JOINT_ERROR
-    assert HandPose.provides == ("x", "target_samples")
+    assert HandPose().provides == ("x", "target_samples", "image")
+    assert HandPose(net="awr").provides == ("x", "image")
 
 
 def test_scikit_learn_manners(hands: Hands) -> None:
@@ -221,7 +222,7 @@ def test_changes_keep_image_and_pose_together(hands: Hands) -> None:
     learner = small(net="awr", shift=15.0, scale=0.2, validation=0.0, epochs=1).fit(frames[torch.arange(8)], joints[:8])
     plain = AWR.to_frame(joints, frames.centre, frames.cube)
     moved = 0
-    for images, pose in learner._batches(frames, joints, torch.device("cpu"), 0):
+    for images, pose in learner._batches(frames, joints, torch.device("cpu"), 0, 1):
         column, row = (((pose[:, 1, axis] + 1) / 2 * 64).long().clamp(0, 63) for axis in (0, 1))
         seen, depth = images[torch.arange(len(images)), 0, row, column], pose[:, 1, 2]
         # The joint's disc is at its place with its depth, or behind a nearer one.
@@ -299,21 +300,21 @@ def test_samples_lie_around_the_prediction(hands: Hands) -> None:
     assert samples.abs().max() < 300
 
 
-@pytest.mark.parametrize(
-    ("options", "named"), [({"net": "awr"}, "net='awr'"), ({"dropout": 0.0}, "net='deep-prior' with dropout=0")]
-)
-def test_no_samples_without_dropout(options: dict[str, Any], named: str, hands: Hands) -> None:
+@pytest.mark.parametrize("options", [{"net": "awr"}, {"dropout": 0.0}])
+def test_no_samples_without_dropout(options: dict[str, Any], hands: Hands) -> None:
     frames, joints = hands()
     learner = small(**options).fit(frames, joints)
-    with pytest.raises(ArgumentError, match=rf"HandPose\({named}\) has no dropout to sample target_samples from; use"):
+    with pytest.raises(ArgumentError, match=r"cannot provide target_samples; it .* dropout above 0"):
         learner.describe(frames, ("x", "target_samples"))
     assert learner.describe(frames, ("x",)).x.shape[0] == 8
 
 
 def test_describe_refuses_what_it_cannot_provide(hands: Hands) -> None:
     frames, joints = hands()
-    with pytest.raises(ArgumentError, match="HandPose cannot provide image, prob; it provides x, target_samples"):
-        small().fit(frames, joints).describe(frames, ("x", "prob", "image"))
+    with pytest.raises(
+        ArgumentError, match="cannot provide loss_pred, prob; it provides x, target_samples, image"
+    ):
+        small().fit(frames, joints).describe(frames, ("x", "prob", "loss_pred"))
 
 
 def test_progress(hands: Hands) -> None:

@@ -5,6 +5,9 @@ At a pixel p = (x, y, depth) of the half-size map, each in [-1, 1], the network 
 background. A joint is the mean of the votes p + v k (1 - h) of all pixels, weighted by softmax(30 h).
 """
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,11 +44,13 @@ class AWR(PoseNet):
         ArgumentError: The size is no multiple of 16.
     """
 
+    loss_modules: ClassVar[tuple[str, ...]] = ("stages.0", "stages.1", "stages.2", "stages.3")
+
     def __init__(
         self,
         size: int,
         joints: int,
-        widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+        widths: Sequence[int] = (64, 128, 256, 512),
         deconvolution: int = 256,
     ) -> None:
         super().__init__()
@@ -91,15 +96,19 @@ class AWR(PoseNet):
         embedding, direction, closeness = self.maps(images)
         return embedding, decode(pixels(images), direction, closeness)
 
-    def loss(self, images: Tensor, pose: Tensor) -> Tensor:
-        """Huber loss of the maps plus, weighted, that of the joints decoded from them; sums, averaged over frames."""
+    def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Huber loss of the maps plus, weighted, that of the joints decoded from them, which are returned too.
+
+        Both are sums, averaged over the frames.
+        """
         _, direction, closeness = self.maps(images)
         points = pixels(images)
         target = torch.cat([values.flatten(1) for values in encode(points, pose)], dim=1)
         maps = torch.cat((direction.flatten(1), closeness.flatten(1)), dim=1)
         dense = F.huber_loss(maps, target, delta=DELTA, reduction="sum")
-        joints = F.huber_loss(decode(points, direction, closeness), pose, delta=DELTA, reduction="sum")
-        return (dense + COORDINATE_WEIGHT * joints) / len(images)
+        predicted = decode(points, direction, closeness)
+        joints = F.huber_loss(predicted, pose, delta=DELTA, reduction="sum")
+        return (dense + COORDINATE_WEIGHT * joints) / len(images), predicted
 
     @staticmethod
     def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """DeepPrior and DeepPrior++: convolutions, two hidden layers, and a prior of what poses look like."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from seqgcn.errors import ArgumentError
 from seqgcn.learners.nets.pose import PoseNet
+from seqgcn.learners.nets.width import scaled
 
 
 class DeepPrior(PoseNet):
@@ -31,6 +33,8 @@ class DeepPrior(PoseNet):
         slope: Of the rectifiers' negative side.
         hidden: Units of a hidden layer.
     """
+
+    loss_modules: ClassVar[tuple[str, ...]] = ("body", "hidden1", "hidden2")
 
     def __init__(
         self,
@@ -67,9 +71,10 @@ class DeepPrior(PoseNet):
             pose = self.prior(self.head(F.dropout(embedding, self.dropout, drop).float()))
         return embedding, pose.unflatten(1, (-1, 3))
 
-    def loss(self, images: Tensor, pose: Tensor) -> Tensor:
-        """Mean squared error of the normalised coordinates."""
-        return F.mse_loss(self(images)[1], pose)
+    def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared error of the normalised coordinates, and the predicted pose."""
+        predicted = self(images)[1]
+        return F.mse_loss(predicted, pose), predicted
 
 
 def pose_prior(poses: Tensor, components: int) -> tuple[Tensor, Tensor]:
@@ -94,24 +99,26 @@ def pose_prior(poses: Tensor, components: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pca.mean_).float(), torch.from_numpy(pca.components_[:rank]).float()
 
 
-def deep_prior(size: int, joints: int, components: int, dropout: float = 0.3) -> DeepPrior:
-    """DeepPrior as published for ICVL: 8 channels, pools of 4 and 2 px.
+def deep_prior(size: int, joints: int, components: int, dropout: float = 0.3, width: float = 1.0) -> DeepPrior:
+    """DeepPrior as published for ICVL: 8 channels, pools of 4 and 2 px; `width` is a factor on the channels.
 
     Raises:
         ArgumentError: The crops are too small for it.
     """
-    body = _valid_convolutions("deep-prior", size, channels=8, last_kernel=3, slope=0.0)
-    return DeepPrior(body, size, joints, components, dropout=dropout)
+    channels, hidden = scaled(width, (8, 1024))
+    body = _valid_convolutions("deep-prior", size, channels=channels, last_kernel=3, slope=0.0)
+    return DeepPrior(body, size, joints, components, dropout=dropout, hidden=hidden)
 
 
-def deep_prior_no_pca(size: int, joints: int, dropout: float = 0.0) -> DeepPrior:
+def deep_prior_no_pca(size: int, joints: int, dropout: float = 0.0, width: float = 1.0) -> DeepPrior:
     """The variant of the sequential GCN sampler's authors: 12 channels, leaky rectifiers, 3J outputs, no prior.
 
     Raises:
         ArgumentError: The crops are too small for it.
     """
-    body = _valid_convolutions("deep-prior-no-pca", size, channels=12, last_kernel=5, slope=0.05)
-    return DeepPrior(body, size, joints, 0, dropout=dropout, slope=0.05)
+    channels, hidden = scaled(width, (12, 1024))
+    body = _valid_convolutions("deep-prior-no-pca", size, channels=channels, last_kernel=5, slope=0.05)
+    return DeepPrior(body, size, joints, 0, dropout=dropout, slope=0.05, hidden=hidden)
 
 
 def deep_prior_plus(
@@ -121,6 +128,7 @@ def deep_prior_plus(
     dropout: float = 0.3,
     widths: Sequence[int] = (64, 128, 256, 256),
     blocks: int = 5,
+    width: float = 1.0,
 ) -> DeepPrior:
     """DeepPrior++: a residual network below the same head (Oberweger and Lepetit, ICCV Workshops 2017).
 
@@ -131,15 +139,19 @@ def deep_prior_plus(
         dropout: Share of hidden units dropped.
         widths: Channels of each stage; a stage halves the side.
         blocks: Residual blocks of each stage.
+        width: Factor on the channels.
     """
+    hidden = scaled(width, (1024,))[0]
+    # The residual branch has a quarter of them.
+    widths = [4 * quarter for quarter in scaled(width / 4, widths)]
     layers: list[nn.Module] = [nn.Conv2d(1, 32, 5, padding=2), nn.MaxPool2d(2)]
     channels = 32
-    for width in widths:
+    for out_channels in widths:
         for block in range(blocks):
-            layers.append(Bottleneck(channels, width, 2 if block == 0 else 1))
-            channels = width
+            layers.append(Bottleneck(channels, out_channels, 2 if block == 0 else 1))
+            channels = out_channels
     layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Flatten()]
-    return DeepPrior(nn.Sequential(*layers), size, joints, components, dropout=dropout)
+    return DeepPrior(nn.Sequential(*layers), size, joints, components, dropout=dropout, hidden=hidden)
 
 
 class Bottleneck(nn.Module):

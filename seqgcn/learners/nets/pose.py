@@ -1,6 +1,7 @@
 """What networks that estimate a hand's pose from a depth crop have in common."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,9 +16,17 @@ class PoseNet(nn.Module, ABC):
         - **output:** embedding `[b, d]`, pose `[b, J, 3]` in the network's frame, about -1 to 1, float32
     """
 
+    loss_modules: ClassVar[tuple[str, ...]] = ()
+    """Paths of the modules from whose output the loss is predicted, unless others are named."""
+
     @abstractmethod
-    def loss(self, images: Tensor, pose: Tensor) -> Tensor:
-        """Scalar training loss; `pose` `[b, J, 3]` is the true one in the network's frame."""
+    def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Scalar training loss, and the predicted pose `[b, J, 3]`; `pose` is the true one in the network's frame."""
+
+    @staticmethod
+    def item_losses(predicted: Tensor, pose: Tensor) -> Tensor:
+        """Squared distance of predicted from true joints, averaged over the joints, `[b]`, in the network's frame."""
+        return (predicted - pose).square().sum(dim=2).mean(dim=1)
 
     @staticmethod
     def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:

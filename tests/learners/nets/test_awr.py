@@ -31,7 +31,7 @@ def test_any_multiple_of_16(size: int) -> None:
     embedding, pose = net(torch.zeros(2, 1, size, size))
     assert (embedding.shape, pose.shape) == ((2, 16), (2, 3, 3))
     assert net.maps(torch.zeros(2, 1, size, size))[2].shape == (2, 3, size // 2, size // 2)
-    assert net.loss(torch.zeros(2, 1, size, size), pose).isfinite()
+    assert net.loss(torch.zeros(2, 1, size, size), pose)[0].isfinite()
 
 
 @pytest.mark.parametrize("size", [17, 40, 100])
@@ -103,7 +103,7 @@ def test_a_joint_at_a_pixel_has_finite_maps_and_gradients() -> None:
     assert closeness[0, 0, 3, 3] == 1
     assert direction[0, 0, :, 3, 3].tolist() == [0, 0, 0]
     net = small(16, 1)
-    net.loss(images.repeat(2, 1, 1, 1), pose.detach().repeat(2, 1, 1)).backward()
+    net.loss(images.repeat(2, 1, 1, 1), pose.detach().repeat(2, 1, 1))[0].backward()
     assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
 
 
@@ -137,4 +137,6 @@ def test_the_loss_is_a_sum_over_all_that_a_frame_has(monkeypatch: pytest.MonkeyP
     # The target's closeness is 1 at the joint: Huber's loss of 1 with delta 0.01 is 0.01 (1 - 0.005). With closeness
     # 0 everywhere all 64 votes count alike, and stay where their pixels are.
     joints = F.huber_loss(points.flatten(3).mean(dim=3), pose, delta=0.01, reduction="sum") / 2
-    assert float(net.loss(images, pose)) == pytest.approx(0.01 * 0.995 + 1000 * float(joints), rel=1e-5)
+    loss, predicted = net.loss(images, pose)
+    assert torch.equal(predicted, net(images)[1])
+    assert float(loss) == pytest.approx(0.01 * 0.995 + 1000 * float(joints), rel=1e-5)

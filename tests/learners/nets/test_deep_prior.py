@@ -88,7 +88,9 @@ def test_gradient_of_the_outputs_loss_is_that_of_the_coefficients() -> None:
     net = small(dropout=0.0)
     with seeded(1):
         images, pose = torch.randn(5, 1, 8, 8), torch.randn(5, 3, 3)
-    net.loss(images, pose).backward()
+    loss, predicted = net.loss(images, pose)
+    assert torch.equal(predicted, net(images)[1])
+    loss.backward()
     mean, axes = net.prior.bias, net.prior.weight.T
     wanted = (pose.flatten(1) - mean) @ axes.T
     outputs = net.head.weight.grad.clone()

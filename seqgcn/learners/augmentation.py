@@ -1,0 +1,48 @@
+"""Random changes of training crops and of their poses."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
+
+PRIOR_POSES = 10_000
+"""About how many augmented poses a prior is taken from, however few are labelled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Each crop is at random shifted, turned, resized or left as it is.
+
+    Args:
+        shift: Standard deviation of the shift along each axis, mm.
+        rotation: Largest angle turned by either way, degrees.
+        scale: Standard deviation of the factor on the cube's side.
+    """
+
+    shift: float
+    rotation: float
+    scale: float
+
+    def batch(self, batch: CropBatch, pose: Tensor, draw: torch.Generator) -> tuple[CropBatch, Tensor]:
+        """A changed batch of crops, and the joints `[b, J, 3]` mm that are now in them."""
+        images, centre, cube = batch
+        change = self._changes(len(images), draw)
+        change = Change(*(values.to(images.device, non_blocking=True) for values in change))
+        images = change_images(images, centre, cube, change)
+        pose, centre, cube = change_poses(pose, centre, cube, change)
+        return CropBatch(images, centre, cube), pose
+
+    def poses(self, frames: HandFrames, joints: Tensor, draw: torch.Generator) -> Tensor:
+        """Normalised changed poses, `[m, J, 3]`; over and over if there are few."""
+        ids = torch.arange(len(frames)).repeat(max(1, math.ceil(PRIOR_POSES / len(frames))))
+        changed = change_poses(
+            joints[ids], frames.reflect(frames.centre[ids]), frames.cube[ids], self._changes(len(ids), draw)
+        )
+        return normalise_pose(*changed)
+
+    def _changes(self, b: int, draw: torch.Generator) -> Change:
+        return draw_changes(b, draw, self.shift, math.radians(self.rotation), self.scale)

@@ -1,0 +1,187 @@
+"""Several learners as one."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from sklearn.base import BaseEstimator, clone
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.errors import ArgumentError
+from seqgcn.evaluation import Metric
+from seqgcn.extensions import Members
+from seqgcn.learners.base import RestorableLearner
+from seqgcn.learners.common import check_attributes
+from seqgcn.seeding import derive_seed
+from seqgcn.training import Progress
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Networks trained apart on the same items, whose mean prediction counts (Beluch et al., CVPR 2018).
+
+    It gives `prob_samples` `[n, members, num_classes]` or, for poses, `target_samples` `[n, members, 3J]` mm; `prob` is
+    their mean, and `x` the embedding of the first member. After `fit`, `members_` are the fitted learners.
+
+    Args:
+        learner: What every member is a copy of, with its own seed.
+        members: How many, and in what they differ.
+        warm_start: Whether `fit` goes on from the last fit's members instead of fresh ones.
+        seed: From which those of the members are derived.
+    """
+
+    learner: RestorableLearner
+    members: Members = field(default_factory=Members)
+    warm_start: bool = False
+    seed: int = 0
+
+    members_: list[RestorableLearner] = field(init=False)
+
+    @property
+    def metric(self) -> Metric:
+        """The members' metric, of their mean prediction."""
+        return self.learner.metric
+
+    @property
+    def device(self) -> str:
+        """Where the members are trained."""
+        return str(getattr(self.learner, "device", "cpu"))
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Attributes that `describe` can give."""
+        given = self.learner.provides
+        samples = ("prob", "prob_samples") if "prob" in given else ("target_samples",)
+        return (*(name for name in ("x", "image") if name in given), *samples)
+
+    def check_parameters(self) -> None:
+        """Check the members' arguments, as `fit` does first.
+
+        Raises:
+            ArgumentError: One cannot be used.
+        """
+        for name in ("seed", "batch_seed", "width"):
+            if name not in self.learner.get_params():
+                raise ArgumentError(f"{type(self.learner).__name__} has no parameter {name}, which an ensemble sets")
+        self._member(0).check_parameters()
+
+    def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
+        """Train every member on the same items.
+
+        Raises:
+            ArgumentError: Inputs, targets or a parameter cannot be used.
+            TrainingError: A member's loss became NaN or infinite.
+        """
+        self.check_parameters()
+        count = self.members.members
+        goes_on = self.warm_start and hasattr(self, "members_")
+        fresh = [self._member(number) for number in range(count)]
+        members = [old.set_params(**self._seeds(k)) for k, old in enumerate(self.members_)] if goes_on else fresh
+        for number, member in enumerate(members):
+            member.fit(inputs, targets, progress=_part(progress, number, count))
+        self.members_ = members
+        return self
+
+    def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
+        """Most probable class `[n]` by the mean of the members' probabilities, or the mean of their predictions."""
+        if "prob" in self.learner.provides:
+            return self._samples(inputs, progress, "predict").mean(dim=1).argmax(dim=1)
+        return torch.stack([m.predict(inputs, progress=p) for m, p in self._parts(progress)], dim=1).mean(dim=1)
+
+    def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
+        """The members' metric, of their mean prediction."""
+        return self.learner.measure(self.predict(inputs, progress=progress), targets)
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> float:
+        """The members' metric of predictions."""
+        return self.learner.measure(predictions, targets)
+
+    def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
+        """Describe every item by the attributes asked for, in one pass of each member.
+
+        Raises:
+            ArgumentError: Another attribute is asked for.
+        """
+        self._check_fitted()
+        check_attributes(self, attributes, self.provides)
+        first = self.members_[0].describe(inputs, [name for name in ("x", "image") if name in attributes])
+        if {"prob", "prob_samples"} & set(attributes):
+            samples = self._samples(inputs, progress, "embed")
+            if "prob_samples" in attributes:
+                first.prob_samples = samples
+            if "prob" in attributes:
+                first.prob = samples.mean(dim=1)
+        if "target_samples" in attributes:
+            predictions = [m.predict(inputs, progress=p) for m, p in self._parts(progress)]
+            first.target_samples = torch.stack([one.flatten(1) for one in predictions], dim=1)
+        return first
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of what all members have learned, by number and name.
+
+        Raises:
+            ArgumentError: The ensemble is not fitted.
+        """
+        self._check_fitted()
+        return {f"{k}.{name}": value for k, m in enumerate(self.members_) for name, value in m.state().items()}
+
+    def restore(self, state: dict[str, Tensor]) -> Self:
+        """Take over an earlier `state()` of as many members.
+
+        Raises:
+            ArgumentError: The state is that of another ensemble.
+        """
+        parts: list[dict[str, Tensor]] = [{} for _ in range(self.members.members)]
+        try:
+            for name, value in state.items():
+                number, _, rest = name.partition(".")
+                parts[int(number)][rest] = value
+            self.members_ = [self._member(k).restore(part) for k, part in enumerate(parts)]
+        except (ValueError, IndexError, KeyError) as error:
+            raise ArgumentError(f"this state is not that of an ensemble of {self.members.members}") from error
+        return self
+
+    def _member(self, number: int) -> RestorableLearner:
+        width = self.learner.get_params()["width"] * self.members.width
+        settings = {"width": width, "warm_start": self.warm_start, **self._seeds(number)}
+        member: RestorableLearner = clone(self.learner).set_params(**settings)
+        return member
+
+    def _seeds(self, number: int) -> dict[str, int]:
+        init, batches = (
+            0 if same else number for same in (self.members.same_initialisation, self.members.same_batches)
+        )
+        return {
+            "seed": derive_seed(self.seed, "member", init),
+            "batch_seed": derive_seed(self.seed, "member batches", batches),
+        }
+
+    def _samples(self, inputs: Any, progress: Progress | None, stage: str) -> Tensor:
+        """Class probabilities of every member, `[n, members, num_classes]`."""
+        self._check_fitted()
+        return torch.stack([m.describe(inputs, ("prob",), progress=p).prob for m, p in self._parts(progress, stage)], 1)
+
+    def _parts(
+        self, progress: Progress | None, stage: str | None = None
+    ) -> list[tuple[RestorableLearner, Progress | None]]:
+        """The members, each with what it tells its progress to."""
+        self._check_fitted()
+        count = len(self.members_)
+        return [(member, _part(progress, number, count, stage)) for number, member in enumerate(self.members_)]
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "members_"):
+            raise ArgumentError("this Ensemble is not fitted yet; call fit first")
+
+
+def _part(progress: Progress | None, number: int, count: int, stage: str | None = None) -> Progress | None:
+    """Progress of one member as that of all."""
+    if progress is None:
+        return None
+
+    def tell(own: str, done: int, of: int) -> None:
+        progress(stage or own, number * of + done, count * of)
+
+    return tell

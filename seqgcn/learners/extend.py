@@ -1,0 +1,49 @@
+"""Giving a learner what a strategy adds to training."""
+
+from collections.abc import Iterable
+
+from sklearn.base import clone
+
+from seqgcn.errors import ArgumentError
+from seqgcn.extensions import Extension, Members
+from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.common import ways_out
+from seqgcn.learners.ensemble import Ensemble
+from seqgcn.selectors.base import Selector
+
+
+def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:
+    """An unfitted learner that also does what a selector's `extensions` say; the learner itself if there are none.
+
+    Raises:
+        ArgumentError: The learner cannot be extended that way.
+    """
+    for extension in extensions:
+        if isinstance(extension, Members):
+            if not isinstance(learner, RestorableLearner):
+                raise ArgumentError(f"an ensemble needs learners with state() and restore(), {_name(learner)} has none")
+            warm_start = bool(learner.get_params().get("warm_start", False))
+            learner = Ensemble(learner=clone(learner), members=extension, warm_start=warm_start)
+        else:
+            if "loss_prediction" not in learner.get_params():
+                raise ArgumentError(f"{_name(learner)} has no parameter loss_prediction, so its loss is not predicted")
+            learner = clone(learner).set_params(loss_prediction=extension)
+    return learner
+
+
+def check_served(learner: Learner, selector: Selector) -> None:
+    """Check that a learner gives what a selector needs of every item.
+
+    Raises:
+        ArgumentError: It does not; the message says what, and what it gives.
+    """
+    missing = selector.missing(learner.provides)
+    if missing:
+        raise ArgumentError(
+            f"{type(selector).__name__} needs {', '.join(missing)} of every item, which {_name(learner)} does not give "
+            f"(it gives {', '.join(learner.provides)}){ways_out(learner, missing)}"
+        )
+
+
+def _name(learner: Learner) -> str:
+    return type(learner).__name__

@@ -1,0 +1,44 @@
+"""Variational adversarial active learning."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from seqgcn.errors import ArgumentError
+from seqgcn.generative import GameOptions, play_for_labels
+from seqgcn.selectors.base import Query, Selection, Selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAAL(GameOptions, Selector):
+    r"""Picks the images that a discriminator is surest are unlabelled (Sinha, Ebrahimi, Darrell, ICCV 2019).
+
+    .. math:: \arg\min_{i \in U} D(\mu(x_i))
+
+    :math:`\mu` is the mean code of a beta-VAE trained on labelled and unlabelled images to reconstruct them and to
+    make all look labelled; D, trained against it, the probability that a code is of a labelled image. It never sees
+    a target, so it serves every task. The defaults are sized for a CPU: the paper's networks are larger, and it
+    trains them for longer.
+
+    The score is :math:`1 - D`. Details: `confidence` `[n]`, D; `loss` `[steps]`, the VAE's; `discriminator_loss`
+    `[(steps + 1) // 2]`. The arguments are those of `GameOptions`; a step takes `batch_size` labelled and as many
+    unlabelled images.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("image",)
+
+    def _answer(self, query: Query) -> Selection:
+        images = query.images()
+        if not query.labelled.any():
+            raise ArgumentError(
+                "VAAL learns to tell labelled images from unlabelled ones, and no node is labelled; start with "
+                "Random or CoreSet, which need no label"
+            )
+        game = play_for_labels(images, query.labelled, query.candidates, self, progress=query.progress)
+        # By the logit, as probabilities near 1 round to 1.
+        picks = query.highest(
+            -game.logit,
+            confidence=game.logit.sigmoid(),
+            loss=game.loss,
+            discriminator_loss=game.discriminator_loss,
+        )
+        return replace(picks, score=picks.score.sigmoid())
