@@ -63,7 +63,7 @@ class GameOptions:
 
 
 class VAE(nn.Module):
-    """Variational autoencoder of square images in [0, 1] (Kingma, Welling, ICLR 2014), conditional if there are classes.
+    """Variational autoencoder of square images in [0, 1] (Kingma, Welling, ICLR 2014); conditional with classes.
 
     Two convolutions of stride 2 and a linear layer each way.
 

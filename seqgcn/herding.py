@@ -149,7 +149,7 @@ class _Search:
     column j from `first[j]` to `first[j + 1]`.
     """
 
-    PAIRS = 2**27
+    PAIRS, ELEMENTS = 2**27, 2**23
 
     def __init__(self, similarity: Similarity, rows: Tensor, columns: Tensor, centres: Tensor) -> None:
         self.value = similarity.value
@@ -166,6 +166,7 @@ class _Search:
         self.gain = torch.zeros(len(rows), dtype=torch.float64, device=self.level.device)
         self.taken = torch.zeros(len(rows), dtype=torch.bool, device=self.level.device)
         self.first: Tensor | None = None
+        self._step = max(1, self.ELEMENTS // max(1, len(rows)))
         if self._few():
             self._write_down()
         else:
@@ -220,30 +221,53 @@ class _Search:
     def _write_down(self) -> None:
         """Keep the pairs whose similarity exceeds the column's maximum, and take the gains anew from them."""
         self.gain.zero_()
-        counts, rows, values = [], [], []
-        step = max(1, _BLOCK * _BLOCK * 8 // len(self.rows))
-        for start in range(0, len(self.columns), step):
-            some = slice(start, start + step)
+        counts, rows, similar = [], [], []
+        width = len(self.rows)
+        for start in range(0, len(self.columns), self._step):
+            some = slice(start, start + self._step)
             block = self.columns[some] @ self.rows.T
-            exceeding = block > self.level[some].unsqueeze(1)
-            column, row = exceeding.nonzero(as_tuple=True)
-            value = self.value(block[exceeding])
+            exceeding = (block > self.level[some].unsqueeze(1)).flatten().nonzero().squeeze(1)
+            column, row = exceeding // width, exceeding % width
+            value = self.value(block.flatten()[exceeding])
             self.gain.index_add_(0, row, (value - self.cover[some][column]).double())
-            counts.append(exceeding.sum(dim=1))
+            counts.append(column.bincount(minlength=len(block)))
             rows.append(row.int())
-            values.append(value)
+            similar.append(value)
+        self._keep(counts, rows, similar)
+
+    def _keep(self, counts: list[Tensor], rows: list[Tensor], similar: list[Tensor]) -> None:
         self.first = F.pad(torch.cat(counts).cumsum(dim=0), (1, 0))
-        self.row, self.similar = torch.cat(rows), torch.cat(values)
+        self.row, self.similar = torch.cat(rows), torch.cat(similar)
+        self.idle = 0
 
     def _correct(self, nearer: Tensor, old: Tensor, new: Tensor) -> None:
         """Lower the gains by what the pairs of some columns have lost, their maxima having risen."""
         assert self.first is not None  # noqa: S101  # for mypy
         begin, length = self.first[nearer], self.first[nearer + 1] - self.first[nearer]
-        offset = torch.repeat_interleave(begin - length.cumsum(dim=0) + length, length)
-        pair = offset + torch.arange(len(offset), device=offset.device)
-        low, high = old.repeat_interleave(length), new.repeat_interleave(length)
-        lost = torch.clamp(self.similar[pair], low, high).double() - low.double()
-        self.gain.index_add_(0, self.row[pair], -lost)
+        parts = (part.split(self._step) for part in (begin, length, old, new))
+        for start, count, low, high in zip(*parts, strict=True):
+            offset = torch.repeat_interleave(start - count.cumsum(dim=0) + count, count)
+            pair = offset.add_(torch.arange(len(offset), device=offset.device))
+            floor = low.repeat_interleave(count)
+            lost = torch.clamp(self.similar[pair], floor, high.repeat_interleave(count)).double() - floor.double()
+            self.gain.index_add_(0, self.row[pair], -lost)
+            self.idle += len(pair)
+        if self.idle > len(self.row):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop the pairs that no longer exceed their column's maximum."""
+        assert self.first is not None  # noqa: S101  # for mypy
+        counts, rows, similar = [], [], []
+        for start in range(0, len(self.columns), self._step):
+            bounds = self.first[start : start + self._step + 1]
+            pairs = slice(int(bounds[0]), int(bounds[-1]))
+            column = torch.arange(len(bounds) - 1, device=bounds.device).repeat_interleave(bounds.diff())
+            left = self.similar[pairs] > self.cover[start : start + self._step][column]
+            counts.append(column[left].bincount(minlength=len(bounds) - 1))
+            rows.append(self.row[pairs][left])
+            similar.append(self.similar[pairs][left])
+        self._keep(counts, rows, similar)
 
 
 def _largest(columns: Tensor, centres: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqgcn.checks import check_number
 from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
 
@@ -26,6 +27,11 @@ class Augmentation:
     shift: float
     rotation: float
     scale: float
+
+    def __post_init__(self) -> None:
+        check_number("shift", self.shift, low=0)
+        check_number("rotation", self.rotation, low=0, high=180)
+        check_number("scale", self.scale, low=0, high=1)
 
     def batch(self, batch: CropBatch, pose: Tensor, draw: torch.Generator) -> tuple[CropBatch, Tensor]:
         """A changed batch of crops, and the joints `[b, J, 3]` mm that are now in them."""

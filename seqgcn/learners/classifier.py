@@ -166,8 +166,9 @@ class ImageClassifier(NetworkLearner, ABC):
 
     def item_losses(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Tensor:
         """Cross-entropy of each image, `[n]`, nats."""
-        prob = self._forward(inputs, ("prob",), progress, "test")["prob"]
-        return F.nll_loss(prob.clamp(min=torch.finfo(prob.dtype).tiny).log(), targets, reduction="none")
+        return F.cross_entropy(
+            self._forward(inputs, ("logits",), progress, "test")["logits"], targets, reduction="none"
+        )
 
     def describe(self, inputs: Tensor, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
         """Describe every image by the attributes asked for, in one pass.
@@ -221,7 +222,7 @@ class ImageClassifier(NetworkLearner, ABC):
         Raises:
             ArgumentError: One cannot be used.
         """
-        for name in ("epochs", "batch_size", "samples"):
+        for name in ("epochs", "batch_size"):
             check_whole(name, getattr(self, name))
         if self.num_classes is not None:
             check_whole("num_classes", self.num_classes)
@@ -232,7 +233,7 @@ class ImageClassifier(NetworkLearner, ABC):
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("gamma", self.gamma, low=0, open_low=True)
         check_number("dropout", self.dropout, low=0, high=1, open_high=True)
-        check_number("width", self.width, low=0, open_low=True)
+        self._check_network()
         if not isinstance(self.milestones, list | tuple):
             raise ArgumentError(f"milestones must be a tuple of epochs such as (160,), got {self.milestones!r}")
         for milestone in self.milestones:
@@ -286,6 +287,8 @@ class ImageClassifier(NetworkLearner, ABC):
                     parts["loss_pred"].append(self.predictor_.predict(detach=True).float().cpu())
             if "x" in parts:
                 parts["x"].append(embedding.float().cpu())
+            if "logits" in parts:
+                parts["logits"].append(logits.float().cpu())
             if "prob" in parts:
                 parts["prob"].append(logits.float().softmax(dim=1).cpu())
             if progress is not None:

@@ -9,11 +9,12 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.checks import check_bool, check_choice, check_number, check_whole
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.datasets.hands.base import HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.extensions import LossPrediction
+from seqgcn.learners.answers import answers
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
     check_attributes,
@@ -27,7 +28,7 @@ from seqgcn.learners.common import (
 )
 from seqgcn.learners.inputs import check_frames, check_joints
 from seqgcn.learners.loss_prediction import LossPredictor, attach
-from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
+from seqgcn.learners.nets import PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner
 from seqgcn.learners.recipes import RECIPES
 from seqgcn.seeding import derive_seed, generator, seeded
@@ -284,7 +285,6 @@ class HandPose(NetworkLearner):
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
-        check_whole("samples", self.samples)
         if self.components is not None:
             check_whole("components", self.components)
             if not RECIPES[self.net].prior:
@@ -297,9 +297,8 @@ class HandPose(NetworkLearner):
                 raise ArgumentError(f"net={self.net!r} has no dropout; leave dropout=None")
         check_bool("augment", self.augment)
         check_number("weight_decay", self.weight_decay, low=0)
-        check_number("shift", self.shift, low=0)
-        check_number("rotation", self.rotation, low=0, high=180)
-        check_number("scale", self.scale, low=0, high=1)
+        _ = self._augmentation
+        self._check_network()
         check_number("validation", self.validation, low=0, high=1, open_high=True)
 
     @property
@@ -381,7 +380,9 @@ class HandPose(NetworkLearner):
         batches = torch.arange(len(frames)).split(64)
         for number, ids in enumerate(batches):
             with mixed_precision(self.precision, self._device):
-                part = self._describe(frames, frames.batch(ids, self._device), wanted)
+                part = answers(
+                    self.module_, self.predictor_, frames, frames.batch(ids, self._device), wanted, self.samples
+                )
             for name, values in part.items():
                 if name not in results:
                     # Filled in place, as embeddings of a large pool are too large to be held twice.
@@ -391,30 +392,6 @@ class HandPose(NetworkLearner):
             if progress is not None:
                 progress(stage, number + 1, len(batches))
         return results
-
-    def _describe(self, frames: HandFrames, batch: CropBatch, wanted: Collection[str]) -> dict[str, Tensor]:
-        images, centre, cube = batch
-        images = images.contiguous(memory_format=torch.channels_last)
-        module, part = self.module_, {}
-        if "image" in wanted:
-            part["image"] = ((images + 1) * 127.5).round().to(torch.uint8)
-        if isinstance(module, DeepPrior):
-            features = module.body(images)
-            embedding, pose = module.regress(features, drop=False)
-        else:
-            embedding, pose = module(images)
-        # Before further passes, which would leave other features behind.
-        if "loss_pred" in wanted and self.predictor_ is not None:
-            part["loss_pred"] = self.predictor_.predict(detach=True)
-        if "target_samples" in wanted and isinstance(module, DeepPrior):
-            passes = torch.stack([module.regress(features, drop=True)[1] for _ in range(self.samples)], dim=1)
-            joints = module.from_frame(passes.flatten(1, 2), centre, cube) - centre.unsqueeze(1)
-            part["target_samples"] = frames.reflect(joints).unflatten(1, (self.samples, -1)).flatten(2)
-        if "x" in wanted:
-            part["x"] = embedding
-        if "joints" in wanted:
-            part["joints"] = frames.reflect(module.from_frame(pose, centre, cube))
-        return part
 
     def _check_size(self, frames: HandFrames) -> None:
         if frames.size != self.size_:

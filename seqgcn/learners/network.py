@@ -5,14 +5,19 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from seqgcn.checks import check_number, check_whole
+from seqgcn.errors import ArgumentError
 from seqgcn.extensions import LossPrediction
 from seqgcn.learners.loss_prediction import RANK_CORRELATION, LossPredictor, attach, rank_correlation
+from seqgcn.seeding import derive_seed, seeded
 from seqgcn.training import Progress
 
 
 class NetworkLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """A learner of one network; subclasses are dataclasses with the parameters named here."""
 
+    samples: int
+    width: float
     loss_prediction: LossPrediction | None
     batch_seed: int | None
     seed: int
@@ -25,11 +30,23 @@ class NetworkLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is un
         predicted: Tensor = self._forward(inputs, ("loss_pred",), progress, "test")["loss_pred"]
         return {RANK_CORRELATION: rank_correlation(predicted, self.item_losses(inputs, targets, progress=progress))}
 
+    def _check_network(self) -> None:
+        check_whole("samples", self.samples)
+        check_number("width", self.width, low=0, open_low=True)
+        if self.batch_seed is not None:
+            check_whole("batch_seed", self.batch_seed, low=0)
+        if not isinstance(self.loss_prediction, LossPrediction | None):
+            raise ArgumentError(
+                f"loss_prediction must be None or LossPrediction(...) of seqgcn.extensions, got {self.loss_prediction!r}"
+            )
+
     @property
     def _batch_seed(self) -> int:
         return self.seed if self.batch_seed is None else self.batch_seed
 
     def _attach(self, module: nn.Module, example: Tensor) -> LossPredictor | None:
         """Give the network what predicts its loss, if asked for; what it already has stays."""
-        self.predictor_ = attach(self.loss_prediction, module, example, getattr(self, "predictor_", None))
+        # Under a seed of its own, so that the network's own training draws what it would draw without.
+        with seeded(derive_seed(self.seed, "loss prediction"), example.device):
+            self.predictor_ = attach(self.loss_prediction, module, example, getattr(self, "predictor_", None))
         return self.predictor_

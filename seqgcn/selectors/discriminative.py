@@ -118,18 +118,17 @@ class DiscriminativeAL(Selector):
                 in_channels=x.shape[1], hidden_channels=self.hidden_channels, out_channels=1, num_layers=4, norm=None
             ).to(x)
             optimizer = torch.optim.Adam(model.parameters(), lr=self.lr)
+            epochs, accuracy = 0, 0.0
             # An epoch a call, as the training loop itself stops by the loss alone.
-            for epoch in range(self.epochs):
+            while epochs < self.epochs and accuracy < self.accuracy:
                 correct.zero_()
                 train(model, batches, loss, optimizer=optimizer, epochs=1, stage="discriminate")
-                accuracy = float(correct) / (2 * size)
-                if accuracy >= self.accuracy:
-                    break
+                epochs, accuracy = epochs + 1, float(correct) / (2 * size)
         with torch.no_grad():
             logit = torch.cat([model(rows) for rows in x.split(_SCORED_AT_A_TIME)]).squeeze(1)
         if not logit.isfinite().all():
             raise TrainingError("discriminate: the last step diverged; lower the learning rate")
-        return _Fit(logit, accuracy, epoch + 1)
+        return _Fit(logit, accuracy, epochs)
 
 
 class _Fit(NamedTuple):
