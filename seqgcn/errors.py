@@ -33,5 +33,9 @@ class TrainingError(SeqGCNError, RuntimeError):
     """Training broke down (the loss became NaN or infinite)."""
 
 
+class MissingPackageError(SeqGCNError, ImportError):
+    """A package that this part needs, and the rest does not, is not installed."""
+
+
 class SeqGCNWarning(UserWarning):
     """Something was decided on the user's behalf that they may want to know."""

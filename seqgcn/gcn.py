@@ -18,6 +18,9 @@ from seqgcn.graph import Graph, LowRankAdjacency, normalise_edges, unit_rows
 from seqgcn.seeding import seeded
 from seqgcn.training import Progress, train
 
+_MESSAGES = 2**26
+"""Numbers in the messages that are held at once: 256 MiB of float32."""
+
 
 class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyped
     r"""PyG's `GCNConv`, :math:`A X W + b`, on an already normalised graph that may also be low-rank.
@@ -38,7 +41,12 @@ class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyp
         """:math:`A X` alone, `[n, channels]`."""
         if isinstance(graph, LowRankAdjacency):
             return graph @ x
-        return cast(Tensor, self.propagate(graph.edge_index, x=x, edge_weight=graph.edge_weight))
+        # A message an edge and channel: some channels at a time where that would fill the memory.
+        channels = max(1, _MESSAGES // max(graph.edge_index.shape[1], 1))
+        parts = [
+            self.propagate(graph.edge_index, x=part, edge_weight=graph.edge_weight) for part in x.split(channels, dim=1)
+        ]
+        return cast(Tensor, parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """One layer: `[n, in_channels]` to `[n, out_channels]`."""

@@ -126,6 +126,8 @@ def facility_location(
     >>> facility_location(line, torch.arange(4), torch.arange(4), budget=2)[0]
     tensor([1, 3])
     """
+    if budget == 0:
+        return rows[:0], similarity.slack[:0]
     search = _Search(similarity, rows, columns, rows[:0] if centres is None else centres)
     picks: list[int] = []
     gains: list[float] = []
@@ -166,7 +168,7 @@ class _Search:
         self.gain = torch.zeros(len(rows), dtype=torch.float64, device=self.level.device)
         self.taken = torch.zeros(len(rows), dtype=torch.bool, device=self.level.device)
         self.first: Tensor | None = None
-        self._step = max(1, self.ELEMENTS // max(1, len(rows)))
+        self._step = max(1, self.ELEMENTS // len(rows))
         if self._few():
             self._write_down()
         else:
@@ -237,7 +239,10 @@ class _Search:
 
     def _keep(self, counts: list[Tensor], rows: list[Tensor], similar: list[Tensor]) -> None:
         self.first = F.pad(torch.cat(counts).cumsum(dim=0), (1, 0))
-        self.row, self.similar = torch.cat(rows), torch.cat(similar)
+        # One after the other, so that no more than one of them is held twice.
+        self.row = torch.cat(rows)
+        rows.clear()
+        self.similar = torch.cat(similar)
         self.idle = 0
 
     def _correct(self, nearer: Tensor, old: Tensor, new: Tensor) -> None:

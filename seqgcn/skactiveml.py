@@ -15,7 +15,7 @@ from sklearn.base import clone
 from torch_geometric.data import Data
 
 from seqgcn.checks import check_whole
-from seqgcn.errors import ArgumentError
+from seqgcn.errors import ArgumentError, MissingPackageError
 from seqgcn.seeding import derive_seed, generator
 from seqgcn.selectors.base import Query, Selection, Selector
 
@@ -24,7 +24,7 @@ try:
     from skactiveml.base import SingleAnnotatorPoolQueryStrategy, SkactivemlClassifier
     from skactiveml.utils import MISSING_LABEL, is_labeled
 except ImportError as error:
-    raise ArgumentError('seqgcn.skactiveml needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
+    raise MissingPackageError('seqgcn.skactiveml needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
 
 STRATEGIES: dict[str, tuple[str, ...]] = {
     "Badge": ("x", "prob"),

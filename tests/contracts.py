@@ -76,8 +76,10 @@ def is_random(make: Make) -> bool:
 def same(a: Selection, b: Selection) -> bool:
     """Whether two selections agree bit for bit, details included."""
     pairs = [(a.index, b.index), (a.score, b.score)]
-    if a.details.keys() != b.details.keys():
+    if a.details.keys() != b.details.keys() or (a.pseudo is None) != (b.pseudo is None):
         return False
+    if a.pseudo is not None and b.pseudo is not None:
+        pairs.append((a.pseudo, b.pseudo))
     pairs += [(a.details[name], b.details[name]) for name in a.details]
     return all(torch.equal(one, other) for one, other in pairs)
 

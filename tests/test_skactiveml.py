@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch_geometric.data import Data
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError
+from seqgcn.errors import ArgumentError, MissingPackageError
 from seqgcn.experiment import ActiveLearning
 from seqgcn.seeding import derive_seed
 from seqgcn.selectors import BALD, CoreGCN, CoreSet, Entropy, Margin, Random, Selector
@@ -296,5 +296,5 @@ def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = importlib.util.spec_from_file_location("adapter", found.origin)
     assert spec is not None
     assert spec.loader is not None
-    with pytest.raises(ArgumentError, match=r'needs scikit-activeml: pip install "seqgcn\[skactiveml\]"'):
+    with pytest.raises(MissingPackageError, match=r'needs scikit-activeml: pip install "seqgcn\[skactiveml\]"'):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))

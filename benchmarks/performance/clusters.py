@@ -4,20 +4,22 @@ Both run in full in turn, on the same features of length 1. Where the methods le
 compared in float64: TypiClust's on the same clusters, ProbCover's for the same radius, with ties broken alike instead
 of at random. scikit-activeml's TypiClust clusters by plain k-means, with as many clusters as labels and picks
 together; here it is the paper's mini-batch k-means with at most 500, and once with as many as there. Where each
-spends its time is told beside it.
+spends its time is told beside it. On a GPU only the larger pool runs.
 """
 
+import importlib.util
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import Spread, first_labelled, finish, in_child, in_turn, options, peak_memory, prepare, ratio, say
+from common import Spread, finish, first_labelled, in_child, in_turn, options, peak_memory, prepare, ratio, say
 from k_center import clustered, gaussian
 from numpy.typing import NDArray
 from torch import Tensor
@@ -80,10 +82,15 @@ class Given:
 @contextmanager
 def lowest_index_wins() -> Iterator[None]:
     """Let scikit-activeml break ties by the lowest index, where it draws otherwise."""
-    with ExitStack() as stack:
-        for module in ("_typi_clust", "_prob_cover"):
-            name = f"skactiveml.pool.{module}.rand_argmax"
-            stack.enter_context(patch(name, lambda values, random_state: [int(np.nanargmax(values))]))
+
+    def argmax(values: Any, random_state: Any) -> list[int]:
+        del random_state
+        return [int(np.nanargmax(values))]
+
+    with (
+        patch("skactiveml.pool._typi_clust.rand_argmax", argmax),
+        patch("skactiveml.pool._prob_cover.rand_argmax", argmax),
+    ):
         yield
 
 
@@ -103,29 +110,33 @@ def time_in(*functions: str) -> Iterator[dict[str, float]]:
 
     with ExitStack() as stack:
         for name in functions:
-            replaced = patch(name)
-            original = replaced.get_original()[0]  # type: ignore[attr-defined]
-            stack.enter_context(patch(name, timed(name, original)))
+            stack.enter_context(patch(name, timed(name, resolve_name(name))))
         yield spent
 
 
 def same_typiclust(data: Data, budget: int) -> dict[str, Any]:
-    """Whether the same clusters give the same picks, as far as there are clusters without a label."""
+    """Whether the same clusters give the same picks, as far as there are clusters without a label.
+
+    The two nodes of a cluster of two are equally typical, and scikit-activeml lets rounding choose: these are left out.
+    """
     known = int(data.train_mask.sum())
-    selector = TypiClust(max_clusters=known + budget, min_cluster_size=1)
-    start = time.perf_counter()
-    ours = selector.select(data, budget)
+    ours = TypiClust(max_clusters=known + budget, min_cluster_size=1).select(data, budget)
     cluster = ours.details["cluster"].numpy()
-    free = min(budget, len(np.setdiff1d(cluster, cluster[:known])))
     start = time.perf_counter()
     with lowest_index_wins():
         picks = their_typiclust(data, budget, cluster_algo=Given, cluster_algo_dict={"labels": cluster})
+    spent = time.perf_counter() - start
+    free = min(budget, len(np.setdiff1d(cluster, cluster[:known])))
+    mine, other = ours.index[:free].numpy(), picks[:free]
+    two = np.bincount(cluster)[cluster[mine]] == 2
     return {
         "clusters_without_a_label": free,
-        "same_picks": ours.index[:free].tolist() == picks[:free].tolist(),
+        "same_clusters_in_order": bool((cluster[mine] == cluster[other]).all()),
+        "same_picks": bool(((mine == other) | two).all()),
+        "clusters_of_two": int(two.sum()),
         "overlap": overlap(ours, picks),
         "distinct_picks_of_theirs": len(np.unique(picks)),
-        "seconds_of_theirs_once_clustered": time.perf_counter() - start,
+        "seconds_of_theirs_once_clustered": spent,
     }
 
 
@@ -231,6 +242,8 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=0, help="labelled from the start")
     parser.add_argument("--budget", type=int, default=1_000, help="picks")
     arguments = parser.parse_args()
+    if importlib.util.find_spec("skactiveml") is None:
+        parser.error('scikit-activeml is not installed; use pip install "seqgcn[bench]"')
     device = prepare(arguments)
     results = [compare(name, arguments) for name in SETS]
     for result in results:

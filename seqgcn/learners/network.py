@@ -37,7 +37,7 @@ class NetworkLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is un
             check_whole("batch_seed", self.batch_seed, low=0)
         if not isinstance(self.loss_prediction, LossPrediction | None):
             raise ArgumentError(
-                f"loss_prediction must be None or LossPrediction(...) of seqgcn.extensions, got {self.loss_prediction!r}"
+                f"loss_prediction must be None or a LossPrediction of seqgcn.extensions, got {self.loss_prediction!r}"
             )
 
     @property

@@ -94,7 +94,10 @@ class ProbCover(Selector):
         )
 
     def _estimate(self, x: Tensor) -> float:
-        """Largest radius whose balls are pure often enough, short of the first that is not."""
+        """Largest radius whose balls are pure often enough, short of the first that is not.
+
+        Short by more than rounding: the pair at that very distance must not be one that rounding decides.
+        """
         cluster = clusters(x, self.classes, self.seed).to(x.device)
         sample = torch.arange(min(_SAMPLE, len(x)), device=x.device)  # the order is random
         half = x.square().sum(dim=1) / 2
@@ -106,7 +109,7 @@ class ProbCover(Selector):
             nearest.append(apart.amin(dim=1) + half[some])
         impure = len(sample) - math.ceil(self.purity * len(sample) - 1e-9)
         limit = float(torch.cat(nearest).sort().values[impure].clamp(min=0).mul(2).sqrt())
-        return math.nextafter(min(limit, _DIAMETER), 0)
+        return min(limit, _DIAMETER) * (1 - 1e-4)
 
 
 class Balls:

@@ -51,11 +51,36 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
         "same_initialisation": ({}, True),
         "same_batches": ({}, True),
     },
+    "badge": {"seed": ({}, 1)},
+    "ceal": {
+        "uncertainty": ({}, "margin"),
+        "delta": ({}, 0.5),
+        "decay": ({"cycle": 1}, 0.01),
+        "cycle": ({}, 1),
+    },
+    "emoc": {"top_classes": ({}, 2), "reference": ({}, 10), "seed": ({"reference": 10}, 1)},
+    "learning-loss": {
+        "modules": ({}, ("a",)),
+        "weight": ({}, 0.5),
+        "margin": ({}, 0.5),
+        "share": ({}, 0.5),
+        "loss": ({}, "mse"),
+        "hidden_channels": ({}, 6),
+    },
+    "weighted-core-gcn": {
+        **GCN,
+        "graph": ({}, "similarity"),
+        "k": ({}, 9),
+        "similarity": ({"graph": "similarity"}, "shifted"),
+        "normalize": ({"graph": "similarity"}, "row"),
+        "include_logit": ({}, False),
+        "uncertainty": ({}, "entropy"),
+    },
     "random": {"seed": ({}, 1)},
 }
 
 
-UNRANKED: set[str] = set()
+UNRANKED: set[str] = {"badge"}
 """Selectors whose score is not what they rank by."""
 
 BATCHED: set[str] = set()

@@ -136,7 +136,12 @@ def test_the_same_clusters_give_the_picks_of_scikit_activeml(labelled: int, budg
     # Where clusters are left empty, scikit-activeml draws the last picks from all, possibly the same node twice.
     free = len(set(cluster.tolist()) - set(cluster[:labelled].tolist()))
     assert free > 0.9 * budget
-    assert selection.index[:free].tolist() == expected[:free]
+    mine, other = selection.index[:free], torch.tensor(expected[:free])
+    assert torch.equal(cluster[mine], cluster[other])
+    # Two nodes alone together are equally typical; there it lets rounding choose.
+    two = cluster.bincount()[cluster[mine]] == 2
+    assert two.double().mean() < 0.2
+    assert torch.equal(mine[~two], other[~two])
 
 
 def test_clusters_with_the_fewest_labels_come_first_then_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:

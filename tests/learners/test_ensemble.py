@@ -1,0 +1,152 @@
+from typing import Any
+
+import pytest
+import torch
+from sklearn.base import clone
+from torch import Tensor
+
+from seqgcn.datasets import ImageDataset
+from seqgcn.errors import ArgumentError
+from seqgcn.extensions import LossPrediction, Members
+from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
+from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
+
+pytestmark = pytest.mark.usefixtures("narrow")
+
+
+def cnn(**changes: Any) -> SmallCNNClassifier:
+    return SmallCNNClassifier(
+        **{"num_classes": 4, "epochs": 2, "batch_size": 8, "device": "cpu", "width": 0.25} | changes
+    )
+
+
+def ensemble(learner: Any = None, seed: int = 0, warm_start: bool = False, **members: Any) -> Ensemble:
+    options = Members(**{"members": 3} | members)
+    return Ensemble(learner=learner or cnn(), members=options, seed=seed, warm_start=warm_start)
+
+
+def weights(learner: Any) -> Tensor:
+    return torch.cat([value.flatten().double() for value in learner.state().values()])
+
+
+@pytest.fixture
+def images(toy: ImageDataset) -> Tensor:
+    return toy.train.inputs[:20]
+
+
+@pytest.fixture
+def targets(toy: ImageDataset) -> Tensor:
+    return toy.train.targets[:20]
+
+
+def test_is_a_learner() -> None:
+    assert isinstance(ensemble(), Learner)
+    assert isinstance(ensemble(), RestorableLearner)
+    assert clone(ensemble(seed=4)).get_params()["seed"] == 4
+    assert ensemble().metric == cnn().metric
+
+
+def test_the_mean_of_the_members_counts(images: Tensor, targets: Tensor) -> None:
+    fitted = ensemble().fit(images, targets)
+    assert len(fitted.members_) == 3
+    data = fitted.describe(images, ("x", "prob", "prob_samples", "image"))
+    assert data.prob_samples.shape == (20, 3, 4)
+    for number, member in enumerate(fitted.members_):
+        assert torch.equal(data.prob_samples[:, number], member.predict_proba(images))
+    torch.testing.assert_close(data.prob, data.prob_samples.mean(dim=1))
+    assert torch.equal(fitted.predict(images), data.prob.argmax(dim=1))
+    assert fitted.score(images, targets) == pytest.approx(float((fitted.predict(images) == targets).float().mean()))
+    assert torch.equal(data.x, fitted.members_[0].describe(images, ("x",)).x)
+    assert torch.equal(data.image, images)
+
+
+def test_poses_give_the_members_joints(hands: Any) -> None:
+    frames, joints = hands()
+    fitted = ensemble(HandPose(epochs=2, batch_size=8, device="cpu")).fit(frames, joints)
+    data = fitted.describe(frames, ("x", "target_samples"))
+    assert data.target_samples.shape == (8, 3, 9)
+    predicted = [member.predict(frames) for member in fitted.members_]
+    assert torch.equal(data.target_samples, torch.stack(predicted, dim=1).flatten(2))
+    torch.testing.assert_close(fitted.predict(frames), torch.stack(predicted).mean(dim=0))
+    assert fitted.score(frames, joints) == pytest.approx(float((fitted.predict(frames) - joints).norm(dim=2).mean()))
+    assert fitted.provides == ("x", "image", "target_samples")
+
+
+def test_in_what_members_differ(images: Tensor, targets: Tensor) -> None:
+    def first_weights(**members: Any) -> list[Tensor]:
+        fitted = ensemble(cnn(lr=1e-12, dropout=0.0), **members).fit(images, targets)
+        return [next(member.module_.parameters()).detach() for member in fitted.members_]
+
+    one, two, three = first_weights(same_initialisation=True)
+    torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+    torch.testing.assert_close(one, three, atol=1e-6, rtol=0)
+    one, two, _ = first_weights()
+    assert (one - two).abs().max() > 0.01
+    trained = ensemble(same_initialisation=True).fit(images, targets)
+    assert not torch.equal(*(weights(member) for member in trained.members_[:2]))  # another batch order
+
+    orders = [member.batch_seed for member in ensemble(same_batches=True).fit(images, targets).members_]
+    assert len(set(orders)) == 1
+    assert len({member.batch_seed for member in trained.members_}) == 3
+    wide = ensemble(width=2.0).fit(images, targets)
+    assert wide.members_[0].width == 0.5
+    assert len(weights(wide.members_[0])) > 2 * len(weights(trained.members_[0]))
+
+
+def test_the_same_seed_gives_the_same_members(images: Tensor, targets: Tensor) -> None:
+    first, again, other = (ensemble(seed=seed).fit(images, targets) for seed in (1, 1, 2))
+    assert torch.equal(weights(first), weights(again))
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_state_and_restore(images: Tensor, targets: Tensor) -> None:
+    fitted = ensemble().fit(images, targets)
+    restored = ensemble().restore(fitted.state())
+    assert torch.equal(restored.predict(images), fitted.predict(images))
+    with pytest.raises(ArgumentError, match="this state is not that of an ensemble of 2"):
+        ensemble(members=2).restore(fitted.state())
+    with pytest.raises(ArgumentError, match="not fitted yet; call fit first"):
+        ensemble().state()
+
+
+def test_warm_start_goes_on_from_the_members(images: Tensor, targets: Tensor) -> None:
+    warm = ensemble(warm_start=True).fit(images, targets)
+    before = weights(warm)
+    after = weights(ensemble(cnn(lr=1e-12), warm_start=True).restore(warm.state()).fit(images, targets))
+    assert len(after) == len(before)
+    fresh = weights(ensemble(cnn(lr=1e-12)).fit(images, targets))
+    # Batch norm's running statistics move even so.
+    assert (after - before).abs().median() < 1e-6 < (fresh - before).abs().median()
+
+
+def test_progress_counts_all_members(images: Tensor, targets: Tensor) -> None:
+    told: list[tuple[str, int, int]] = []
+    fitted = ensemble().fit(images, targets, progress=lambda *step: told.append(step))
+    assert told == [("train", done, 6) for done in range(1, 7)]
+    told.clear()
+    fitted.describe(images, ("prob",), progress=lambda *step: told.append(step))
+    assert told == [("embed", done, 3) for done in range(1, 4)]
+
+
+def test_what_a_selector_adds_to_a_learner() -> None:
+    plain = cnn(warm_start=True)
+    assert extended(plain, BALD().extensions) is plain
+    members = extended(plain, EnsembleSelector(members=2, width=0.5).extensions)
+    assert isinstance(members, Ensemble)
+    assert members.members == Members(members=2, width=0.5)
+    assert members.warm_start is True
+    predicting = extended(plain, LearningLoss(weight=0.5).extensions)
+    assert predicting.loss_prediction == LossPrediction(weight=0.5)
+    assert plain.loss_prediction is None
+    assert not Variance().extensions
+
+
+def test_what_cannot_be_extended(fake_learner: type) -> None:
+    with pytest.raises(ArgumentError, match="FakeLearner has no parameter loss_prediction"):
+        extended(fake_learner(), (LossPrediction(),))
+    with pytest.raises(ArgumentError, match="FakeLearner has no parameter batch_seed, which an ensemble sets"):
+        extended(fake_learner(), (Members(),)).check_parameters()
+    with pytest.raises(ArgumentError, match="members must be at least 2, as one network never disagrees with itself"):
+        Members(members=1)
+    with pytest.raises(ArgumentError, match="together make all members one"):
+        Members(same_initialisation=True, same_batches=True)
