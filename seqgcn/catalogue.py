@@ -20,14 +20,26 @@ class Entry:
     Args:
         target: The class it stands for, as `module:name`.
         summary: A line about it.
-        task: What a learner or data set is for.
+        task: What a learner or data set is for; a selector says so itself.
         preset: Arguments of the class that the name decides; its `defaults` says what others are then.
+        source: Of a selector, who proposed it.
+        cost: Of a selector, what a cycle takes besides a training of the learner and a pass over the pool.
     """
 
     target: str
     summary: str
     task: str = "classification"
     preset: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    cost: str = ""
+
+
+DROPOUT = "passes with dropout"
+MEMBERS = "a training and a pass for each member"
+
+
+def _selector(name: str, summary: str, source: str, cost: str = "") -> Entry:
+    return Entry(f"seqgcn.selectors:{name}", summary, source=source, cost=cost)
 
 
 def _net(name: str, summary: str) -> Entry:
@@ -40,26 +52,85 @@ def _hands(target: str, summary: str) -> Entry:
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
     "selector": {
-        "core-gcn": Entry("seqgcn.selectors:CoreGCN", "k-center greedy in the sequential GCN's feature space"),
-        "uncertain-gcn": Entry("seqgcn.selectors:UncertainGCN", "sequential GCN confidence nearest to a margin"),
-        "core-set": Entry("seqgcn.selectors:CoreSet", "k-center greedy on the learner's embeddings"),
-        "margin": Entry("seqgcn.selectors:Margin", "smallest gap between the two top classes"),
-        "least-confidence": Entry("seqgcn.selectors:LeastConfidence", "smallest top class probability"),
-        "entropy": Entry("seqgcn.selectors:Entropy", "largest entropy of the class probabilities"),
-        "max-entropy": Entry("seqgcn.selectors:MaxEntropy", "largest entropy of the mean of passes with dropout"),
-        "bald": Entry("seqgcn.selectors:BALD", "largest mutual information of prediction and dropped-out network"),
-        "variation-ratio": Entry("seqgcn.selectors:VariationRatio", "smallest top class of the mean of passes"),
-        "mean-std": Entry("seqgcn.selectors:MeanSTD", "largest deviation of the classes over passes with dropout"),
-        "variance": Entry("seqgcn.selectors:Variance", "largest variance of predicted targets over passes", "pose"),
-        "badge": Entry("seqgcn.selectors:BADGE", "k-means++ seeding on the gradients of the last layer"),
-        "emoc": Entry("seqgcn.selectors:EMOC", "largest expected change of the outputs after a step on the item"),
-        "weighted-core-gcn": Entry(
-            "seqgcn.selectors:WeightedCoreGCN", "core-gcn, distances times uncertainty"
+        "core-gcn": _selector(
+            "CoreGCN",
+            "k-center greedy in the sequential GCN's feature space",
+            "Caramalau et al., CVPR 2021, eq. 7",
+            "1 GCN fit",
         ),
-        "learning-loss": Entry("seqgcn.selectors:LearningLoss", "largest loss predicted by a module trained along"),
-        "ceal": Entry("seqgcn.selectors:CEAL", "the most uncertain, and pseudo-labels for the most certain"),
-        "ensemble": Entry("seqgcn.selectors:EnsembleSelector", "what the members of an ensemble disagree on"),
-        "random": Entry("seqgcn.selectors:Random", "uniformly random, without replacement"),
+        "uncertain-gcn": _selector(
+            "UncertainGCN",
+            "sequential GCN confidence nearest to a margin",
+            "Caramalau et al., CVPR 2021, eq. 6",
+            "1 GCN fit",
+        ),
+        "weighted-core-gcn": _selector(
+            "WeightedCoreGCN",
+            "core-gcn on nearest neighbours, distances times uncertainty",
+            "extends Caramalau et al., CVPR 2021",
+            "1 GCN fit",
+        ),
+        "core-set": _selector("CoreSet", "k-center greedy on the learner's embeddings", "Sener, Savarese, ICLR 2018"),
+        "margin": _selector("Margin", "smallest gap between the two top classes", "Scheffer et al., IDA 2001"),
+        "least-confidence": _selector("LeastConfidence", "smallest top class probability", "Lewis, Gale, SIGIR 1994"),
+        "entropy": _selector("Entropy", "largest entropy of the class probabilities", "Settles 2009"),
+        "max-entropy": _selector(
+            "MaxEntropy", "largest entropy of the mean of passes with dropout", "Gal et al., ICML 2017", DROPOUT
+        ),
+        "bald": _selector(
+            "BALD", "largest mutual information of prediction and dropped-out network", "Gal et al., ICML 2017", DROPOUT
+        ),
+        "variation-ratio": _selector(
+            "VariationRatio", "smallest top class of the mean of passes with dropout", "Gal et al., ICML 2017", DROPOUT
+        ),
+        "mean-std": _selector(
+            "MeanSTD",
+            "largest deviation of the classes over passes with dropout",
+            "Kampffmeyer et al., CVPRW 2016",
+            DROPOUT,
+        ),
+        "variance": _selector(
+            "Variance",
+            "largest variance of predicted targets over passes with dropout",
+            "Gal, Ghahramani, ICML 2016",
+            DROPOUT,
+        ),
+        "ensemble": _selector(
+            "EnsembleSelector", "what the members of an ensemble disagree on", "Beluch et al., CVPR 2018", MEMBERS
+        ),
+        "learning-loss": _selector(
+            "LearningLoss", "largest loss predicted by a module trained along", "Yoo, Kweon, CVPR 2019"
+        ),
+        "ceal": _selector("CEAL", "the most uncertain, and pseudo-labels for the surest", "Wang et al., TCSVT 2017"),
+        "emoc": _selector(
+            "EMOC", "largest expected change of the outputs after a step on the item", "Kaeding et al. 2016"
+        ),
+        "discriminative": _selector(
+            "DiscriminativeAL",
+            "what a classifier takes for unlabelled, in rounds",
+            "Gissin, Shalev-Shwartz 2019",
+            "10 small fits",
+        ),
+        "vaal": _selector(
+            "VAAL",
+            "what an adversary of an autoencoder takes for unlabelled",
+            "Sinha et al., ICCV 2019",
+            "1 VAE fit on all images",
+        ),
+        "bgadl": _selector(
+            "BGADL",
+            "bald, and generated variants of the picks to train on",
+            "Tran et al., ICML 2019",
+            f"{DROPOUT}, 1 GAN fit",
+        ),
+        "badge": _selector("BADGE", "k-means++ seeding on the gradients of the last layer", "Ash et al., ICLR 2020"),
+        "typiclust": _selector(
+            "TypiClust", "the most typical of clusters without a label", "Hacohen et al., ICML 2022"
+        ),
+        "probcover": _selector(
+            "ProbCover", "balls that cover most of what is uncovered", "Yehuda et al., NeurIPS 2022"
+        ),
+        "random": _selector("Random", "uniformly random, without replacement", "the baseline"),
     },
     "learner": {
         "small-cnn": Entry("seqgcn.learners:SmallCNNClassifier", "three convolutions, Adam; fast on a CPU"),

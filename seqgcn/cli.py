@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn import __version__
-from seqgcn.catalogue import CATALOGUE, describe_type, parameters
+from seqgcn.catalogue import CATALOGUE, Entry, describe_type, load, parameters
 from seqgcn.config import RunConfig, options, parse_setting, read_config
 from seqgcn.errors import ArgumentError, ConfigError, SeqGCNError
 from seqgcn.progress import Bars
@@ -281,9 +281,22 @@ def _list(arguments: argparse.Namespace) -> int:
     kind = arguments.kind
     for name, entry in CATALOGUE[kind].items():
         print(f"{name}: {entry.summary}")
+        if kind == "selector":
+            print(f"    {_about(name, entry)}")
         for key, parameter in parameters(kind, name).items():
             print(f"    {kind}.{key} = {parameter.default!r}  ({describe_type(parameter.type)})")
     return DONE
+
+
+def _about(name: str, entry: Entry) -> str:
+    """Where a selector comes from, what it reads, what it is for and what it costs."""
+    selector = load("selector", name)()
+    reads = [*selector.needs, *([" or ".join(selector.either)] if selector.either else [])]
+    cost = "1 training, 1 pass" if selector.wanted(selector.either) else "1 training"
+    return (
+        f"{entry.source}; for {' and '.join(selector.tasks)}; reads {', '.join(reads) or 'nothing'}; "
+        f"{cost}{f', {entry.cost}' if entry.cost else ''} a cycle"
+    )
 
 
 if __name__ == "__main__":

@@ -133,9 +133,10 @@ def facility_location(
     gains: list[float] = []
     while len(picks) < budget:
         pick, gain = search.best()
-        search.take(pick)
         picks.append(pick)
         gains.append(gain)
+        if len(picks) < budget:
+            search.take(pick)
         if progress is not None:
             progress(stage, len(picks), budget)
     # They never increase but for rounding.
@@ -167,7 +168,7 @@ class _Search:
         self.cover = self.value(self.level.clone())
         self.gain = torch.zeros(len(rows), dtype=torch.float64, device=self.level.device)
         self.taken = torch.zeros(len(rows), dtype=torch.bool, device=self.level.device)
-        self.first: Tensor | None = None
+        self.written = False
         self._step = max(1, self.ELEMENTS // len(rows))
         if self._few():
             self._write_down()
@@ -192,7 +193,7 @@ class _Search:
         old = self.cover[nearer]
         self.level[nearer] = level[nearer]
         self.cover[nearer] = new = self.value(level[nearer])
-        if self.first is not None:
+        if self.written:
             self._correct(nearer, old, new)
             return
         self._add(nearer, old, new, sign=-1)
@@ -222,12 +223,15 @@ class _Search:
 
     def _write_down(self) -> None:
         """Keep the pairs whose similarity exceeds the column's maximum, and take the gains anew from them."""
+        self.written = True
         self.gain.zero_()
         counts, rows, similar = [], [], []
         width = len(self.rows)
+        buffer = self.rows.new_empty(self._step * width)
         for start in range(0, len(self.columns), self._step):
             some = slice(start, start + self._step)
-            block = self.columns[some] @ self.rows.T
+            block = buffer[: len(self.columns[some]) * width].view(-1, width)
+            torch.mm(self.columns[some], self.rows.T, out=block)
             exceeding = (block > self.level[some].unsqueeze(1)).flatten().nonzero().squeeze(1)
             column, row = exceeding // width, exceeding % width
             value = self.value(block.flatten()[exceeding])
@@ -247,7 +251,6 @@ class _Search:
 
     def _correct(self, nearer: Tensor, old: Tensor, new: Tensor) -> None:
         """Lower the gains by what the pairs of some columns have lost, their maxima having risen."""
-        assert self.first is not None  # noqa: S101  # for mypy
         begin, length = self.first[nearer], self.first[nearer + 1] - self.first[nearer]
         parts = (part.split(self._step) for part in (begin, length, old, new))
         for start, count, low, high in zip(*parts, strict=True):
@@ -262,7 +265,6 @@ class _Search:
 
     def _forget(self) -> None:
         """Drop the pairs that no longer exceed their column's maximum."""
-        assert self.first is not None  # noqa: S101  # for mypy
         counts, rows, similar = [], [], []
         for start in range(0, len(self.columns), self._step):
             bounds = self.first[start : start + self._step + 1]

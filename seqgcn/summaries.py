@@ -19,6 +19,8 @@ Records = Mapping[str, Mapping[int, list[CycleRecord]]]
 def draw(records: Records, folder: Path, title: str, metric: Metric, references: Mapping[str, float]) -> None:
     """Write the learning curves of what has been journalled; nothing if there is no cycle yet.
 
+    What a learner measured besides its metric has a picture of its own, named after it.
+
     Args:
         records: Of each selector and seed.
         folder: Where the picture goes.
@@ -26,13 +28,24 @@ def draw(records: Records, folder: Path, title: str, metric: Metric, references:
         metric: What the records measured.
         references: Published results to draw as lines, in the metric's unit.
     """
-    curves = {
-        name: {seed: curve_of(cycles) for seed, cycles in by_seed.items() if cycles}
-        for name, by_seed in records.items()
-    }
-    curves = {name: by_seed for name, by_seed in curves.items() if by_seed}
+    curves = _curves(records, metric.name)
     if curves:
         learning_curve(curves, folder / CURVE, title=title, metric=metric, references=references)
+    rows = [row for by_seed in records.values() for cycles in by_seed.values() for row in cycles]
+    for name in sorted({name for row in rows for name in row.metric} - {metric.name}):
+        further = _curves(records, name)
+        learning_curve(further, folder / f"{name.replace(' ', '-')}.png", title=title, metric=Metric(name))
+
+
+def _curves(records: Records, metric: str) -> dict[str, dict[int, Curve]]:
+    """Labels against a metric, of the runs that have measured it."""
+    curves: dict[str, dict[int, Curve]] = {}
+    for name, by_seed in records.items():
+        for seed, cycles in by_seed.items():
+            rows = [row for row in cycles if metric in row.metric]
+            if rows:
+                curves.setdefault(name, {})[seed] = curve_of(rows, metric)
+    return curves
 
 
 def draw_training(records: list[CycleRecord], folder: Path, title: str) -> None:
@@ -75,10 +88,10 @@ def compare_with_random(records: Records, cycles: int, metric: Metric) -> str | 
     return comparison_table(compare(shared), metric=metric)
 
 
-def curve_of(records: Iterable[CycleRecord]) -> Curve:
-    """Labels against the first metric of a run's cycles."""
+def curve_of(records: Iterable[CycleRecord], metric: str | None = None) -> Curve:
+    """Labels against a metric of a run's cycles, the learner's own by default."""
     rows = list(records)
     return Curve(
         labelled=tuple(len(row.labelled) for row in rows),
-        metric=tuple(next(iter(row.metric.values())) for row in rows),
+        metric=tuple(row.metric[metric or next(iter(row.metric))] for row in rows),
     )

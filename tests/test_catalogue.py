@@ -63,7 +63,35 @@ def test_kebab_case_names_are_a_promise() -> None:
         "core-set",
         "uncertain-gcn",
         "core-gcn",
+        "weighted-core-gcn",
+        "max-entropy",
+        "bald",
+        "variation-ratio",
+        "mean-std",
+        "variance",
+        "ensemble",
+        "learning-loss",
+        "ceal",
+        "suggestive-annotation",
+        "emoc",
+        "discriminative",
+        "bgadl",
+        "vaal",
+        "badge",
+        "typiclust",
+        "probcover",
+        "lcmd",
+        "max-herding",
     }
+
+
+@pytest.mark.parametrize("name", CATALOGUE["selector"])
+def test_every_selector_says_where_it_comes_from_and_what_it_is_for(name: str) -> None:
+    assert CATALOGUE["selector"][name].source
+    selector = load("selector", name)()
+    assert set(selector.tasks) <= {"classification", "pose"}
+    only_classes = {"prob", "prob_samples"} & set(selector.needs)
+    assert ("pose" in selector.tasks) == (not only_classes)
 
 
 def test_loading_the_catalogue_imports_nothing_heavy() -> None:

@@ -24,7 +24,7 @@ def test_it_resolves(path: Path) -> None:
     assert "random" in config.selector
     assert len(plan["confirmatory"]) <= MAX_CONFIRMATORY
     # Curves are compared over the seeds, so there must be several.
-    assert len(config.seeds) >= 5
+    assert len(config.seeds) >= 3
 
 
 def test_the_published_figure_is_drawn_to_a_thousand_labels() -> None:

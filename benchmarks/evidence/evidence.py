@@ -10,6 +10,7 @@ processes can share the work, and --summary-only writes the result of what is th
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -68,6 +69,7 @@ def main() -> None:
         note=plan.get("note", ""),
         metric=runs.metric,
         references=runs.dataset.references if plan.get("references") else {},
+        seconds={name: _seconds(by_seed) for name, by_seed in finished.items()},
     )
     print(table)
 
@@ -76,6 +78,12 @@ def _runs(config: RunConfig, folder: Path) -> RunSet:
     """The runs of one selector, in a folder of its own."""
     folder = folder / SelectorSpec.parse(config.selector[0]).folder
     return RunSet(config, folder, resume=(folder / CONFIG).exists(), say=print)
+
+
+def _seconds(runs: dict[int, list[CycleRecord]]) -> dict[str, float]:
+    """Mean seconds a cycle that selects took, by stage."""
+    rows = [row for cycles in runs.values() for row in cycles if row.picks]
+    return {stage: round(fmean(row.seconds[stage] for row in rows), 4) for stage in ("train", "embed", "select")}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,6 +28,7 @@ def write_result(
     note: str = "",
     metric: Metric = ACCURACY,
     references: Mapping[str, float] | None = None,
+    seconds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
     """Write results/NAME.json, .md and .png; return the table.
 
@@ -43,6 +44,8 @@ def write_result(
         note: What must be said beside every figure; goes into all three files.
         metric: What the curves show.
         references: Published results to draw as lines, in the metric's unit.
+        seconds: For each selector the mean seconds a cycle took to train, to embed and to select; the last is a column
+            of the table.
     """
     comparisons = compare(curves, confirmatory=confirmatory)
     packages = ("seqgcn", "torch", "torch-geometric", "numpy", "scikit-learn")
@@ -55,10 +58,12 @@ def write_result(
         "confirmatory": list(confirmatory),
         "metric": asdict(metric),
         "versions": {"python": platform.python_version()} | {each: version(each) for each in packages},
+        **({"seconds": {name: dict(each) for name, each in seconds.items()}} if seconds else {}),
         "comparison": [asdict(each) for each in comparisons],
         "curves": {selector: {str(seed): asdict(c) for seed, c in runs.items()} for selector, runs in curves.items()},
     }
-    table = comparison_table(comparisons, metric=metric)
+    columns = {"select, s": {name: f"{each['select']:.2f}" for name, each in seconds.items()}} if seconds else {}
+    table = comparison_table(comparisons, metric=metric, columns=columns)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(

@@ -7,6 +7,7 @@ randomness for all selectors, so what counts is the difference to the baseline w
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -296,17 +297,27 @@ def _check_label_counts(curves: Mapping[str, Mapping[int, Curve]], baseline: str
                 )
 
 
-def comparison_table(comparisons: Sequence[Comparison], *, metric: Metric = ACCURACY) -> str:
+def comparison_table(
+    comparisons: Sequence[Comparison],
+    *,
+    metric: Metric = ACCURACY,
+    columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> str:
     """Markdown table of comparisons, aligned so that it also reads as plain text.
 
     Args:
         comparisons: Rows, the baseline's first, as from `compare`.
         metric: What the curves measure. Where lower is better, a line below the table says how to read it.
+        columns: Further columns by title, the cell of each selector by name.
     """
     digits = metric.decimals(max((abs(row.aubc_mean) for row in comparisons), default=0.0))
     suffix = f" ({metric.unit})" if metric.unit else ""
-    header = ["selector", f"AUBC{suffix}", "difference ± s.e.", "95 % interval", "Holm p", "seeds"]
-    table = markdown_table(header, [_cells(row, metric.scale, digits) for row in comparisons])
+    header = ["selector", f"AUBC{suffix}", "difference ± s.e.", "95 % interval", "Holm p", "seeds", *columns]
+    rows = [
+        [*_cells(row, metric.scale, digits), *(cells.get(row.selector, "-") for cells in columns.values())]
+        for row in comparisons
+    ]
+    table = markdown_table(header, rows)
     if metric.higher_is_better:
         return table
     return f"{table}\n\nAUBC of the {metric.name}: lower is better, so a negative difference is an improvement."

@@ -2,22 +2,30 @@
 
 from seqgcn.selectors.base import Query, Selection, Selector, for_cycle
 from seqgcn.selectors.bayesian import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Variance, VariationRatio
+from seqgcn.selectors.bgadl import BGADL
 from seqgcn.selectors.ceal import CEAL
 from seqgcn.selectors.coreset import CoreSet
+from seqgcn.selectors.discriminative import DiscriminativeAL
 from seqgcn.selectors.gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.gradients import BADGE, EMOC
 from seqgcn.selectors.learning_loss import LearningLoss
+from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.random import Random
+from seqgcn.selectors.typiclust import TypiClust
 from seqgcn.selectors.uncertainty import Entropy, LeastConfidence, Margin
+from seqgcn.selectors.vaal import VAAL
 from seqgcn.selectors.weighted import WeightedCoreGCN
 
 __all__ = [
     "BADGE",
     "BALD",
+    "BGADL",
     "CEAL",
     "EMOC",
+    "VAAL",
     "CoreGCN",
     "CoreSet",
+    "DiscriminativeAL",
     "EnsembleSelector",
     "Entropy",
     "LearningLoss",
@@ -25,10 +33,12 @@ __all__ = [
     "Margin",
     "MaxEntropy",
     "MeanSTD",
+    "ProbCover",
     "Query",
     "Random",
     "Selection",
     "Selector",
+    "TypiClust",
     "UncertainGCN",
     "Variance",
     "VariationRatio",

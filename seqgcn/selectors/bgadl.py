@@ -53,6 +53,9 @@ class BGADL(GameOptions, BALD):
         """
         if not picked.any():
             return None
-        vae = play_for_looks(images, targets, self, num_classes=num_classes, device=device, progress=progress)
-        made = reconstruct(vae, images[picked], targets[picked], self.image_size, device)
-        return Generated(images=made, targets=targets[picked], source=picked.nonzero().squeeze(1))
+        # As for `select`: it trains, also where the caller has switched gradients off.
+        with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
+            vae = play_for_looks(images, targets, self, num_classes=num_classes, device=device, progress=progress)
+            source = picked.nonzero().squeeze(1)
+            made = reconstruct(vae, images[source], targets[source], self.image_size, device)
+            return Generated(images=made, targets=targets[source], source=source)

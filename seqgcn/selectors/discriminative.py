@@ -31,9 +31,9 @@ class DiscriminativeAL(Selector):
     an MLP of three hidden layers, stops early, at an accuracy in training at which it has not yet learned the
     unlabelled nodes one by one.
 
-    The paper has about ten times as many unlabelled nodes and weights the classes; here an epoch takes every labelled
-    node and as many unlabelled ones, drawn anew, so both kinds count the same, and time goes with the labels and not
-    with the pool.
+    The released code trains on up to ten unlabelled nodes for each labelled one. Here an epoch takes every labelled
+    node and as many unlabelled ones, drawn anew: both kinds count the same, and time goes with the labels, not with
+    the pool.
 
     Picks come in the order of the mini-queries, and the score is :math:`p(\mathrm{unlabelled})` in the pick's own, so
     it may rise from one to the next. Details: `confidence` `[n]`, p(labelled) in the first mini-query; `accuracy` and

@@ -22,7 +22,7 @@ from seqgcn.errors import ArgumentError
 from seqgcn.selectors import CoreGCN, CoreSet, Random, UncertainGCN
 from seqgcn.selectors.gcn import GCNSelector
 
-QUICK = {"epochs": 4, "hidden_channels": 5}
+QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_size": 8}
 """For the selectors that train; the others have neither."""
 
 GCN: dict[str, tuple[dict[str, Any], Any]] = {
@@ -76,14 +76,41 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
         "include_logit": ({}, False),
         "uncertainty": ({}, "entropy"),
     },
+    "typiclust": {
+        "neighbours": ({"max_clusters": 3}, 1),
+        "max_clusters": ({}, 3),
+        "min_cluster_size": ({}, 3),
+        "seed": ({}, 1),
+    },
+    "probcover": {"delta": ({}, 0.3), "purity": ({}, 0.5), "classes": ({}, 3), "seed": ({}, 1)},
+    "discriminative": {
+        "queries": ({}, 3),
+        "hidden_channels": ({}, 6),
+        "epochs": ({}, 5),
+        "accuracy": ({}, 0.2),
+        "lr": ({}, 0.1),
+        "batch_size": ({}, 7),
+        "seed": ({}, 1),
+    },
+    "vaal": {
+        "image_size": ({}, 4),
+        "latent_channels": ({}, 3),
+        "hidden_channels": ({}, 6),
+        "beta": ({}, 3.0),
+        "adversary_weight": ({}, 9.0),
+        "steps": ({}, 5),
+        "batch_size": ({}, 9),
+        "lr": ({}, 0.1),
+        "seed": ({}, 1),
+    },
     "random": {"seed": ({}, 1)},
 }
 
 
-UNRANKED: set[str] = {"badge"}
+UNRANKED: set[str] = {"badge", "discriminative", "typiclust"}
 """Selectors whose score is not what they rank by."""
 
-BATCHED: set[str] = set()
+BATCHED: set[str] = {"discriminative", "typiclust"}
 """Selectors that prepare for the whole budget at once."""
 
 
@@ -122,7 +149,8 @@ def test_contract_without_randomness(name: str, contract: Contract) -> None:
     contract(maker(name))
 
 
-@pytest.mark.parametrize("name", CATALOGUE["selector"])
+# The parameters of bgadl change what it generates, as its own test shows.
+@pytest.mark.parametrize("name", sorted(set(CATALOGUE["selector"]) - {"bgadl"}))
 def test_each_parameter_changes_something(name: str) -> None:
     parameters_change_something(maker(name), ALTERNATIVES.get(name, {}))
 
