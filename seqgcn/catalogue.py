@@ -102,6 +102,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             "LearningLoss", "largest loss predicted by a module trained along", "Yoo, Kweon, CVPR 2019"
         ),
         "ceal": _selector("CEAL", "the most uncertain, and pseudo-labels for the surest", "Wang et al., TCSVT 2017"),
+        "suggestive-annotation": _selector(
+            "SuggestiveAnnotation",
+            "of the most uncertain, those that represent the pool best",
+            "Yang et al., MICCAI 2017",
+            DROPOUT,
+        ),
         "emoc": _selector(
             "EMOC", "largest expected change of the outputs after a step on the item", "Kaeding et al. 2016"
         ),
@@ -129,6 +135,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         ),
         "probcover": _selector(
             "ProbCover", "balls that cover most of what is uncovered", "Yehuda et al., NeurIPS 2022"
+        ),
+        "lcmd": _selector(
+            "LCMD", "the farthest of the cluster with the largest sum of squares", "Holzmueller et al., JMLR 2023"
+        ),
+        "max-herding": _selector(
+            "MaxHerding", "greedy maximum of the pool's similarity to what is labelled", "Bae et al., ECCV 2024"
         ),
         "random": _selector("Random", "uniformly random, without replacement", "the baseline"),
     },

@@ -8,6 +8,8 @@ from seqgcn.selectors.coreset import CoreSet
 from seqgcn.selectors.discriminative import DiscriminativeAL
 from seqgcn.selectors.gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.gradients import BADGE, EMOC
+from seqgcn.selectors.herding import MaxHerding, SuggestiveAnnotation
+from seqgcn.selectors.lcmd import LCMD
 from seqgcn.selectors.learning_loss import LearningLoss
 from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.random import Random
@@ -22,6 +24,7 @@ __all__ = [
     "BGADL",
     "CEAL",
     "EMOC",
+    "LCMD",
     "VAAL",
     "CoreGCN",
     "CoreSet",
@@ -32,12 +35,14 @@ __all__ = [
     "LeastConfidence",
     "Margin",
     "MaxEntropy",
+    "MaxHerding",
     "MeanSTD",
     "ProbCover",
     "Query",
     "Random",
     "Selection",
     "Selector",
+    "SuggestiveAnnotation",
     "TypiClust",
     "UncertainGCN",
     "Variance",

@@ -103,14 +103,16 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
         "lr": ({}, 0.1),
         "seed": ({}, 1),
     },
+    "max-herding": {"sigma": ({}, 0.1), "normalize": ({}, False)},
+    "suggestive-annotation": {"factor": ({}, 1)},
     "random": {"seed": ({}, 1)},
 }
 
 
-UNRANKED: set[str] = {"badge", "discriminative", "typiclust"}
+UNRANKED: set[str] = {"badge", "discriminative", "lcmd", "typiclust"}
 """Selectors whose score is not what they rank by."""
 
-BATCHED: set[str] = {"discriminative", "typiclust"}
+BATCHED: set[str] = {"discriminative", "suggestive-annotation", "typiclust"}
 """Selectors that prepare for the whole budget at once."""
 
 
