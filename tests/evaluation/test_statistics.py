@@ -321,6 +321,19 @@ def test_table_in_percent() -> None:
     ]
 
 
+def test_table_with_further_columns() -> None:
+    rows = [
+        Comparison(selector="random", seeds=10, aubc_mean=0.75, aubc_std=0.01, difference=0.0),
+        Comparison(selector="new", seeds=10, aubc_mean=0.75, aubc_std=0.01, difference=0.0),
+    ]
+    assert comparison_table(rows, columns={"select, s": {"random": "0.01"}}).splitlines() == [
+        "| selector | AUBC (%) | difference ± s.e. | 95 % interval | Holm p | seeds | select, s |",
+        "| -------- | -------: | ----------------: | ------------: | -----: | ----: | --------: |",
+        "| random   |    75.00 |             +0.00 |             - |      - |    10 |      0.01 |",
+        "| new      |    75.00 |             +0.00 |             - |      - |    10 |         - |",
+    ]
+
+
 def test_table_in_other_units_keeps_four_digits() -> None:
     row = Comparison(selector="random", seeds=4, aubc_mean=13.394, aubc_std=0.2, difference=0.0)
     assert "| AUBC (mm) |" in comparison_table([row], metric=MEAN_JOINT_ERROR)
