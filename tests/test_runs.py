@@ -348,3 +348,34 @@ def test_free_folder(tmp_path: Path) -> None:
         (tmp_path / name / "config.yaml").touch()
     assert free_folder(config, tmp_path, resume=False) == tmp_path / f"{stem}-3"
     assert free_folder(config, tmp_path, resume=True) == tmp_path / f"{stem}-2"
+
+
+def test_what_a_learner_measures_besides_has_a_picture_of_its_own(
+    tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, learner = fakes
+    measured = iter([{"calm": 0.5}, {"calm": float("nan")}, {"calm": 0.7}, {"calm": 0.9}])
+    monkeypatch.setattr(learner, "diagnose", lambda *_data, **_options: next(measured), raising=False)
+    run(tmp_path)
+    records = Journal(tmp_path / "journal.jsonl").read()
+    # JSON has no NaN: what is none is not written.
+    assert [record.metric.get("calm") for record in records] == [0.5, None, 0.7, 0.9]
+    assert curve_of([records[0], *records[2:]], "calm").metric == (0.5, 0.7, 0.9)
+    assert "{1: 3}" in (tmp_path / "calm.png").read_text()
+    assert "{1: 4}" in (tmp_path / "curve.png").read_text()
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        ("bald", r"BALD needs prob_samples of every item, .*; selectors that work with it: .*core-gcn.*badge"),
+        ("ensemble", "FakeLearner has no parameter batch_seed, which an ensemble sets; selectors that work with it"),
+        ("variance", r"Variance needs target_samples of every item, .*; selectors that work with it: .*random"),
+        ("ensemble:members=1", "members must be at least 2"),
+        ("probcover:delta=2.5", r"delta must be a number in \(0, 2\)"),
+    ],
+)
+def test_selectors_that_the_learner_cannot_serve(tmp_path: Path, selector: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RunSet(RunConfig(**SMALL | {"selector": [selector]}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

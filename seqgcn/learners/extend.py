@@ -24,6 +24,7 @@ def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:
                 raise ArgumentError(f"an ensemble needs learners with state() and restore(), {_name(learner)} has none")
             warm_start = bool(learner.get_params().get("warm_start", False))
             learner = Ensemble(learner=clone(learner), members=extension, warm_start=warm_start)
+            learner.check_parameters()
         else:
             if "loss_prediction" not in learner.get_params():
                 raise ArgumentError(f"{_name(learner)} has no parameter loss_prediction, so its loss is not predicted")
