@@ -126,7 +126,8 @@ def check_prob_samples(samples: Any, n: int) -> Tensor:
     """Class probabilities of t passes or members `[n, t, c]`; half precision comes back as float32.
 
     Raises:
-        ArgumentError: Missing, wrong axes or dtype, negative, not finite, or not summing to 1 over the last axis.
+        ArgumentError: Missing, wrong axes or dtype, fewer than two passes, negative, not finite, or not summing to 1
+            over the last axis.
     """
     if samples is None:
         raise ArgumentError(
@@ -137,6 +138,10 @@ def check_prob_samples(samples: Any, n: int) -> Tensor:
         raise ArgumentError(
             f"prob_samples must be a floating-point tensor [{n}, passes, classes], got {_describe(samples)}"
             + _moved_axes(samples, n)
+        )
+    if samples.shape[1] < 2:
+        raise ArgumentError(
+            "prob_samples must hold at least two passes or members, as one never disagrees with itself, got 1"
         )
     half = samples.dtype in (torch.float16, torch.bfloat16)
     values: Tensor = samples.detach().float() if half else samples.detach()

@@ -5,8 +5,8 @@ may name nodes to train on under the learner's own predictions (`Selection.pseud
 writes items without a true label apart from the labelled ones.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.errors import ArgumentError
@@ -39,6 +39,8 @@ class LossPrediction:
     def __post_init__(self) -> None:
         if not isinstance(self.modules, tuple | list) or not all(isinstance(path, str) for path in self.modules):
             raise ArgumentError(f"modules must be a tuple of module paths such as ('stages.0',), got {self.modules!r}")
+        # Hashable, and equal to the same modules as a tuple.
+        object.__setattr__(self, "modules", tuple(self.modules))
         check_number("weight", self.weight, low=0)
         check_number("margin", self.margin, low=0)
         check_number("share", self.share, low=0, high=1)
@@ -73,6 +75,11 @@ class Members:
 
 
 Extension = LossPrediction | Members
+
+
+def own_fields(options: Any, kind: type) -> dict[str, Any]:
+    """Values of the fields that options have of one of their base classes."""
+    return {item.name: getattr(options, item.name) for item in fields(kind)}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

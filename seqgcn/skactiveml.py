@@ -101,7 +101,14 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict=features
         )
         _, free = self._transform_candidates(candidates, X, y, enforce_mapping=True, allow_only_unlabeled=True)
-        if clf is not None and "prob" not in attributes:
+        readable = {*self.selector.needs, *self.selector.either, "edge_index", "edge_weight"} - {"x"}
+        unknown = sorted(attributes.keys() - readable)
+        if unknown:
+            raise ArgumentError(
+                f"query takes no {', '.join(unknown)}; as arrays {type(self.selector).__name__} takes "
+                f"{', '.join(sorted(readable))}"
+            )
+        if clf is not None and "prob" in readable and "prob" not in attributes:
             attributes["prob"] = (clone(clf).fit(X, y) if fit_clf else clf).predict_proba(X)
         data = Data(x=torch.tensor(X), **{name: torch.tensor(np.asarray(array)) for name, array in attributes.items()})
         data.train_mask = torch.tensor(is_labeled(y, missing_label=self.missing_label_))

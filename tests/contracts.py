@@ -316,7 +316,8 @@ def missing_attributes_are_named_with_the_way_to_attach_them(make: Make) -> None
         data = pool()
         for name in make().either:
             del data[name]
-        refuses(make, data, rf"are missing: attach them as data\.({'|'.join(make().either)}) \[n")
+        ways = " or ".join(rf"data\.{name} \[n, [a-z, ]+\]" for name in make().either)
+        refuses(make, data, f"are missing: attach them as {ways}$")
 
 
 def unusable_attributes_are_named(make: Make) -> None:

@@ -88,6 +88,14 @@ def test_class_probabilities_come_from_an_array_or_a_classifier() -> None:
         strategy.query(x, y)
 
 
+def test_a_misspelt_argument_is_named() -> None:
+    x, y, _ = samples()
+    with pytest.raises(
+        ArgumentError, match="query takes no bach_size; as arrays CoreSet takes edge_index, edge_weight"
+    ):
+        AsQueryStrategy(CoreSet()).query(x, y, bach_size=5)
+
+
 def test_other_attributes_are_passed_by_name() -> None:
     x, y, data = samples()
     data.prob_samples = torch.randn(N, 3, 4, generator=torch.Generator().manual_seed(0)).softmax(dim=2)

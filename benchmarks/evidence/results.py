@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.evaluation import ACCURACY, Curve, Metric, compare, comparison_table
-from seqgcn.report import learning_curve
+from seqgcn.report import differences, learning_curve
 
 RESULTS = Path(__file__).parent / "results"
+
+MOST_CURVES = 10
+"""Curves that can be told apart in one picture; of more, only the differences are drawn."""
 
 
 def write_result(
@@ -70,5 +73,8 @@ def write_result(
         "\n\n".join(part for part in (claim, f"{title}. {note}".strip(), table) if part) + "\n"
     )
     title = f"{title}. {note}" if note else title
-    learning_curve(curves, RESULTS / f"{name}.png", title=title, metric=metric, references=references or {})
+    if len(curves) > MOST_CURVES:
+        differences(comparisons, RESULTS / f"{name}.png", title=title, metric=metric)
+    else:
+        learning_curve(curves, RESULTS / f"{name}.png", title=title, metric=metric, references=references or {})
     return table

@@ -9,11 +9,13 @@ from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.curves import confidence_histogram, learning_curve, loss_curve
+    from seqgcn.report.differences import differences
     from seqgcn.report.hands import contact_sheet, per_joint_bars, success_curves, training_curves
 
 __all__ = [
     "confidence_histogram",
     "contact_sheet",
+    "differences",
     "learning_curve",
     "loss_curve",
     "per_joint_bars",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 _HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "curves")
+_HOME |= {"differences": "differences"}
 _HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "hands")
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

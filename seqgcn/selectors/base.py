@@ -1,7 +1,7 @@
 """What every selector is: a frozen set of parameters with one method, `select`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -23,6 +23,12 @@ from seqgcn.checks import (
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import Extension, Generated
 from seqgcn.training import Progress
+
+_SHAPES = {
+    "prob": "[n, classes]",
+    "prob_samples": "[n, passes, classes]",
+    "target_samples": "[n, passes, coordinates]",
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,9 +71,25 @@ class Query:
     budget: int
     progress: Progress | None = None
 
-    def has(self, attribute: str) -> bool:
-        """Whether an attribute is attached to the pool."""
-        return self.data.get(attribute) is not None
+    def first_of(self, attributes: Sequence[str]) -> str:
+        """The first of several attributes that is attached to the pool.
+
+        Raises:
+            ArgumentError: None is; the message says how to attach either.
+        """
+        for name in attributes:
+            if self.data.get(name) is not None:
+                return name
+        ways = " or ".join(f"data.{name} {_SHAPES[name]}" for name in attributes)
+        raise ArgumentError(f"predictions are missing: attach them as {ways}")
+
+    def require_labels(self, who: str) -> None:
+        """Raise an `ArgumentError` that says where to start if no node is labelled."""
+        if not self.labelled.any():
+            raise ArgumentError(
+                f"{who} learns to tell labelled nodes from unlabelled ones, and no node is labelled; start with "
+                "Random or CoreSet, which need no label"
+            )
 
     def features(self) -> Tensor:
         """The pool's `x` after its checks, `[n, d]`."""

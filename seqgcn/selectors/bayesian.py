@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.checks import check_choice
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Extension, Members
+from seqgcn.extensions import Extension, Members, own_fields
 from seqgcn.selectors.base import Query, Selection, Selector
 from seqgcn.selectors.uncertainty import entropy
 
@@ -64,7 +63,7 @@ class SampleSelector(Selector):
 
     def _answer(self, query: Query) -> Selection:
         # Of the class, as a function that is an attribute of an instance would be bound to it.
-        score = type(self).acquisition(_at_least_two(query.prob_samples()))
+        score = type(self).acquisition(query.prob_samples())
         return query.highest(score)
 
 
@@ -132,55 +131,32 @@ ACQUISITIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnsembleSelector(Selector):
+class EnsembleSelector(Members, Selector):
     """What the members of an ensemble disagree on most (Beluch et al., CVPR 2018).
 
     In the loop the learner becomes an ensemble: its members are trained apart, and their mean is what is measured. For
     targets that are no classes, the acquisition is the variance of the members' predictions. The score is the
-    acquisition's value.
+    acquisition's value. The remaining arguments are those of `Members`.
 
     Args:
         acquisition: Of the members' class probabilities: `"vote-ratio"` is the share that does not vote for the class
             most vote for, the others are those of passes with dropout.
-        members: Networks trained.
-        width: Factor on the channels of each network.
-        same_initialisation: Whether all start from the same weights.
-        same_batches: Whether all see the same mini-batches in the same order.
     """
 
     either: ClassVar[tuple[str, ...]] = ("prob_samples", "target_samples")
 
     acquisition: Literal["max-entropy", "bald", "variation-ratio", "vote-ratio", "mean-std"] = "variation-ratio"
-    members: int = 5
-    width: float = 1.0
-    same_initialisation: bool = False
-    same_batches: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("acquisition", self.acquisition, tuple(ACQUISITIONS))
-        _ = self.extensions
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
         """Several members instead of one network."""
-        return (
-            Members(
-                members=self.members,
-                width=self.width,
-                same_initialisation=self.same_initialisation,
-                same_batches=self.same_batches,
-            ),
-        )
+        return (Members(**own_fields(self, Members)),)
 
     def _answer(self, query: Query) -> Selection:
-        if query.has("target_samples") and not query.has("prob_samples"):
+        if query.first_of(self.either) == "target_samples":
             return query.highest(total_variance(query.target_samples()))
-        return query.highest(ACQUISITIONS[self.acquisition](_at_least_two(query.prob_samples())))
-
-
-def _at_least_two(samples: Tensor) -> Tensor:
-    if samples.shape[1] < 2:
-        raise ArgumentError(
-            "prob_samples must hold at least two passes or members, as one never disagrees with itself, got 1"
-        )
-    return samples
+        return query.highest(ACQUISITIONS[self.acquisition](query.prob_samples()))

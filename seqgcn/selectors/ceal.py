@@ -1,11 +1,13 @@
 """Labels from people for what the learner is least sure of, and its own predictions for what it is surest of."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
 
 from seqgcn.checks import check_choice, check_number, check_whole
+from seqgcn.errors import ArgumentError
 from seqgcn.selectors.base import Query, Selection, Selector
 from seqgcn.selectors.bayesian import total_variance
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, entropy, uncertainty
@@ -55,13 +57,23 @@ class CEAL(Selector):
         return max(0.0, self.delta - self.decay * self.cycle * (self.cycle + 1) / 2)
 
     def _answer(self, query: Query) -> Selection:
-        if query.has("target_samples") and not query.has("prob"):
+        if query.first_of(self.either) == "target_samples":
+            if self.delta > 1:
+                raise ArgumentError(
+                    f"delta is a share of the candidates where target_samples are read, got {self.delta}"
+                )
             variance = total_variance(query.target_samples())
             ordered = variance[query.candidates].sort().values
-            threshold = ordered[min(int(self.delta_now * len(ordered)), len(ordered) - 1)]
+            threshold = ordered[min(math.floor(self.delta_now * len(ordered) + 1e-9), len(ordered) - 1)]
             selection = query.highest(variance, variance=variance, threshold=threshold)
             return _with_pseudo(query, selection, variance < threshold)
         prob = query.probabilities()
+        most = math.log(prob.shape[1])
+        if 0 < most <= self.delta:
+            raise ArgumentError(
+                f"delta is {self.delta} nats, but the entropy of {prob.shape[1]} classes is at most {most:.3f}: every "
+                "node would be pseudo-labelled; lower it"
+            )
         nats = entropy(prob)
         threshold = nats.new_tensor(self.delta_now)
         selection = query.highest(uncertainty(prob, self.uncertainty), entropy=nats, threshold=threshold)

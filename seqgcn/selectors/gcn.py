@@ -7,7 +7,6 @@ import torch
 
 from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.coverage import k_center
-from seqgcn.errors import ArgumentError
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import Normalize, Similarity, check_weighting, graph_of
 from seqgcn.selectors.base import Query, Selection, Selector
@@ -67,11 +66,7 @@ class GCNSelector(Selector):
 
     def _fit(self, query: Query) -> ConfidenceFit:
         x = query.features()
-        if not query.labelled.any():
-            raise ArgumentError(
-                f"{type(self).__name__} learns to tell labelled nodes from unlabelled ones, and no node is "
-                "labelled; start with Random or CoreSet, which need no label"
-            )
+        query.require_labels(type(self).__name__)
         graph = graph_of(
             query.data, x, method=self.graph, k=self.k, similarity=self.similarity, normalize=self.normalize
         )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.checks import check_whole
+from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
 from seqgcn.selectors.base import Query, Selection, Selector
 
@@ -119,11 +120,13 @@ class EMOC(Selector):
             # The one is the bias's share.
             kernel = (x[rows] @ reference.T).add_(1).abs_().mean(dim=1)
             score[rows] = kernel * residual(rows).to(x.dtype)
+        if not score.isfinite().all():
+            raise ArgumentError("the inner products of x overflow; divide x by x.abs().max()")
         return query.highest(score)
 
     def _residual(self, query: Query) -> Callable[[Tensor], Tensor]:
         """Expected L1 norm of the loss's gradient with respect to the outputs, of some nodes."""
-        if query.has("target_samples") and not query.has("prob"):
+        if query.first_of(self.either) == "target_samples":
             samples = query.target_samples()
             return lambda rows: expected_deviation(samples[rows])
         prob = query.probabilities()

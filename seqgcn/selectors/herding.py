@@ -87,7 +87,7 @@ class SuggestiveAnnotation(Selector):
 
     def _answer(self, query: Query) -> Selection:
         x = query.features()
-        poses = query.has("target_samples") and not query.has("prob_samples")
+        poses = query.first_of(self.either) == "target_samples"
         variance = total_variance(query.target_samples() if poses else query.prob_samples())
         candidates = query.candidates.nonzero().squeeze(1)
         ranked = candidates[variance[candidates].argsort(descending=True, stable=True)]

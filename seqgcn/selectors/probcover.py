@@ -107,7 +107,7 @@ class ProbCover(Selector):
             apart = torch.addmm(half, x[some], x.T, alpha=-1)
             apart.masked_fill_(cluster[some].unsqueeze(1) == cluster, torch.inf)
             nearest.append(apart.amin(dim=1) + half[some])
-        impure = len(sample) - math.ceil(self.purity * len(sample) - 1e-9)
+        impure = len(sample) - max(1, math.ceil(self.purity * len(sample) - 1e-9))
         limit = float(torch.cat(nearest).sort().values[impure].clamp(min=0).mul(2).sqrt())
         return min(limit, _DIAMETER) * (1 - 1e-4)
 

@@ -35,9 +35,10 @@ class TypiClust(Selector):
     .. math:: \mathrm{typicality}(i) =
         \Big(\frac{1}{K} \sum_{j \in \mathrm{NN}_K(i)} \lVert x_i - x_j \rVert_2\Big)^{-1}
 
-    over its K nearest others of the same cluster, labelled or not. The released code averages squared distances,
-    leaves labelled nodes out of them, and goes round the clusters in one fixed order. Equals go by the lowest node
-    index. Only labelled nodes and candidates take part, and nothing has to be labelled.
+    over its K nearest others of the same cluster, labelled or not. The released code averages squared distances over
+    at most half the cluster, leaves labelled nodes out of them, drops clusters of up to five nodes and goes round the
+    others in one fixed order; and it seeds the mini-batches on all nodes, here three random ones a cluster serve. Equals
+    go by the lowest node index. Only labelled nodes and candidates take part, and nothing has to be labelled.
 
     The score is the typicality, at most 1e5 (duplicates) and 0 for a node alone in its cluster; the picks are ordered
     by cluster and not by it. Details: `cluster` `[n]`, -1 for nodes that took no part.

@@ -65,7 +65,7 @@ class WeightedCoreGCN(GCNSelector):
         return Selection(index=index, score=distance, details=details)
 
     def _weight(self, query: Query) -> Tensor:
-        if query.has("target_samples") and not query.has("prob"):
+        if query.first_of(self.either) == "target_samples":
             return total_variance(query.target_samples()).sqrt()
         # Rounding leaves probabilities whose sum is a little above 1, and with it some uncertainties below 0.
         return uncertainty(query.probabilities(), self.uncertainty).clamp(min=0)

@@ -52,8 +52,8 @@ def test_labelled_picked_and_other_nodes_are_not_pseudo_labelled() -> None:
     others = torch.tensor([True, True, True, True, True, False])
     assert pseudo(CEAL().select(pool(labelled=(2,), pool_mask=others), 2)) == [4]
     # With everything picked nothing is left.
-    assert pseudo(CEAL(delta=10.0).select(pool(), 6)) == []
-    assert pseudo(CEAL(delta=10.0).select(pool(), 5)) == [5]
+    assert pseudo(CEAL(delta=0.693).select(pool(), 6)) == []
+    assert pseudo(CEAL(delta=0.693).select(pool(), 5)) == [5]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_poses_that_vary_alike_are_not_pseudo_labelled() -> None:
     for delta in (0.0, 0.5, 1.0, 3.0):
         assert pseudo(CEAL(delta=delta).select(poses([2.0] * 5), 2)) == []
     # Never more than all but the largest.
-    assert pseudo(CEAL(delta=3.0).select(poses([2.0, 1.0, 2.0, 1.5]), 1)) == [1, 3]
+    assert pseudo(CEAL(delta=1.0).select(poses([2.0, 1.0, 2.0, 1.5]), 1)) == [1, 3]
 
 
 def test_class_probabilities_come_before_samples_of_targets() -> None:
@@ -156,3 +156,12 @@ def test_permuted_nodes_permute_what_is_pseudo_labelled() -> None:
 def test_unusable_parameters_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         CEAL(**change)
+
+
+def test_a_delta_that_would_trust_everything_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="delta is 0.7 nats, but the entropy of 2 classes is at most 0.693"):
+        CEAL(delta=0.7).select(pool(), 1)
+    with pytest.raises(
+        ArgumentError, match="delta is a share of the candidates where target_samples are read, got 1.5"
+    ):
+        CEAL(delta=1.5).select(poses([2.0, 1.0]), 1)

@@ -252,3 +252,14 @@ def test_unusable_parameters_are_refused(name: str) -> None:
             TypiClust(**{name: value})
     with pytest.raises(ArgumentError, match="seed must be a whole number of at least 0"):
         TypiClust(seed=-1)
+
+
+def test_the_order_of_the_data_does_not_decide_where_clusters_start() -> None:
+    # 60 tight groups, one after the other: k-means that began with the first rows would find the first few only.
+    draw = torch.Generator().manual_seed(1)
+    centres = torch.randn(60, 16, generator=draw, dtype=torch.float64)
+    x = unit_rows(centres.repeat_interleave(20, dim=0) + 0.01 * torch.randn(1200, 16, generator=draw).double())[0]
+    assigned = clusters(x, 60, seed=0)
+    found = {group for group in range(60) if len(assigned[20 * group : 20 * group + 20].unique()) == 1}
+    held = {int(assigned[20 * group]) for group in found}
+    assert len(held) >= 40
