@@ -35,7 +35,7 @@ class Entry:
 
 
 DROPOUT = "passes with dropout"
-MEMBERS = "a training and a pass for each member"
+MEMBERS = "a training and a pass for each further member"
 
 
 def _selector(name: str, summary: str, source: str, cost: str = "") -> Entry:

@@ -73,7 +73,9 @@ def k_center(
     centres, pool = _centres_and_pool(len(points), centres, candidates, budget, points.device)
     if budget == 0:
         return pool[:0], points.new_empty(0)
-    points, scale = _tame(points)
+    # Rows that are neither centre nor candidate have no say in the scale.
+    matter = torch.cat([centres, pool])
+    points, scale = _tame(points, torch.linalg.vector_norm(points, torch.inf, dim=1)[matter])
     squared, weight_scale = _squared_weights(weights, points, pool)
     search = _LazySearch(points, pool, squared)
     picks: list[int] = []
@@ -258,13 +260,12 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
     return nearest
 
 
-def _tame(values: Tensor, most: int = 32) -> tuple[Tensor, float]:
+def _tame(values: Tensor, magnitudes: Tensor, most: int = 32) -> tuple[Tensor, float]:
     """Values whose squares neither over- nor underflow, and the power of two they were divided by.
 
-    Those with the largest between 2^-most and 2^(most + 1) are left as they are.
+    Those with the largest magnitude between 2^-most and 2^(most + 1) are left as they are.
     """
-    low, high = torch.aminmax(values)
-    exponent = math.frexp(max(-float(low), float(high)))[1] - 1
+    exponent = math.frexp(float(magnitudes.max()))[1] - 1
     # A power of two rounds nothing; ordinary points are not even copied.
     return (values / 2.0**exponent, 2.0**exponent) if abs(exponent) > most else (values, 1.0)
 
@@ -276,7 +277,8 @@ def _squared_weights(weights: Tensor | None, points: Tensor, pool: Tensor) -> tu
     weights = check_values(weights, "weights", len(points))
     if (weights < 0).any():
         raise ArgumentError(f"weights must not be negative; {name_rows(weights < 0)} are")
-    weights, scale = _tame(weights.to(points.device)[pool], most=0)
+    weights = weights.to(points.device)[pool]
+    weights, scale = _tame(weights, weights, most=0)
     return weights.to(points.dtype).square(), scale
 
 

@@ -92,9 +92,11 @@ class ActiveLearning:
                 )
             learner = clone(learner).set_params(warm_start=True)
         classes = getattr(dataset, "classes", None)
-        if classes is not None and learner.get_params().get("num_classes", ...) is None:
+        # Also of an ensemble's members, whose parameters are listed as learner__parameter.
+        unset = [k for k, v in learner.get_params().items() if k.rpartition("__")[2] == "num_classes" and v is None]
+        if classes is not None and unset:
             # The first labels need not hold every class.
-            learner = clone(learner).set_params(num_classes=len(classes))
+            learner = clone(learner).set_params(**dict.fromkeys(unset, len(classes)))
         learner = extended(learner, selector.extensions)
         check_served(learner, selector)
         self.dataset, self.learner, self.selector = dataset, learner, selector
@@ -129,6 +131,7 @@ class ActiveLearning:
             pseudo = record.pseudo
             # Before it is written down: picks that cannot be revealed must not get into the journal.
             pool.reveal(record.picks, cycle=cycle + 1)
+            check_pseudo(pseudo, pool)
             if self.journal is not None:
                 if isinstance(learner, RestorableLearner) and self.warm_start:
                     self._save(self.journal, learner, cycle)
@@ -144,13 +147,15 @@ class ActiveLearning:
         selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
         with _timed(seconds, "train"):
             generated = self._generate(selector, pool, _device(learner))
-            learner.fit(*training_set(train, pool, pseudo, generated), progress=self.progress)
+            inputs, targets = training_set(train, pool, pseudo, generated)
+            further = {"unconfirmed": len(targets) - len(labelled)} if len(targets) > len(labelled) else {}
+            learner.fit(inputs, targets, **further, progress=self.progress)
         with _timed(seconds, "test"):
             metric = {learner.metric.name: learner.score(test.inputs, test.targets, progress=self.progress)}
             if isinstance(learner, Diagnosed):
-                further = learner.diagnose(test.inputs, test.targets, progress=self.progress)
+                measured = learner.diagnose(test.inputs, test.targets, progress=self.progress)
                 # JSON has no NaN, and a correlation with something constant is none.
-                metric |= {name: value for name, value in further.items() if math.isfinite(value)}
+                metric |= {name: value for name, value in measured.items() if math.isfinite(value)}
         picks: list[int] = []
         scores: list[float] = []
         trusted: dict[str, list[Any]] = {}
@@ -164,7 +169,8 @@ class ActiveLearning:
             with _timed(seconds, "select"):
                 selection = selector.select(data, self.budget, progress=self.progress)
                 picks, scores = pool.ids_of(selection.index, data), selection.score.double().tolist()
-                if selection.pseudo is not None:
+            if selection.pseudo is not None:
+                with _timed(seconds, "embed"):
                     trusted = self._trust(learner, pool.ids_of(selection.pseudo, data))
         return CycleRecord(
             cycle=cycle,
@@ -216,7 +222,7 @@ class ActiveLearning:
                 if record.environment.get("setup", self._setup()) != self._setup():
                     raise ArgumentError("another selector, learner or data set")
                 pool.reveal(record.picks, cycle=number + 1)
-                check_pseudo(torch.tensor(record.pseudo.get("items", []), dtype=torch.int64), pool)
+                check_pseudo(record.pseudo, pool)
             except (ArgumentError, TypeError, ValueError) as error:
                 raise RunFolderError(
                     f"{self.journal.path}, line {number + 1} does not follow from the lines before it and the "
@@ -229,7 +235,7 @@ class ActiveLearning:
         parameters = {
             key: repr(value)
             for key, value in self.learner.get_params().items()
-            # Those of an ensemble's members are listed one by one, as member__parameter.
+            # Those of an ensemble's members are listed one by one, as learner__parameter.
             if key.rpartition("__")[2] not in ("seed", "batch_seed", "device") and not isinstance(value, Learner)
         }
         return {
@@ -296,4 +302,4 @@ def _version(package: str) -> str | None:
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    seconds[stage] = round(time.perf_counter() - start, 4)
+    seconds[stage] = round(seconds[stage] + time.perf_counter() - start, 4)

@@ -28,8 +28,8 @@ def training_set(part: Part, pool: Pool, pseudo: Pseudo, generated: Generated | 
         ArgumentError: A pseudo-labelled item is labelled, or given twice.
     """
     labelled, targets = pool.labelled, part.targets[pool.labelled]
+    check_pseudo(pseudo, pool)
     items = torch.tensor(pseudo.get("items", []), dtype=torch.int64)
-    check_pseudo(items, pool)
     inputs = part.inputs[torch.cat([labelled, items])]
     if len(items):
         targets = torch.cat([targets, torch.tensor(pseudo["targets"], dtype=targets.dtype)])
@@ -39,13 +39,15 @@ def training_set(part: Part, pool: Pool, pseudo: Pseudo, generated: Generated | 
     return inputs, targets
 
 
-def check_pseudo(items: Tensor, pool: Pool) -> None:
-    """Check items `[m]` that are to be trained on without a label.
+def check_pseudo(pseudo: Pseudo, pool: Pool) -> None:
+    """Check items that are to be trained on without a label.
 
     Raises:
-        ArgumentError: One is not in the pool, labelled, or given twice.
+        ArgumentError: One has no target, is not in the pool, labelled, or given twice.
     """
-    listed = items.tolist()
+    listed = pseudo.get("items", [])
+    if len(listed) != len(pseudo.get("targets", [])):
+        raise ArgumentError("the pseudo-labelled items and their targets are not equally many")
     if len(set(listed)) < len(listed):
         raise ArgumentError("an item is pseudo-labelled twice")
     wrong = set(listed) - set(pool.unlabelled.tolist())

@@ -1,12 +1,13 @@
 r"""Greedy facility location: few points to which all others are as similar as can be; pure tensor functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from seqgcn.errors import ArgumentError
+from seqgcn.graph import unit_rows
 from seqgcn.training import Progress
 
 _BLOCK = 1024
@@ -14,6 +15,9 @@ _BLOCK = 1024
 
 _SLACK = 32
 """Rounding of a similarity, in units of the last place; equals differ by less."""
+
+_UNSURE = 1e-3
+"""Largest slack that is put up with: the share by which rounding may change a similarity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +28,14 @@ class Similarity:
         left: What the points are as one argument, `[n, k]`.
         right: What they are as the other, `[n, k]`.
         slack: How much rounding may change a point's inner products, `[n]`.
+        dtype: Precision of the points, in which is told what picks gain.
         exponential: Whether the similarity is the inner product's exponential, or the product itself.
     """
 
     left: Tensor
     right: Tensor
     slack: Tensor
+    dtype: torch.dtype
     exponential: bool
 
     @property
@@ -48,45 +54,45 @@ def cosine(points: Tensor) -> Similarity:
     Args:
         points: `[n, d]`.
     """
-    unit = unit_rows(points)
+    unit, _ = unit_rows(points)
     slack = unit.new_full((len(unit),), _SLACK * torch.finfo(unit.dtype).eps)
-    return Similarity(left=unit, right=unit, slack=slack, exponential=False)
+    return Similarity(left=unit, right=unit, slack=slack, dtype=points.dtype, exponential=False)
 
 
 def gaussian(points: Tensor, sigma: float | None = None) -> Similarity:
     r"""Gaussian kernel, :math:`\exp(-\lVert x_i - x_j \rVert^2 / 2 \sigma^2)`.
+
+    The farther points lie from their mean in units of sigma, the more digits the inner products lose; where single
+    precision has too few left, double is taken.
 
     Args:
         points: `[n, d]`.
         sigma: Its width, in units of the points; by default the root of half their mean squared distance.
 
     Raises:
-        ArgumentError: The points' distances overflow in units of sigma.
+        ArgumentError: Points lie more than about 500,000 sigma from their mean.
     """
     scale = float(points.abs().amax()) or 1.0
     centred = points / scale
     centred -= centred.mean(dim=0)
     # Half the mean squared distance of two points is their variance: no pairs are needed.
     variance = float(centred.square().sum(dim=1).mean())
-    width = sigma / scale if sigma is not None else variance**0.5
     # Points that are all equal have no width of their own; a width then changes nothing.
-    centred /= width or 1.0
+    centred /= sigma / scale if sigma is not None else variance**0.5 or 1.0
     half = centred.square().sum(dim=1, keepdim=True) / 2
-    if not half.isfinite().all():
+    slack = _SLACK * torch.finfo(centred.dtype).eps * (1 + half.squeeze(1))
+    if not (slack <= _UNSURE).all():
+        if points.dtype != torch.float64:
+            return replace(gaussian(points.double(), sigma), dtype=points.dtype)
         raise ArgumentError(f"sigma = {sigma} is too small against the points' distances; enlarge it or normalise x")
     ones = torch.ones_like(half)
     return Similarity(
         left=torch.cat([centred, -half, ones], dim=1),
         right=torch.cat([centred, ones, -half], dim=1),
-        slack=_SLACK * torch.finfo(points.dtype).eps * (1 + half.squeeze(1)),
+        slack=slack,
+        dtype=points.dtype,
         exponential=True,
     )
-
-
-def unit_rows(points: Tensor) -> Tensor:
-    """Rows of length 1, `[n, d]`; zero rows stay zero, and no square over- or underflows."""
-    largest = points.abs().amax(dim=1, keepdim=True)
-    return F.normalize(points / torch.where(largest > 0, largest, 1.0), dim=1)
 
 
 def facility_location(
@@ -127,7 +133,7 @@ def facility_location(
     tensor([1, 3])
     """
     if budget == 0:
-        return rows[:0], similarity.slack[:0]
+        return rows[:0], similarity.slack[:0].to(similarity.dtype)
     search = _Search(similarity, rows, columns, rows[:0] if centres is None else centres)
     picks: list[int] = []
     gains: list[float] = []
@@ -140,7 +146,7 @@ def facility_location(
         if progress is not None:
             progress(stage, len(picks), budget)
     # They never increase but for rounding.
-    falling = similarity.slack.new_tensor(gains).clamp_(min=0).cummin(dim=0).values
+    falling = torch.tensor(gains, dtype=similarity.dtype, device=rows.device).clamp_(min=0).cummin(dim=0).values
     return rows[torch.tensor(picks, dtype=torch.int64, device=rows.device)], falling
 
 

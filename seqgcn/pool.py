@@ -1,5 +1,6 @@
 """Which items are labelled, in which order and since which cycle; the one border between item ids and node indices."""
 
+import copy
 import operator
 from collections.abc import Iterable
 
@@ -70,7 +71,7 @@ class Pool:
 
     def as_data(self, n_id: Tensor, description: Data) -> Data:
         """The description of the items `n_id`, row by row, with `n_id` and `train_mask` attached."""
-        data = description.clone()
+        data = copy.copy(description)
         data.n_id = n_id
         data.train_mask = self._mask()[n_id]
         return data

@@ -208,7 +208,7 @@ class RunSet:
         """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
         for text, selector in self.selectors.items():
             try:
-                check_served(extended(learner, selector.extensions), selector)
+                _check_served(learner, selector)
             except ArgumentError as error:
                 served = [name for name in CATALOGUE["selector"] if _serves(learner, name)]
                 raise ConfigError(
@@ -273,12 +273,15 @@ class RunSet:
 
 
 def _serves(learner: Learner, name: str) -> bool:
-    selector: Selector = load("selector", name)()
     try:
-        check_served(extended(learner, selector.extensions), selector)
+        _check_served(learner, load("selector", name)())
     except ArgumentError:
         return False
     return True
+
+
+def _check_served(learner: Learner, selector: Selector) -> None:
+    check_served(extended(learner, selector.extensions), selector)
 
 
 def _as_yaml(key: str, value: Any) -> Any:

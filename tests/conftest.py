@@ -71,7 +71,7 @@ class FakeLearner(BaseEstimator):
         if self.noise < 0:
             raise ArgumentError(f"noise must not be negative, got {self.noise}")
 
-    def fit(self, inputs: Tensor, targets: Tensor, *, progress: Any = None) -> Self:
+    def fit(self, inputs: Tensor, targets: Tensor, *, unconfirmed: int = 0, progress: Any = None) -> Self:
         pixels, count = inputs.flatten(1).double(), self.num_classes or int(targets.max()) + 1
         means = torch.full((count, pixels.shape[1]), 1e3, dtype=torch.float64)
         for target in targets.unique():

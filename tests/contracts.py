@@ -187,6 +187,8 @@ def half_precision_is_taken_as_single(make: Make) -> None:
     for dtype in (torch.float16, torch.bfloat16):
         half = pool(dtype=dtype)
         selection = make().select(half, BUDGET)
+        assert selection.score.isfinite().all()
+        assert len(set(selection.index.tolist()) - set(half.train_mask.nonzero().flatten().tolist())) == BUDGET
         assert all(value.dtype not in (torch.float16, torch.bfloat16) for value in selection.details.values())
         # Rounded probabilities sum to 1 only roughly: said to be single precision, they would not pass for any.
         if not {"prob", "prob_samples"} & set(read(make)):
@@ -349,6 +351,17 @@ def probabilities_must_be_some(make: Make) -> None:
     refuses(make, one, r"rows 2, 17 are not \(row 2 sums to 0\.9\)")
 
 
+def nodes_outside_the_pool_do_not_matter(make: Make) -> None:
+    data = pool()
+    outside = (~data.train_mask).nonzero().flatten()[[3, 11, 20]]
+    data.pool_mask = torch.ones(N, dtype=torch.bool).index_fill(0, outside, False)
+    expected = make().select(data, BUDGET)
+    for value in (0.0, 1e30):
+        assert torch.equal(
+            make().select(replaced(data, x=data.x.index_fill(0, outside, value)), BUDGET).index, expected.index
+        )
+
+
 CONTRACTS: list[Contract] = [
     picks_are_unique_unlabelled_and_as_many_as_asked_for,
     scores_are_numbers,
@@ -378,6 +391,9 @@ RANKING: list[Contract] = [scores_never_increase]
 
 GREEDY: list[Contract] = [fewer_picks_are_the_first_of_more]
 """Held by every selector that does not look at the budget before its first pick."""
+
+ALONE: list[Contract] = [nodes_outside_the_pool_do_not_matter]
+"""Held by every selector that looks at embeddings without a graph over all nodes."""
 
 PERMUTATION: list[Contract] = [permuting_the_nodes_permutes_the_picks]
 """Held by every selector that neither trains nor draws."""

@@ -46,10 +46,36 @@ def test_help_of_every_command(shown: Callable[..., str], command: tuple[str, ..
     assert f"usage: seqgcn {' '.join(command)}".rstrip() in shown(*command)
 
 
+def test_selectors_are_listed_with_source_needs_and_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selectors"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    about = {line.split(":")[0]: lines[number + 1].strip() for number, line in enumerate(lines) if line[0] != " "}
+    assert set(about) == set(CATALOGUE["selector"])
+    assert about["random"] == "the baseline; for classification and pose; reads nothing; 1 training a cycle"
+    assert about["bald"] == (
+        "Gal et al., ICML 2017; for classification; reads prob_samples; 1 training, 1 pass, passes with dropout a cycle"
+    )
+    assert about["suggestive-annotation"].split("; ")[2] == "reads x, and prob_samples or target_samples"
+    assert about["ensemble"].endswith("1 training, 1 pass, a training and a pass for each further member a cycle")
+
+
+def test_the_cycle_is_not_for_the_user_to_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", "--selector", "ceal", "--set", "selector.cycle=3", "--out", str(tmp_path / "run")]
+    assert main(arguments) == 2
+    assert "selector.cycle cannot be set: it comes from the cycle it is in" in capsys.readouterr().err
+
+
+def test_a_wrong_module_leaves_no_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", "--selector", "learning-loss", "--set", "selector.modules=layer9", "--out", str(tmp_path / "a")]
+    assert main(arguments) == 2
+    assert "the network has no module 'layer9'; SmallCNN has head, body, hidden" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
 def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str]) -> None:
     text = shown("run")
     assert all(command in shown() for command in ("run", "render", "evaluate", "selectors", "learners", "datasets"))
-    joined = re.sub(r"\n {10,}", "  ", text)  # the help of a long option begins on the next line
+    joined = re.sub(r"\n {10,}", " ", text)  # the help of a long option begins on the next line
     lines = {line.split()[0].rstrip(","): line for line in joined.splitlines() if line.startswith("  --")}
     for option in options():
         line = lines[f"--{option.name.replace('_', '-')}"]

@@ -13,9 +13,9 @@ from seqgcn import Random
 from seqgcn.datasets import Digits, ImageDataset
 from seqgcn.errors import ArgumentError, RunFolderError
 from seqgcn.experiment import ActiveLearning
-from seqgcn.extensions import Generated
+from seqgcn.extensions import Generated, Members
 from seqgcn.journal import CycleRecord, Journal
-from seqgcn.learners import SmallCNNClassifier
+from seqgcn.learners import Ensemble, SmallCNNClassifier
 from seqgcn.selectors import BALD, CEAL, EnsembleSelector, LearningLoss, Query, Selection, Selector
 
 CYCLES, BUDGET = 3, 5
@@ -118,6 +118,37 @@ def test_resume_gives_the_same_records(
         assert timeless(journal.read()) == timeless(whole)
 
 
+def test_the_threshold_shrinks_with_the_cycle(toy: ImageDataset, fake_learner: Any) -> None:
+    records = list(loop(toy, fake_learner(num_classes=4), CEAL(delta=0.5, decay=0.5)))
+    assert [bool(record.pseudo.get("items")) for record in records] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("broken", ["picks", "labelled"])
+def test_bad_pseudo_labels_do_not_get_into_the_journal(
+    toy: ImageDataset, fake_learner: Any, tmp_path: Path, broken: str
+) -> None:
+    class Broken(CEAL):
+        def _answer(self, query: Query) -> Selection:
+            selection = super()._answer(query)
+            nodes = selection.index[:2] if broken == "picks" else query.labelled.nonzero().squeeze(1)[:2]
+            return replace(selection, pseudo=nodes)
+
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(ArgumentError, match="is pseudo-labelled, but labelled already"):
+        list(loop(toy, fake_learner(num_classes=4), Broken(), journal=journal))
+    assert journal.read() == []
+
+
+def test_an_ensemble_of_the_users_own_resumes_with_its_weights(tmp_path: Path) -> None:
+    dataset = Digits().limit(pool_size=60, test_size=40)
+    learner = Ensemble(learner=SmallCNNClassifier(epochs=1, device="cpu", width=0.25), members=Members(members=2))
+    options: dict[str, Any] = {"budget": 10, "cycles": 1, "warm_start": True}
+    whole = list(ActiveLearning(dataset, learner, BALD(), **options))
+    journal = Journal(tmp_path / "journal.jsonl")
+    next(iter(ActiveLearning(dataset, learner, BALD(), **options, journal=journal)))
+    assert timeless(list(ActiveLearning(dataset, learner, BALD(), **options, journal=journal))) == timeless(whole)
+
+
 def test_a_journal_whose_pseudo_labels_are_labelled_is_refused(
     toy: ImageDataset, fake_learner: Any, tmp_path: Path
 ) -> None:
@@ -134,9 +165,7 @@ def test_a_learner_that_cannot_serve_is_told_how_it_could(toy: ImageDataset, fak
     with pytest.raises(ArgumentError, match=r"BALD needs prob_samples of every item, .* \(it gives x, prob\)$"):
         loop(toy, fake_learner(num_classes=4), BALD())
     without = SmallCNNClassifier(dropout=0.0)
-    with pytest.raises(
-        ArgumentError, match=r"BALD needs prob_samples .* \(learner.dropout=0.25"
-    ):
+    with pytest.raises(ArgumentError, match=r"BALD needs prob_samples .* \(learner.dropout=0.25"):
         loop(toy, without, BALD())
     with pytest.raises(ArgumentError, match="FakeLearner has no parameter loss_prediction"):
         loop(toy, fake_learner(num_classes=4), LearningLoss())
@@ -145,7 +174,7 @@ def test_a_learner_that_cannot_serve_is_told_how_it_could(toy: ImageDataset, fak
 def test_a_path_that_does_not_exist_is_named_before_the_first_label_is_spent() -> None:
     learner = SmallCNNClassifier(epochs=1, device="cpu")
     with pytest.raises(ArgumentError, match=r"the network has no module 'layer9'; SmallCNN has .*body, hidden"):
-        next(iter(ActiveLearning(Digits(), learner, LearningLoss(modules=("layer9",)), budget=10, cycles=1)))
+        ActiveLearning(Digits(), learner, LearningLoss(modules=("layer9",)), budget=10, cycles=1)
 
 
 @pytest.mark.parametrize("selector", [LearningLoss(), EnsembleSelector(members=2), BALD()], ids=repr)

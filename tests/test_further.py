@@ -44,6 +44,16 @@ def test_generated_items_come_last_and_are_traced_to_their_source(toy: ImageData
     ("items", "message"),
     [([5, 3], "item 3 is pseudo-labelled, but labelled"), ([60], "item 60 .* not in the pool"), ([5, 5], "twice")],
 )
-def test_no_labelled_item_is_ever_pseudo_labelled(pool: Pool, items: list[int], message: str) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        check_pseudo(torch.tensor(items), pool)
+def test_no_labelled_item_is_ever_pseudo_labelled(
+    toy: ImageDataset, pool: Pool, items: list[int], message: str
+) -> None:
+    pseudo = {"items": items, "targets": [0] * len(items)}
+    for check in (lambda: check_pseudo(pseudo, pool), lambda: training_set(toy.train, pool, pseudo, None)):
+        with pytest.raises(ArgumentError, match=message):
+            check()
+
+
+def test_every_pseudo_labelled_item_has_a_target(pool: Pool) -> None:
+    for pseudo in ({"items": [5]}, {"items": [5, 6], "targets": [1]}, {"targets": [1]}):
+        with pytest.raises(ArgumentError, match="items and their targets are not equally many"):
+            check_pseudo(pseudo, pool)

@@ -1,6 +1,6 @@
 """Learners: trained on the labelled items, they describe the whole pool to a selector."""
 
-from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
+from seqgcn.learners.base import Diagnosed, Learner, MemberLearner, RestorableLearner
 from seqgcn.learners.classifier import ImageClassifier, ResNet18Classifier, SmallCNNClassifier
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.ensemble import Ensemble
@@ -13,6 +13,7 @@ __all__ = [
     "HandPose",
     "ImageClassifier",
     "Learner",
+    "MemberLearner",
     "ResNet18Classifier",
     "RestorableLearner",
     "SmallCNNClassifier",

@@ -40,7 +40,7 @@ def answers(
     else:
         embedding, pose = module(images)
     # Before further passes, which would leave other features behind.
-    if "loss_pred" in wanted and predictor is not None:
+    if predictor is not None and "loss_pred" in wanted:
         part["loss_pred"] = predictor.predict(detach=True)
     if "target_samples" in wanted and isinstance(module, DeepPrior):
         passes = torch.stack([module.regress(features, drop=True)[1] for _ in range(samples)], dim=1)

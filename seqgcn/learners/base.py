@@ -28,17 +28,17 @@ class Learner(Protocol):
     def check_parameters(self) -> None:
         """Raise an `ArgumentError` if a constructor argument cannot be used."""
 
-    def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
-        """Train on labelled inputs, the first axis of both being items; return self."""
+    def fit(self, inputs: Any, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
+        """Train on labelled inputs, the first axis of both being items; return self.
+
+        Of the last `unconfirmed` items nobody has confirmed the target, so that nothing may be measured against them.
+        """
 
     def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
         """Predicted target of each input, `[n]` or `[n, k]`."""
 
     def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
         """The learner's metric on labelled inputs."""
-
-    def measure(self, predictions: Tensor, targets: Tensor) -> float:
-        """The learner's metric of predictions."""
 
     def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
         """`Data` with the asked attributes of every input (`x` `[n, d]`, `prob` `[n, c]`, ...), in one pass."""
@@ -67,3 +67,11 @@ class RestorableLearner(Learner, Protocol):
 
     def restore(self, state: dict[str, Tensor]) -> Self:
         """Take over an earlier `state()` and return self, as if just fitted."""
+
+
+@runtime_checkable
+class MemberLearner(RestorableLearner, Protocol):
+    """A learner that can be a member of an `Ensemble`; `batch_seed` and `width` are parameters of it."""
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> float:
+        """The learner's metric of predictions."""

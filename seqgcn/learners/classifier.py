@@ -107,18 +107,20 @@ class ImageClassifier(NetworkLearner, ABC):
         samples = ("prob_samples",) if self.dropout > 0 else ()
         return ("x", "prob", *samples, *(("loss_pred",) if self.loss_prediction else ()), "image")
 
-    def fit(self, inputs: Tensor, targets: Tensor, *, progress: Progress | None = None) -> Self:
+    def fit(self, inputs: Tensor, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
         """Train on labelled images.
 
         Args:
             inputs: `[n, c, h, w]` uint8.
             targets: `[n]` int64 classes.
+            unconfirmed: Without effect, as no image is held out.
             progress: Told about every epoch, as stage `"train"`.
 
         Raises:
             ArgumentError: Images, targets or a parameter cannot be used.
             TrainingError: The loss became NaN or infinite.
         """
+        del unconfirmed
         self.check_parameters()
         _check_images(inputs)
         device = resolve_device(self.device)
@@ -183,6 +185,7 @@ class ImageClassifier(NetworkLearner, ABC):
         """
         check_fitted(self)
         check_attributes(self, attributes, self.provides)
+        self._check_fitted_with(attributes)
         with seeded(derive_seed(self.seed, "dropout"), self.mean_.device):
             values = self._forward(inputs, set(attributes) - {"image"}, progress, "embed")
         return Data(**values, **({"image": inputs} if "image" in attributes else {}))
@@ -261,6 +264,9 @@ class ImageClassifier(NetworkLearner, ABC):
             self.num_classes_ = num_classes
         return self.module_
 
+    def _blueprint(self) -> Classifier:
+        return self.build(1, self.num_classes or 2)
+
     def _new(self, in_channels: int, num_classes: int, device: torch.device) -> Classifier:
         return place(self.build(in_channels, num_classes), device)
 
@@ -272,28 +278,29 @@ class ImageClassifier(NetworkLearner, ABC):
         _check_images(inputs)
         self._check_channels(inputs)
         device, module = self.mean_.device, self.module_
-        parts: dict[str, list[Tensor]] = {name: [] for name in attributes}
+        results: dict[str, Tensor] = {}
         # Larger batches than in training: nothing is kept for a backward pass.
-        batches = inputs.split(512)
-        for number, batch in enumerate(batches):
-            images = normalise(batch.to(device, non_blocking=True), self.mean_, self.std_)
-            images = images.contiguous(memory_format=torch.channels_last)
+        batches = torch.arange(len(inputs)).split(512)
+        for number, ids in enumerate(batches):
+            images = normalise(inputs[ids].to(device, non_blocking=True), self.mean_, self.std_)
+            part: dict[str, Tensor] = {}
             with mixed_precision(self.precision, device):
-                embedding, logits = module(images)
-                if "prob_samples" in parts:
+                embedding, logits = module(images.contiguous(memory_format=torch.channels_last))
+                # Before further passes, which would leave other features behind.
+                if "loss_pred" in attributes and self.predictor_ is not None:
+                    part["loss_pred"] = self.predictor_.predict(detach=True)
+                if "prob_samples" in attributes:
                     passes = module.classify(embedding.expand(self.samples, -1, -1), drop=True)
-                    parts["prob_samples"].append(passes.transpose(0, 1).float().softmax(dim=2).cpu())
-                if "loss_pred" in parts and self.predictor_ is not None:
-                    parts["loss_pred"].append(self.predictor_.predict(detach=True).float().cpu())
-            if "x" in parts:
-                parts["x"].append(embedding.float().cpu())
-            if "logits" in parts:
-                parts["logits"].append(logits.float().cpu())
-            if "prob" in parts:
-                parts["prob"].append(logits.float().softmax(dim=1).cpu())
+                    part["prob_samples"] = passes.transpose(0, 1).float().softmax(dim=2)
+            part |= {"x": embedding, "logits": logits, "prob": logits.float().softmax(dim=1)}
+            for name in attributes:
+                if name not in results:
+                    # Filled in place, as passes over a large pool are too large to be held twice.
+                    results[name] = torch.empty(len(inputs), *part[name].shape[1:], dtype=torch.float32)
+                results[name][ids[0] : ids[-1] + 1] = part[name]
             if progress is not None:
                 progress(stage, number + 1, len(batches))
-        return {name: torch.cat(tensors) for name, tensors in parts.items()}
+        return results
 
     def _batches(
         self, inputs: Tensor, targets: Tensor, device: torch.device, epoch: int

@@ -90,8 +90,16 @@ def copy_weights(module: nn.Module, predictor: nn.Module | None = None, **others
 
 
 def load_weights(module: nn.Module, state: dict[str, Tensor], predictor: nn.Module | None = None) -> None:
-    """Put the weights of `copy_weights` into a network and its loss predictor, and the network into evaluation mode."""
+    """Put the weights of `copy_weights` into a network and its loss predictor, and the network into evaluation mode.
+
+    Raises:
+        ArgumentError: They are those of another network.
+    """
     for target, prefix in ((module, _PREFIX), (predictor, _PREDICTOR)):
         if target is not None:
-            target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+            try:
+                target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+            except RuntimeError as error:
+                reason = str(error).splitlines()[-1].strip()
+                raise ArgumentError(f"this state is that of another network: {reason}") from error
     module.eval()

@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
 from seqgcn.extensions import Members
-from seqgcn.learners.base import RestorableLearner
+from seqgcn.learners.base import MemberLearner
 from seqgcn.learners.common import check_attributes
 from seqgcn.seeding import derive_seed
 from seqgcn.training import Progress
@@ -32,12 +32,12 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         seed: From which those of the members are derived.
     """
 
-    learner: RestorableLearner
+    learner: MemberLearner
     members: Members = field(default_factory=Members)
     warm_start: bool = False
     seed: int = 0
 
-    members_: list[RestorableLearner] = field(init=False)
+    members_: list[MemberLearner] = field(init=False)
 
     @property
     def metric(self) -> Metric:
@@ -62,12 +62,18 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         Raises:
             ArgumentError: One cannot be used.
         """
+        if not isinstance(self.members, Members):
+            raise ArgumentError(f"members must be Members(members=...) of seqgcn.extensions, got {self.members!r}")
+        if not isinstance(self.learner, MemberLearner):
+            lacking = [each for each in ("state", "restore", "measure") if not hasattr(self.learner, each)]
+            what = f"no {', '.join(lacking)}()" if lacking else "not all that a learner needs"
+            raise ArgumentError(f"{type(self.learner).__name__} cannot be a member of an ensemble: it has {what}")
         for name in ("seed", "batch_seed", "width"):
             if name not in self.learner.get_params():
                 raise ArgumentError(f"{type(self.learner).__name__} has no parameter {name}, which an ensemble sets")
         self._member(0).check_parameters()
 
-    def fit(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Self:
+    def fit(self, inputs: Any, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
         """Train every member on the same items.
 
         Raises:
@@ -80,7 +86,7 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         fresh = [self._member(number) for number in range(count)]
         members = [old.set_params(**self._seeds(k)) for k, old in enumerate(self.members_)] if goes_on else fresh
         for number, member in enumerate(members):
-            member.fit(inputs, targets, progress=_part(progress, number, count))
+            member.fit(inputs, targets, unconfirmed=unconfirmed, progress=_part(progress, number, count))
         self.members_ = members
         return self
 
@@ -106,17 +112,33 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """
         self._check_fitted()
         check_attributes(self, attributes, self.provides)
-        first = self.members_[0].describe(inputs, [name for name in ("x", "image") if name in attributes])
+        own = [name for name in ("x", "image") if name in attributes]
+        result = Data()
         if {"prob", "prob_samples"} & set(attributes):
-            samples = self._samples(inputs, progress, "embed")
+            described = [
+                member.describe(inputs, ("prob", *(own if number == 0 else ())), progress=told)
+                for number, (member, told) in enumerate(self._parts(progress))
+            ]
+            result, samples = described[0], torch.stack([each.prob for each in described], dim=1)
+            result.prob = samples.mean(dim=1)
             if "prob_samples" in attributes:
-                first.prob_samples = samples
-            if "prob" in attributes:
-                first.prob = samples.mean(dim=1)
+                result.prob_samples = samples
+            if "prob" not in attributes:
+                del result.prob
+        elif own:
+            result = self.members_[0].describe(inputs, own, progress=progress)
         if "target_samples" in attributes:
-            predictions = [m.predict(inputs, progress=p) for m, p in self._parts(progress)]
-            first.target_samples = torch.stack([one.flatten(1) for one in predictions], dim=1)
-        return first
+            predictions = [member.predict(inputs, progress=told) for member, told in self._parts(progress, "embed")]
+            result.target_samples = torch.stack([one.flatten(1) for one in predictions], dim=1)
+        return result
+
+    @property
+    def curves_(self) -> dict[str, Tensor]:
+        """What the members measured after each epoch, by name, their mean."""
+        curves = [getattr(member, "curves_", {}) for member in getattr(self, "members_", [])]
+        return {
+            name: torch.stack([curve[name] for curve in curves]).mean(dim=0) for name in (curves[0] if curves else {})
+        }
 
     def state(self) -> dict[str, Tensor]:
         """Copies of what all members have learned, by number and name.
@@ -133,20 +155,20 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         Raises:
             ArgumentError: The state is that of another ensemble.
         """
-        parts: list[dict[str, Tensor]] = [{} for _ in range(self.members.members)]
-        try:
-            for name, value in state.items():
-                number, _, rest = name.partition(".")
-                parts[int(number)][rest] = value
-            self.members_ = [self._member(k).restore(part) for k, part in enumerate(parts)]
-        except (ValueError, IndexError, KeyError) as error:
-            raise ArgumentError(f"this state is not that of an ensemble of {self.members.members}") from error
+        count = self.members.members
+        parts: dict[str, dict[str, Tensor]] = {str(number): {} for number in range(count)}
+        for name, value in state.items():
+            number, _, rest = name.partition(".")
+            if number not in parts:
+                raise ArgumentError(f"this state is not that of an ensemble of {count}: it has {name}")
+            parts[number][rest] = value
+        self.members_ = [self._member(int(number)).restore(part) for number, part in parts.items()]
         return self
 
-    def _member(self, number: int) -> RestorableLearner:
+    def _member(self, number: int) -> MemberLearner:
         width = self.learner.get_params()["width"] * self.members.width
         settings = {"width": width, "warm_start": self.warm_start, **self._seeds(number)}
-        member: RestorableLearner = clone(self.learner).set_params(**settings)
+        member: MemberLearner = clone(self.learner).set_params(**settings)
         return member
 
     def _seeds(self, number: int) -> dict[str, int]:
@@ -165,7 +187,7 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     def _parts(
         self, progress: Progress | None, stage: str | None = None
-    ) -> list[tuple[RestorableLearner, Progress | None]]:
+    ) -> list[tuple[MemberLearner, Progress | None]]:
         """The members, each with what it tells its progress to."""
         self._check_fitted()
         count = len(self.members_)

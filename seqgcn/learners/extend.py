@@ -1,12 +1,13 @@
 """Giving a learner what a strategy adds to training."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from sklearn.base import clone
 
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import Extension, Members
-from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.base import Learner, MemberLearner
 from seqgcn.learners.common import ways_out
 from seqgcn.learners.ensemble import Ensemble
 from seqgcn.selectors.base import Selector
@@ -15,20 +16,23 @@ from seqgcn.selectors.base import Selector
 def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:
     """An unfitted learner that also does what a selector's `extensions` say; the learner itself if there are none.
 
+    One that predicts its loss already goes on doing it in its own way.
+
     Raises:
         ArgumentError: The learner cannot be extended that way.
     """
     for extension in extensions:
         if isinstance(extension, Members):
-            if not isinstance(learner, RestorableLearner):
-                raise ArgumentError(f"an ensemble needs learners with state() and restore(), {_name(learner)} has none")
+            if isinstance(learner, Ensemble):
+                raise ArgumentError("the learner is an ensemble already; give its members to the selector alone")
             warm_start = bool(learner.get_params().get("warm_start", False))
-            learner = Ensemble(learner=clone(learner), members=extension, warm_start=warm_start)
-            learner.check_parameters()
-        else:
+            member = cast(MemberLearner, clone(learner))
+            learner = Ensemble(learner=member, members=extension, warm_start=warm_start)
+        elif "loss_pred" not in learner.provides:
             if "loss_prediction" not in learner.get_params():
                 raise ArgumentError(f"{_name(learner)} has no parameter loss_prediction, so its loss is not predicted")
             learner = clone(learner).set_params(loss_prediction=extension)
+        learner.check_parameters()
     return learner
 
 

@@ -118,12 +118,15 @@ class HandPose(NetworkLearner):
         samples = ("target_samples",) if self._dropout > 0 else ()
         return ("x", *samples, *(("loss_pred",) if self.loss_prediction else ()), "image")
 
-    def fit(self, inputs: HandFrames, targets: Tensor, *, progress: Progress | None = None) -> Self:
+    def fit(
+        self, inputs: HandFrames, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None
+    ) -> Self:
         """Train on labelled frames.
 
         Args:
             inputs: The n frames.
             targets: Their joints, `[n, J, 3]` floating point, mm, x right, y down, z away from the camera.
+            unconfirmed: How many of the last frames have joints that nobody confirmed; they are never held out.
             progress: Told about every epoch, as stage `"train"`.
 
         Raises:
@@ -136,7 +139,7 @@ class HandPose(NetworkLearner):
         targets = targets.detach().float().cpu()
         recipe, device = RECIPES[self.net], resolve_device(self.device)
         epochs = self.epochs or recipe.epochs
-        held_out, kept = self._split(len(inputs))
+        held_out, kept = self._split(len(inputs), unconfirmed)
         frames, joints = inputs[kept], inputs.reflect(targets[kept])
         errors: list[float] = []
 
@@ -225,6 +228,7 @@ class HandPose(NetworkLearner):
         """
         check_fitted(self)
         check_attributes(self, attributes, self.provides)
+        self._check_fitted_with(attributes)
         with seeded(derive_seed(self.seed, "dropout"), self._device):
             return Data(**self._forward(inputs, attributes, progress, "embed"))
 
@@ -301,6 +305,9 @@ class HandPose(NetworkLearner):
         self._check_network()
         check_number("validation", self.validation, low=0, high=1, open_high=True)
 
+    def _blueprint(self) -> PoseNet:
+        return RECIPES[self.net].build(128, 1, 1, self._dropout, self.width)
+
     @property
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
@@ -313,11 +320,13 @@ class HandPose(NetworkLearner):
     def _device(self) -> torch.device:
         return next(self.module_.parameters()).device
 
-    def _split(self, n: int) -> tuple[Tensor, Tensor]:
-        """Numbers of the frames held out for validation and of the others."""
-        count = max(1, int(self.validation * n)) if self.validation > 0 and n >= 10 and not self._goes_on else 0
-        order = torch.randperm(n, generator=generator(self._batch_seed, "validation"))
-        return order[:count], order[count:].sort().values
+    def _split(self, n: int, unconfirmed: int = 0) -> tuple[Tensor, Tensor]:
+        """Numbers of the frames held out for validation, none of the last `unconfirmed`, and of the others."""
+        sure = n - unconfirmed
+        count = max(1, int(self.validation * sure)) if self.validation > 0 and sure >= 10 and not self._goes_on else 0
+        order = torch.randperm(sure, generator=generator(self._batch_seed, "validation"))
+        kept = torch.cat([order[count:], torch.arange(sure, n)])
+        return order[:count], kept.sort().values
 
     def _start(self, frames: HandFrames, joints: Tensor, device: torch.device) -> PoseNet:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""

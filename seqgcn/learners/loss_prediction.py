@@ -48,7 +48,7 @@ class LossPredictor(nn.Module):
     def __init__(self, network: nn.Module, options: LossPrediction, example: Tensor) -> None:
         super().__init__()
         self.options, self._detach = options, False
-        self.paths = _find(network, options.modules)
+        self.paths = find_modules(network, options.modules)
         channels = _channels(network, self.paths, example)
         hidden, device = options.hidden_channels, example.device
         self.features = nn.ModuleList(nn.Linear(c, hidden, device=device) for c in channels)
@@ -190,8 +190,12 @@ def _check_losses(predicted: Tensor, actual: Tensor) -> None:
         )
 
 
-def _find(network: nn.Module, modules: Sequence[str]) -> tuple[str, ...]:
-    """The paths asked for, or else the network's own; all lead to modules."""
+def find_modules(network: nn.Module, modules: Sequence[str]) -> tuple[str, ...]:
+    """The paths asked for, or else the network's own; all lead to modules.
+
+    Raises:
+        ArgumentError: One does not, or there are none.
+    """
     paths = tuple(modules) or tuple(getattr(network, "loss_modules", ()))
     # Outermost first, as a list of all would fill the screen.
     known = sorted((path for path, _ in network.named_modules() if path), key=lambda path: path.count("."))

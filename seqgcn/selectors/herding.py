@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 
 from seqgcn.checks import check_bool, check_number, check_whole
-from seqgcn.herding import cosine, facility_location, gaussian, unit_rows
+from seqgcn.graph import unit_rows
+from seqgcn.herding import cosine, facility_location, gaussian
 from seqgcn.selectors.base import Query, Selection, Selector
 from seqgcn.selectors.bayesian import total_variance
 
@@ -44,7 +45,7 @@ class MaxHerding(Selector):
     def _answer(self, query: Query) -> Selection:
         pool = (query.candidates | query.labelled).nonzero().squeeze(1)
         x = query.features()[pool]
-        x = unit_rows(x) if self.normalize else x
+        x = unit_rows(x)[0] if self.normalize else x
         candidates = query.candidates[pool].nonzero().squeeze(1)
         eccentricity = torch.linalg.vector_norm(x[candidates] - x[candidates].mean(dim=0), dim=1)
         index, gain = facility_location(

@@ -39,7 +39,8 @@ class LCMD(Selector):
         nodes = query.candidates.nonzero().squeeze(1)
         labelled = x[query.labelled]
         # A power of two rounds nothing, and keeps squares from over- and underflowing.
-        scale = 2.0 ** (math.frexp(float(x.abs().amax()))[1] - 1)
+        largest = torch.linalg.vector_norm(x, torch.inf, dim=1)[query.labelled | query.candidates].max()
+        scale = 2.0 ** (math.frexp(float(largest))[1] - 1)
         clusters = _Clusters(x[nodes] / scale)
         picks: list[int] = []
         distances: list[float] = []
@@ -87,18 +88,22 @@ class _Clusters:
         """Bring nearest centres and distances up to date with new centres, `[c, d]`.
 
         One matrix product finds the centres that may be nearest; the distance to those is taken by subtraction, as
-        the product loses digits near zero.
+        the product loses digits near zero: as many as the norms of the two points have, so that a centre far away
+        makes only itself unsure.
         """
-        far = centres - self.mean
+        different = _first_of_equals(centres)
+        far = centres[different] - self.mean
         norm = far.square().sum(dim=1)
-        slack = 64 * torch.finfo(far.dtype).eps * (self.norm + norm.max())
-        step = max(1, _BLOCK // len(centres))
+        slack = 64 * torch.finfo(far.dtype).eps
+        step = max(1, _BLOCK // len(far))
         for start in range(0, len(self.points), step):
             some = slice(start, start + step)
-            contest = torch.addmm(norm, self.centred[some], far.T, alpha=-2).add_(self.norm[some].unsqueeze(1))
-            bar = torch.minimum(contest.amin(dim=1), self.squared[some]) + slack[some]
-            row, centre = (contest <= bar.unsqueeze(1)).nonzero(as_tuple=True)
-            self._compare(row + start, centre, centres)
+            own = self.norm[some]
+            # The most each squared distance can be, less what is the point's own; then the least.
+            contest = torch.addmm((1 + slack) * norm, self.centred[some], far.T, alpha=-2)
+            bar = torch.minimum(contest.amin(dim=1) + 2 * slack * own, self.squared[some] - (1 - slack) * own)
+            row, centre = (contest.sub_(2 * slack * norm) <= bar.unsqueeze(1)).nonzero(as_tuple=True)
+            self._compare(row + start, different[centre], centres)
         self.count += len(centres)
 
     def _compare(self, row: Tensor, centre: Tensor, centres: Tensor) -> None:
@@ -116,3 +121,11 @@ class _Clusters:
         winner = none.scatter_reduce(0, row[won], centre[won] + self.count, "amin")
         self.nearest = torch.where(winner < none, winner, self.nearest)
         self.squared = best
+
+
+def _first_of_equals(centres: Tensor) -> Tensor:
+    """Positions of the different rows, of equal ones the first, in their order."""
+    _, group = centres.unique(dim=0, return_inverse=True)
+    first = torch.full_like(group, len(centres))
+    first = first.scatter_reduce(0, group, torch.arange(len(centres), device=group.device), "amin")
+    return first[first < len(centres)].sort().values

@@ -37,8 +37,8 @@ class TypiClust(Selector):
 
     over its K nearest others of the same cluster, labelled or not. The released code averages squared distances over
     at most half the cluster, leaves labelled nodes out of them, drops clusters of up to five nodes and goes round the
-    others in one fixed order; and it seeds the mini-batches on all nodes, here three random ones a cluster serve. Equals
-    go by the lowest node index. Only labelled nodes and candidates take part, and nothing has to be labelled.
+    others in one fixed order; and it seeds the mini-batches on all nodes, where here three random ones a cluster serve.
+    Equals go by the lowest node index. Only labelled nodes and candidates take part, and nothing has to be labelled.
 
     The score is the typicality, at most 1e5 (duplicates) and 0 for a node alone in its cluster; the picks are ordered
     by cluster and not by it. Details: `cluster` `[n]`, -1 for nodes that took no part.

@@ -203,9 +203,7 @@ def test_describe_refuses_what_it_cannot_provide(images: Tensor, targets: Tensor
     ) as e:
         fitted.describe(images, ("x", "loss_pred", "target_samples"))
     assert "A predicted loss needs loss_prediction=LossPrediction()" in str(e.value)
-    with pytest.raises(
-        ArgumentError, match=r"cannot provide prob_samples.* \(learner\.dropout=0\.25\)"
-    ):
+    with pytest.raises(ArgumentError, match=r"cannot provide prob_samples.* \(learner\.dropout=0\.25\)"):
         fitted.describe(images, ("prob_samples",))
 
 

@@ -102,6 +102,7 @@ def test_width_is_a_factor_on_the_channels(images: Tensor, targets: Tensor, hand
     [
         ({"width": 0.0}, "width must be a number in"),
         ({"samples": 0}, "samples must be a whole number of at least 1"),
+        ({"samples": 1}, "samples must be at least 2, as one pass never disagrees with itself"),
         ({"batch_seed": -1}, "batch_seed must be a whole number of at least 0"),
         ({"loss_prediction": True}, "loss_prediction must be None or a LossPrediction"),
     ],
@@ -151,6 +152,63 @@ def test_predicting_with_no_weight_leaves_the_network_as_it_was(images: Tensor, 
     for make, given in ((cnn, (images, targets)), (pose, hands())):
         plain, watched = (make(loss_prediction=option).fit(*given) for option in (None, options))
         torch.testing.assert_close(weights(watched), weights(plain))
+
+
+def test_the_predictor_learns_and_stops_moving_the_network(images: Tensor, targets: Tensor, hands: Any) -> None:
+    for make, given in ((cnn, (images, targets)), (pose, hands())):
+        plain = weights(make(epochs=4).fit(*given))
+        early, late, still = (
+            make(epochs=4, loss_prediction=LossPrediction(share=share, weight=weight)).fit(*given)
+            for share, weight in ((0.0, 5.0), (1.0, 5.0), (0.0, 0.0))
+        )
+        torch.testing.assert_close(weights(early), plain)  # from the first epoch on, no gradient reaches it
+        assert (weights(late) - plain).abs().max() > 1e-4
+        trained, untrained = (torch.cat([p.flatten() for p in each.predictor_.parameters()]) for each in (early, still))
+        assert (trained - untrained).abs().max() > 1e-4
+
+
+def test_passes_with_dropout_leave_the_predicted_loss_alone(images: Tensor, targets: Tensor) -> None:
+    learner = cnn(loss_prediction=LossPrediction(modules=("head", "hidden"))).fit(images, targets)
+    both = learner.describe(images, ("prob_samples", "loss_pred"))
+    assert torch.equal(both.loss_pred, learner.describe(images, ("loss_pred",)).loss_pred)
+
+
+@pytest.mark.parametrize("learner", [cnn, pose])
+def test_a_module_that_does_not_exist_is_named_before_training(learner: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"the network has no module 'layer9'; .* has .*body, "):
+        learner(loss_prediction=LossPrediction(modules=("layer9",))).check_parameters()
+
+
+def test_what_was_set_after_the_fit_wants_another(images: Tensor, targets: Tensor, hands: Any) -> None:
+    for make, given, samples in ((cnn, (images, targets), "prob_samples"), (pose, hands(), "target_samples")):
+        learner = make(dropout=0.0).fit(*given).set_params(loss_prediction=LossPrediction(), dropout=0.5)
+        with pytest.raises(ArgumentError, match=r"loss_prediction was set after this .* was fitted; fit it again"):
+            learner.describe(given[0], ("loss_pred",))
+        with pytest.raises(ArgumentError, match=r"dropout was set after this .* was fitted; fit it again"):
+            learner.describe(given[0], (samples,))
+
+
+def test_the_state_of_another_network_is_refused(images: Tensor, targets: Tensor) -> None:
+    state = cnn().fit(images, targets).state()
+    with pytest.raises(ArgumentError, match=r"this state is that of another network: .*size mismatch"):
+        cnn(width=0.5).restore(state)
+    with pytest.raises(ArgumentError, match=r"this state is that of another network: .*Missing key"):
+        cnn(loss_prediction=LossPrediction()).restore(state)
+
+
+def test_unconfirmed_frames_are_never_held_out(hands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = pose(validation=0.3)
+    for unconfirmed in (0, 1, 12, 20):
+        held_out, kept = learner._split(30, unconfirmed)
+        assert len(held_out) == (0 if 30 - unconfirmed < 10 else max(1, int(0.3 * (30 - unconfirmed))))
+        assert (held_out < 30 - unconfirmed).all()
+        assert torch.cat([held_out, kept]).sort().values.tolist() == list(range(30))
+    asked: list[tuple[int, ...]] = []
+    split = HandPose._split
+    monkeypatch.setattr(HandPose, "_split", lambda self, *n: asked.append(n) or split(self, *n))
+    frames, joints = hands(16)
+    pose(validation=0.5).fit(frames, joints, unconfirmed=4)
+    assert asked == [(16, 4)]
 
 
 def test_the_predictor_is_saved_and_restored(images: Tensor, targets: Tensor, hands: Any) -> None:

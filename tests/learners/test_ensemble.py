@@ -9,6 +9,7 @@ from seqgcn.datasets import ImageDataset
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import LossPrediction, Members
 from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
+from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -105,6 +106,8 @@ def test_state_and_restore(images: Tensor, targets: Tensor) -> None:
     assert torch.equal(restored.predict(images), fitted.predict(images))
     with pytest.raises(ArgumentError, match="this state is not that of an ensemble of 2"):
         ensemble(members=2).restore(fitted.state())
+    with pytest.raises(ArgumentError, match="restore needs num_classes"):
+        ensemble(cnn(num_classes=None)).restore(fitted.state())
     with pytest.raises(ArgumentError, match="not fitted yet; call fit first"):
         ensemble().state()
 
@@ -117,6 +120,29 @@ def test_warm_start_goes_on_from_the_members(images: Tensor, targets: Tensor) ->
     fresh = weights(ensemble(cnn(lr=1e-12)).fit(images, targets))
     # Batch norm's running statistics move even so.
     assert (after - before).abs().median() < 1e-6 < (fresh - before).abs().median()
+
+
+def test_each_member_passes_over_the_items_once(images: Tensor, targets: Tensor, monkeypatch: Any) -> None:
+    fitted = ensemble().fit(images, targets)
+    passes: list[int] = []
+    forward = SmallCNN.forward
+
+    def counted(self: SmallCNN, batch: Tensor) -> tuple[Tensor, Tensor]:
+        passes.append(len(batch))
+        return forward(self, batch)
+
+    monkeypatch.setattr(SmallCNN, "forward", counted)
+    data = fitted.describe(images, ("x", "prob_samples", "image"))
+    assert passes == [20, 20, 20]
+    assert set(data.keys()) == {"x", "prob_samples", "image"}
+
+
+def test_curves_are_the_members_mean(hands: Any) -> None:
+    frames, joints = hands(12)
+    fitted = ensemble(HandPose(epochs=2, batch_size=8, device="cpu")).fit(frames, joints)
+    mean = torch.stack([member.loss_ for member in fitted.members_]).mean(dim=0)
+    torch.testing.assert_close(fitted.curves_["training loss"], mean)
+    assert ensemble().curves_ == {}
 
 
 def test_progress_counts_all_members(images: Tensor, targets: Tensor) -> None:
@@ -138,6 +164,8 @@ def test_what_a_selector_adds_to_a_learner() -> None:
     predicting = extended(plain, LearningLoss(weight=0.5).extensions)
     assert predicting.loss_prediction == LossPrediction(weight=0.5)
     assert plain.loss_prediction is None
+    own = cnn(loss_prediction=LossPrediction(weight=0.1))
+    assert extended(own, LearningLoss().extensions).loss_prediction == LossPrediction(weight=0.1)
     assert not Variance().extensions
 
 
@@ -146,6 +174,10 @@ def test_what_cannot_be_extended(fake_learner: type) -> None:
         extended(fake_learner(), (LossPrediction(),))
     with pytest.raises(ArgumentError, match="FakeLearner has no parameter batch_seed, which an ensemble sets"):
         extended(fake_learner(), (Members(),)).check_parameters()
+    with pytest.raises(ArgumentError, match="the learner is an ensemble already"):
+        extended(ensemble(), (Members(),))
+    with pytest.raises(ArgumentError, match=r"members must be Members\(members=...\)"):
+        Ensemble(learner=cnn(), members=3).check_parameters()  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="members must be at least 2, as one network never disagrees with itself"):
         Members(members=1)
     with pytest.raises(ArgumentError, match="together make all members one"):

@@ -311,9 +311,7 @@ def test_no_samples_without_dropout(options: dict[str, Any], hands: Hands) -> No
 
 def test_describe_refuses_what_it_cannot_provide(hands: Hands) -> None:
     frames, joints = hands()
-    with pytest.raises(
-        ArgumentError, match="cannot provide loss_pred, prob; it provides x, target_samples, image"
-    ):
+    with pytest.raises(ArgumentError, match="cannot provide loss_pred, prob; it provides x, target_samples, image"):
         small().fit(frames, joints).describe(frames, ("x", "prob", "loss_pred"))
 
 

@@ -71,7 +71,7 @@ def test_each_uncertainty_picks_as_its_own_selector_and_pseudo_labels_by_entropy
 
 
 @relaxed
-@given(st.integers(0, 40), st.floats(0, 2), st.floats(0, 0.1))
+@given(st.integers(0, 40), st.floats(0, 0.69), st.floats(0, 0.1))
 def test_the_threshold_follows_the_recursion(cycle: int, delta: float, decay: float) -> None:
     expected = delta
     for t in range(1, cycle + 1):
@@ -124,7 +124,7 @@ def test_the_unit_of_poses_does_not_matter() -> None:
 
 
 def test_poses_that_vary_alike_are_not_pseudo_labelled() -> None:
-    for delta in (0.0, 0.5, 1.0, 3.0):
+    for delta in (0.0, 0.5, 1.0):
         assert pseudo(CEAL(delta=delta).select(poses([2.0] * 5), 2)) == []
     # Never more than all but the largest.
     assert pseudo(CEAL(delta=1.0).select(poses([2.0, 1.0, 2.0, 1.5]), 1)) == [1, 3]
@@ -159,9 +159,9 @@ def test_unusable_parameters_are_named(change: dict[str, Any], message: str) -> 
 
 
 def test_a_delta_that_would_trust_everything_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="delta is 0.7 nats, but the entropy of 2 classes is at most 0.693"):
+    with pytest.raises(ArgumentError, match=r"delta is 0\.7 nats, but the entropy of 2 classes is at most 0\.693"):
         CEAL(delta=0.7).select(pool(), 1)
     with pytest.raises(
-        ArgumentError, match="delta is a share of the candidates where target_samples are read, got 1.5"
+        ArgumentError, match=r"delta is a share of the candidates where target_samples are read, got 1\.5"
     ):
         CEAL(delta=1.5).select(poses([2.0, 1.0]), 1)

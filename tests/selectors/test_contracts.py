@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import (
+    ALONE,
     CONTRACTS,
     GREEDY,
     PERMUTATION,
@@ -142,6 +143,12 @@ def test_contract_of_rankings(name: str, contract: Contract) -> None:
 @pytest.mark.parametrize("contract", GREEDY, ids=lambda contract: contract.__name__)
 @pytest.mark.parametrize("name", [name for name in CATALOGUE["selector"] if name not in BATCHED])
 def test_contract_of_one_pick_after_another(name: str, contract: Contract) -> None:
+    contract(maker(name))
+
+
+@pytest.mark.parametrize("contract", ALONE, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE["selector"] if "gcn" not in name])
+def test_contract_without_a_graph(name: str, contract: Contract) -> None:
     contract(maker(name))
 
 

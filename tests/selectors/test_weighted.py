@@ -107,7 +107,7 @@ def test_its_graph_is_that_of_nearest_neighbours_unless_another_is_asked_for() -
 def test_what_it_reads_besides_features_is_named() -> None:
     data = pool()
     del data.prob
-    with pytest.raises(ArgumentError, match=r"class probabilities are missing: attach them as data\.prob"):
+    with pytest.raises(ArgumentError, match=r"attach them as data\.prob \[n, classes\] or data\.target_samples"):
         WeightedCoreGCN().select(data, 3)
     data.target_samples = torch.full((N, 2, 3), math.nan)
     with pytest.raises(ArgumentError, match="target_samples must be finite"):
