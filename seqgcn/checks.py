@@ -79,7 +79,7 @@ def check_edges(edge_index: Any, edge_weight: Any, n: int) -> tuple[Tensor, Tens
         ArgumentError: Another shape or dtype, an index out of range, or a weight negative or not finite.
     """
     if not isinstance(edge_index, Tensor) or edge_index.dtype != torch.int64 or edge_index.shape[:-1] != (2,):
-        raise ArgumentError(f"edge_index must be an int64 tensor [2, edges], got {_describe(edge_index)}")
+        raise ArgumentError(f"edge_index must be an int64 tensor [2, edges], got {kind_of(edge_index)}")
     wrong = ((edge_index < 0) | (edge_index >= n)).any(dim=0)
     if wrong.any():
         column = int(wrong.nonzero()[0])
@@ -91,7 +91,7 @@ def check_edges(edge_index: Any, edge_weight: Any, n: int) -> tuple[Tensor, Tens
         return edge_index, None
     edges = edge_index.shape[1]
     if not isinstance(edge_weight, Tensor) or edge_weight.shape not in ((edges,), (edges, 1)):
-        raise ArgumentError(f"edge_weight must be a tensor [{edges}], got {_describe(edge_weight)}")
+        raise ArgumentError(f"edge_weight must be a tensor [{edges}], got {kind_of(edge_weight)}")
     weight: Tensor = edge_weight.detach().flatten()
     wrong = ~(weight >= 0) | weight.isinf()
     if wrong.any():
@@ -108,7 +108,7 @@ def check_probabilities(prob: Any, n: int) -> Tensor:
     if prob is None:
         raise ArgumentError("class probabilities are missing: attach them as data.prob [n, classes]")
     if not isinstance(prob, Tensor) or prob.dim() != 2 or len(prob) != n or not prob.is_floating_point():
-        raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {_describe(prob)}")
+        raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {kind_of(prob)}")
     half = prob.dtype in (torch.float16, torch.bfloat16)
     values: Tensor = prob.detach().float() if half else prob.detach()
     # What a softmax leaves of 1 after rounding: more in half precision.
@@ -136,7 +136,7 @@ def check_prob_samples(samples: Any, n: int) -> Tensor:
         )
     if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
         raise ArgumentError(
-            f"prob_samples must be a floating-point tensor [{n}, passes, classes], got {_describe(samples)}"
+            f"prob_samples must be a floating-point tensor [{n}, passes, classes], got {kind_of(samples)}"
             + _moved_axes(samples, n)
         )
     if samples.shape[1] < 2:
@@ -168,7 +168,7 @@ def check_target_samples(samples: Any, n: int) -> Tensor:
         )
     if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
         raise ArgumentError(
-            f"target_samples must be a floating-point tensor [{n}, passes, coordinates], got {_describe(samples)}"
+            f"target_samples must be a floating-point tensor [{n}, passes, coordinates], got {kind_of(samples)}"
             + _moved_axes(samples, n)
         )
     if samples.shape[1] < 2:
@@ -190,7 +190,7 @@ def check_values(values: Any, name: str, n: int) -> Tensor:
     if values is None:
         raise ArgumentError(f"values of {name} are missing: attach them as data.{name} [n], a number a node")
     if not isinstance(values, Tensor) or values.shape != (n,) or not values.is_floating_point():
-        raise ArgumentError(f"{name} must be a floating-point tensor [{n}], got {_describe(values)}")
+        raise ArgumentError(f"{name} must be a floating-point tensor [{n}], got {kind_of(values)}")
     numbers: Tensor = values.detach().float() if values.dtype in (torch.float16, torch.bfloat16) else values.detach()
     if not numbers.isfinite().all():
         raise ArgumentError(f"{name} must be finite; {name_rows(~numbers.isfinite())} are NaN or infinite")
@@ -208,7 +208,7 @@ def check_images(image: Any, n: int) -> Tensor:
     usable = isinstance(image, Tensor) and (image.is_floating_point() or image.dtype == torch.uint8)
     if not usable or image.dim() != 4 or len(image) != n or 0 in image.shape[1:]:
         raise ArgumentError(
-            f"image must be uint8, or floating point in [0, 1], [{n}, channels, height, width], got {_describe(image)}"
+            f"image must be uint8, or floating point in [0, 1], [{n}, channels, height, width], got {kind_of(image)}"
         )
     pixels: Tensor = image.detach()
     if pixels.dtype == torch.uint8:
@@ -282,5 +282,6 @@ def _moved_axes(samples: Any, n: int) -> str:
     return ""
 
 
-def _describe(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value is, for messages: a tensor's dtype and shape, or the name of its type."""
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

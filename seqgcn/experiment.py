@@ -146,7 +146,7 @@ class ActiveLearning:
         learner.set_params(seed=seeds["learner"])
         selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
         with _timed(seconds, "train"):
-            generated = self._generate(selector, pool, _device(learner))
+            generated = self._generate(selector, pool, learner)
             inputs, targets = training_set(train, pool, pseudo, generated)
             further = {"unconfirmed": len(targets) - len(labelled)} if len(targets) > len(labelled) else {}
             learner.fit(inputs, targets, **further, progress=self.progress)
@@ -186,15 +186,16 @@ class ActiveLearning:
             curves={name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()},
         )
 
-    def _generate(self, selector: Selector, pool: Pool, device: torch.device) -> Generated | None:
+    def _generate(self, selector: Selector, pool: Pool, learner: Learner) -> Generated | None:
         """Items that the selector makes from the labelled ones, if it is one that does."""
         train, labelled, since = self.dataset.train, pool.labelled, pool.since
+        classes = len(getattr(self.dataset, "classes", ())) or learner.get_params().get("num_classes") or 0
         return selector.generate(
             train.inputs[labelled],
             train.targets[labelled],
             torch.tensor([since[item] > 0 for item in labelled.tolist()]),
-            num_classes=len(getattr(self.dataset, "classes", ())),
-            device=device,
+            num_classes=classes,
+            device=_device(learner),
             progress=self.progress,
         )
 

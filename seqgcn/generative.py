@@ -8,7 +8,7 @@ the pool.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -248,6 +248,13 @@ def play_for_labels(
     )
 
 
+class LooksGame(NamedTuple):
+    """What `play_for_looks` trained: a conditional VAE, and the discriminator that it was to fool."""
+
+    vae: VAE
+    discriminator: ImageDiscriminator
+
+
 def play_for_looks(
     images: Tensor,
     targets: Tensor,
@@ -256,7 +263,7 @@ def play_for_looks(
     num_classes: int,
     device: torch.device,
     progress: Progress | None = None,
-) -> VAE:
+) -> LooksGame:
     r"""Train a VAE-ACGAN: a conditional VAE whose images pass for real ones of the class they are made for.
 
     The generative part of BGADL (Tran, Do, Reid, Carneiro, ICML 2019): the encoder e and the generator g minimise
@@ -301,7 +308,7 @@ def play_for_looks(
             return total + F.softplus(real).mean() + F.cross_entropy(kind, made_for)
 
         _train(both, batches, loss, options, progress, "bgadl")
-    return vae
+    return LooksGame(vae, discriminator)
 
 
 @torch.no_grad()
@@ -345,8 +352,22 @@ def _held(module: nn.Module, x: Tensor) -> Any:
 @contextmanager
 def _repeatable(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
     """A seeded block in which convolutions on a GPU give the same bits each time."""
-    with seeded(derive_seed(seed, purpose), device), cudnn.flags(enabled=True, deterministic=True):
+    with seeded(derive_seed(seed, purpose), device), _steady_convolutions(device):
         yield
+
+
+@contextmanager
+def _steady_convolutions(device: torch.device) -> Iterator[None]:
+    # Not `cudnn.flags`, which also sets the precision, and fails where its user has set that by another name.
+    if device.type != "cuda":
+        yield
+        return
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
 
 
 def _train(

@@ -145,8 +145,8 @@ def facility_location(
             search.take(pick)
         if progress is not None:
             progress(stage, len(picks), budget)
-    # They never increase but for rounding.
-    falling = torch.tensor(gains, dtype=similarity.dtype, device=rows.device).clamp_(min=0).cummin(dim=0).values
+    # They never increase, but once anew and more exactly when the pairs are written down.
+    falling = torch.tensor(gains, dtype=similarity.dtype, device=rows.device).cummin(dim=0).values
     return rows[torch.tensor(picks, dtype=torch.int64, device=rows.device)], falling
 
 
@@ -189,7 +189,8 @@ class _Search:
         left = self.gain.masked_fill(self.taken, -torch.inf)
         top = left.max()
         equal = left >= top - 64 * torch.finfo(self.rows.dtype).eps * top.abs() - self.rounding
-        return int(equal.to(torch.uint8).argmax()), float(top)
+        # What corrections have left of no gain is none.
+        return int(equal.to(torch.uint8).argmax()), float(top) if top > self.rounding else 0.0
 
     def take(self, position: int) -> None:
         """Make a row a centre."""

@@ -193,6 +193,22 @@ def test_magnitudes_do_not_matter(power: int) -> None:
     assert (scaled_distance > 0).all()
 
 
+@pytest.mark.parametrize("centres", [[0, 1], []])
+@pytest.mark.parametrize(("outside", "scale"), [(1e30, 1.0), (1.0, 1e-30)])
+def test_points_that_are_neither_centre_nor_candidate_have_no_say(
+    outside: float, scale: float, centres: list[int]
+) -> None:
+    points = clouds(60, dtype=torch.float32)
+    candidates = torch.arange(60) % 5 > 1
+    index, distance = k_center(points, torch.tensor(centres), 30, candidates=candidates)
+    points = points * scale
+    points[~candidates] = outside
+    points[centres] = clouds(60, dtype=torch.float32)[centres] * scale
+    other, scaled = k_center(points, torch.tensor(centres), 30, candidates=candidates)
+    assert torch.equal(other, index)
+    torch.testing.assert_close(scaled / scale, distance)
+
+
 def test_half_precision_is_taken_as_single() -> None:
     points = clouds().half()
     assert torch.equal(

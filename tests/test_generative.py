@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
+from torch.backends import cudnn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from seqgcn.datasets import Digits
@@ -14,6 +16,7 @@ from seqgcn.generative import (
     GameOptions,
     ImageDiscriminator,
     _held,
+    _steady_convolutions,
     negative_elbo,
     play_for_labels,
     play_for_looks,
@@ -128,7 +131,7 @@ def test_the_adversary_makes_the_discriminator_wrong_more_often() -> None:
     assert against.discriminator_loss[-50:].mean() > alone.discriminator_loss[-50:].mean() + 0.05
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("steps", [1, 2, 5, 100])
 def test_the_discriminator_is_trained_every_second_step(steps: int) -> None:
     calls: list[tuple[str, int, int]] = []
     game = play_for_labels(
@@ -152,7 +155,7 @@ def test_precision_is_that_of_the_images() -> None:
 
 def test_what_is_made_has_the_size_and_kind_of_its_source() -> None:
     images, targets = pictures(12, (3, 9, 6)), torch.arange(12) % 4
-    vae = play_for_looks(images, targets, TINY, num_classes=4, device=CPU)
+    vae = play_for_looks(images, targets, TINY, num_classes=4, device=CPU).vae
     made = reconstruct(vae, images, targets, 8, CPU)
     assert (made.dtype, made.shape) == (torch.uint8, images.shape)
 
@@ -160,26 +163,106 @@ def test_what_is_made_has_the_size_and_kind_of_its_source() -> None:
 def test_the_class_asked_for_is_the_class_made() -> None:
     digits = Digits()
     images, targets = digits.train[torch.arange(150)].inputs, digits.train.targets[:150]
-    vae = play_for_looks(images, targets, SMALL, num_classes=10, device=CPU)
+    vae = play_for_looks(images, targets, SMALL, num_classes=10, device=CPU).vae
     judge = LogisticRegression(max_iter=500).fit(digits.test.inputs.flatten(1) / 255, digits.test.targets)
     for shift in (0, 3):
         wanted = (targets + shift) % 10
         seen = judge.predict(reconstruct(vae, images, wanted, 8, CPU).flatten(1) / 255)
         assert (torch.from_numpy(seen) == wanted).float().mean() > 0.8
 
+    begun = play_for_looks(images, targets, replace(SMALL, steps=1), num_classes=10, device=CPU).vae
+    rebuilt, at_first = (error(reconstruct(some, images, targets, 8, CPU), images) for some in (vae, begun))
+    assert rebuilt < at_first / 2
+    assert rebuilt < 0.65 * error(images.float().mean(dim=0), images)
+
+
+def looks(adversary_weight: float) -> dict[str, Tensor]:
+    """What a trained discriminator says, each image right or wrong: digits 8 and 9 are asked for, but never shown."""
+    split, options = Digits().train, replace(SMALL, steps=200, lr=3e-3, adversary_weight=adversary_weight)
+    images, targets = (part[split.targets < 8] for part in (split.inputs, split.targets))
+    vae, discriminator = play_for_looks(images, targets, options, num_classes=10, device=CPU)
+    asked, draw = torch.arange(1000) % 10, torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        real, kind = discriminator(resized(images, 8))
+        made, made_kind = discriminator(vae.decode(torch.randn(1000, 16, generator=draw), asked).sigmoid())
+    told = made_kind.argmax(dim=1) == asked
+    return {
+        "real passes": real > 0,
+        "made passes": made > 0,
+        "class of real": kind.argmax(dim=1) == targets,
+        "class of made": told,
+        "class never shown": told[asked >= 8],
+    }
+
+
+def test_the_discriminator_tells_real_from_made_unless_it_is_fooled() -> None:
+    alone, against = ({what: float(right.float().mean()) for what, right in looks(w).items()} for w in (0.0, 5.0))
+    assert alone["real passes"] > 0.85
+    assert alone["made passes"] < 0.3
+    # The discriminator itself is not trained to be fooled.
+    assert alone["made passes"] + 0.1 < against["made passes"] < 0.8
+    for told in (alone, against):
+        assert told["class of real"] > 0.9
+    # Images of random codes are of the class they are made for, and the more so for the adversary's word.
+    assert against["class of made"] > 0.95
+    assert against["class never shown"] > max(0.9, alone["class never shown"])
+
 
 def test_both_games_repeat_and_leave_global_states_alone() -> None:
     def both() -> list[Tensor]:
-        vae = play_for_looks(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU)
+        vae = play_for_looks(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU).vae
         return [play_for_labels(pictures(), first(8), ~first(8), TINY).logit, *vae.state_dict().values()]
 
     before = torch.random.get_rng_state()
-    flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     once = both()
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == flags
     torch.rand(3)
     assert all(torch.equal(a, b) for a, b in zip(once, both(), strict=True))
+
+
+# settings of convolutions
+
+
+def settings() -> dict[str, Any]:
+    names = ("enabled", "deterministic", "benchmark", "benchmark_limit", "fp32_precision")
+    parts = {part: getattr(cudnn, part) for part in ("conv", "rnn") if hasattr(cudnn, part)}
+    values = {name: getattr(cudnn, name) for name in names if hasattr(cudnn, name)}
+    return values | {part: precision.fp32_precision for part, precision in parts.items()}
+
+
+@pytest.fixture
+def unusual(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Settings that a user may have changed."""
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    if not hasattr(cudnn, "conv"):
+        yield settings()
+        return
+    usual = cudnn.conv.fp32_precision
+    cudnn.conv.fp32_precision = "ieee"
+    yield settings()
+    cudnn.conv.fp32_precision = usual
+
+
+def test_games_on_a_cpu_change_no_setting_of_convolutions(unusual: dict[str, Any]) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(*_call: object) -> None:
+        seen.append(settings())
+
+    play_for_labels(pictures(), first(8), ~first(8), TINY, progress=look)
+    play_for_looks(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU, progress=look)
+    assert seen == [unusual] * 8
+    assert settings() == unusual
+
+
+def test_convolutions_on_a_gpu_are_deterministic_and_all_else_is_the_users(unusual: dict[str, Any]) -> None:
+    # The settings are there without a GPU too, so its name is enough.
+    with _steady_convolutions(torch.device("cuda")):
+        assert settings() == unusual | {"deterministic": True, "benchmark": False}
+    assert settings() == unusual
+    with pytest.raises(KeyError), _steady_convolutions(torch.device("cuda")):
+        raise KeyError
+    assert settings() == unusual
 
 
 # what goes wrong
@@ -194,7 +277,7 @@ def test_divergence_is_reported() -> None:
     # One step is enough to break a network whose loss was still a number.
     with pytest.raises(TrainingError, match="vaal: the last step diverged"):
         play_for_labels(pictures(), first(8), ~first(8), replace(wild, steps=1))
-    vae = play_for_looks(pictures(), torch.arange(20) % 3, replace(wild, steps=1), num_classes=3, device=CPU)
+    vae = play_for_looks(pictures(), torch.arange(20) % 3, replace(wild, steps=1), num_classes=3, device=CPU).vae
     with pytest.raises(TrainingError, match="bgadl: the last step diverged"):
         reconstruct(vae, pictures(), torch.arange(20) % 3, 8, CPU)
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 import seqgcn.herding
 from seqgcn.errors import ArgumentError
-from seqgcn.herding import Similarity, _Search, cosine, facility_location, gaussian, unit_rows
+from seqgcn.graph import unit_rows
+from seqgcn.herding import Similarity, _Search, cosine, facility_location, gaussian
 
 
 def matrix(similarity: Similarity) -> Tensor:
@@ -115,6 +116,62 @@ def test_duplicates_of_a_centre_gain_exactly_nothing(dtype: torch.dtype) -> None
         assert gain.tolist() == [0.0] * 30
 
 
+@written_down
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_duplicates_of_centres_gain_exactly_nothing_whatever_product_they_come_from(
+    kernel: str, dtype: torch.dtype, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last digits of 300 products' sum depend on the shapes of the matrices it is taken in.
+    monkeypatch.setattr(_Search, "PAIRS", pairs)
+    monkeypatch.setattr(seqgcn.herding, "_BLOCK", 7)
+    similarity = {"gaussian": gaussian, "cosine": cosine}[kernel](clouds(50, 300, dtype).repeat(2, 1))
+    copies = torch.arange(50, 100)
+    for columns in (copies, copies[::3]):
+        index, gain = facility_location(similarity, copies, columns, 50, centres=torch.arange(50))
+        assert index.tolist() == copies.tolist()
+        assert gain.tolist() == [0.0] * 50
+
+
+@pytest.mark.parametrize("pairs", [0, 2**27], ids=["never", "at once"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_copies_of_picks_gain_exactly_nothing(dtype: torch.dtype, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Search, "PAIRS", pairs)
+    every = torch.arange(100)
+    index, gain = facility_location(gaussian(clouds(50, 300, dtype).repeat(2, 1)), every, every, 100)
+    assert sorted(index[:50].tolist()) == every[:50].tolist()
+    assert (gain[:50] > 0).all()
+    assert index[50:].tolist() == every[50:].tolist()
+    assert gain[50:].tolist() == [0.0] * 50
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("pairs", [0, 75, 150, 600, 2**27])
+def test_gains_never_increase(sigma: float, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Twenty equal clouds, so that gains are equal but for rounding, which writing down the pairs changes.
+    monkeypatch.setattr(_Search, "PAIRS", pairs)
+    cloud, every = torch.randn(15, 5, generator=torch.Generator().manual_seed(0)), torch.arange(300)
+    apart = 8 * torch.eye(20).repeat_interleave(15, dim=0)
+    _, gain = facility_location(gaussian(torch.cat([cloud.repeat(20, 1), apart], dim=1), sigma), every, every, 300)
+    assert gain.dtype == torch.float32
+    assert (gain.diff() <= 0).all()
+    assert (gain > 0).all()
+
+
+@pytest.mark.parametrize("spread", [300.0, 1000.0, 3000.0, 1e5])
+def test_distances_of_many_widths_are_told_apart_in_single_precision(spread: float) -> None:
+    draw = torch.Generator().manual_seed(0)
+    middles = spread * torch.randn(8, 4, generator=draw)
+    points = middles[torch.arange(400) % 8] + torch.randn(400, 4, generator=draw)
+    every = torch.arange(400)
+    single, double = (facility_location(gaussian(x, sigma=1.0), every, every, 60) for x in (points, points.double()))
+    assert torch.equal(single[0], double[0])
+    assert single[1].dtype == torch.float32
+    torch.testing.assert_close(single[1].double(), double[1], rtol=1e-6, atol=0)
+    squared = (points.double().unsqueeze(1) - points[single[0]].double()).square().sum(dim=2).amin(dim=1)
+    torch.testing.assert_close(double[1].sum(), torch.exp(-squared / 2).sum(), rtol=1e-3, atol=0)
+
+
 def test_pairs_that_no_longer_count_are_forgotten() -> None:
     every = torch.arange(120)
     search = _Search(gaussian(clouds()), every, every, every[:0])
@@ -146,7 +203,7 @@ def test_the_unit_of_the_points_does_not_matter(factor: float) -> None:
     points = clouds(30, dtype=torch.float32)
     for make in (gaussian, cosine):
         torch.testing.assert_close(matrix(make(points * factor)), matrix(make(points)))
-    torch.testing.assert_close(unit_rows(points * factor), unit_rows(points))
+    torch.testing.assert_close(unit_rows(points * factor)[0], unit_rows(points)[0])
 
 
 def test_zero_rows_are_similar_to_nothing_and_equal_points_to_each_other() -> None:
@@ -162,6 +219,16 @@ def test_progress_is_told_every_pick() -> None:
     assert heard == [("herding", 1, 3), ("herding", 2, 3), ("herding", 3, 3)]
 
 
-def test_a_width_in_which_distances_overflow_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"sigma = 1e-30 is too small .* enlarge it or normalise x"):
-        gaussian(clouds(9, dtype=torch.float32), sigma=1e-30)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sigma", [1e-6, 1e-30, 1e-300])
+def test_a_width_against_which_no_digits_of_distances_are_left_is_refused(sigma: float, dtype: torch.dtype) -> None:
+    with pytest.raises(ArgumentError, match=rf"sigma = {sigma} is too small .* enlarge it or normalise x"):
+        gaussian(clouds(9, dtype=dtype), sigma=sigma)
+
+
+def test_no_budget_gives_nothing_in_the_precision_of_the_points() -> None:
+    for sigma in (1.0, 1e-3):
+        index, gain = facility_location(
+            gaussian(clouds(9, dtype=torch.float32), sigma), *torch.arange(18).view(2, 9), 0
+        )
+        assert (index.dtype, gain.dtype, len(index), len(gain)) == (torch.int64, torch.float32, 0, 0)

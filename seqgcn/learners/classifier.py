@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_choice, check_number, check_whole
+from seqgcn.checks import check_choice, check_number, check_whole, kind_of
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.extensions import LossPrediction
@@ -356,13 +356,11 @@ class ResNet18Classifier(ImageClassifier):
 
 def _check_targets(targets: Any, n: int) -> None:
     if not isinstance(targets, Tensor) or targets.shape != (n,) or targets.dtype != torch.int64:
-        got = f"{targets.dtype} {list(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
-        raise ArgumentError(f"targets must be an int64 tensor [{n}], got {got}")
+        raise ArgumentError(f"targets must be an int64 tensor [{n}], got {kind_of(targets)}")
 
 
 def _check_images(images: Any) -> None:
     if not isinstance(images, Tensor) or images.dim() != 4 or images.dtype != torch.uint8 or len(images) == 0:
-        got = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        raise ArgumentError(f"images must be a uint8 tensor [n, channels, height, width], n > 0, got {got}")
+        raise ArgumentError(f"images must be a uint8 tensor [n, channels, height, width], n > 0, got {kind_of(images)}")
     if min(images.shape[2:]) < 4:
         raise ArgumentError(f"images must be at least 4 x 4 pixels, got {list(images.shape[2:])}")

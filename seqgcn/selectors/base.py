@@ -170,9 +170,9 @@ class Selector(ABC):
 
         Args:
             images: Labelled images, `[n, c, h, w]` uint8.
-            targets: Their classes, `[n]`.
+            targets: Their classes, `[n]` int64.
             picked: Which of them were picked by this selector, `[n]` bool; the others are the initial labels.
-            num_classes: Classes.
+            num_classes: How many classes there are, at least two.
             device: Where to train what generates.
             progress: Told how far that training is.
         """

@@ -1,10 +1,13 @@
 """Bayesian generative active deep learning."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from seqgcn.checks import check_mask, check_whole, kind_of, name_rows
+from seqgcn.errors import ArgumentError
 from seqgcn.extensions import Generated
 from seqgcn.generative import GameOptions, play_for_looks, reconstruct
 from seqgcn.selectors.bayesian import BALD
@@ -42,20 +45,47 @@ class BGADL(GameOptions, BALD):
 
         Args:
             images: Labelled images, `[n, c, h, w]` uint8.
-            targets: Their classes, `[n]`.
+            targets: Their classes, `[n]` int64.
             picked: Which of them were picked by this selector, `[n]` bool; the others only train the generator.
-            num_classes: Classes.
+            num_classes: Classes, at least two.
             device: Where to train it.
             progress: Told about every step, as stage `"bgadl"`.
 
         Raises:
+            ArgumentError: One of these has another shape, type or range.
             TrainingError: Training diverged.
         """
+        _check_items(images, targets, picked, num_classes)
         if not picked.any():
             return None
         # As for `select`: it trains, also where the caller has switched gradients off.
         with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
-            vae = play_for_looks(images, targets, self, num_classes=num_classes, device=device, progress=progress)
+            game = play_for_looks(images, targets, self, num_classes=num_classes, device=device, progress=progress)
             source = picked.nonzero().squeeze(1)
-            made = reconstruct(vae, images[source], targets[source], self.image_size, device)
+            made = reconstruct(game.vae, images[source], targets[source], self.image_size, device)
             return Generated(images=made, targets=targets[source], source=source)
+
+
+def _check_items(images: Any, targets: Any, picked: Any, num_classes: Any) -> None:
+    if check_whole("num_classes", num_classes, low=0) < 2:
+        raise ArgumentError(
+            f"num_classes must be at least 2, got {num_classes}; pass how many classes the data set has, which in a "
+            "run is the length of its `classes`"
+        )
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.dim() != 4 or 0 in images.shape[1:]:
+        raise ArgumentError(
+            f"images must be a uint8 tensor [n, channels, height, width], got {kind_of(images)}; use "
+            "(255 * images).round().to(torch.uint8) on values in [0, 1]"
+        )
+    if not isinstance(targets, Tensor) or targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
+        raise ArgumentError(
+            f"targets must be an int64 tensor [{len(images)}], a class for each image, got {kind_of(targets)}; use "
+            "targets.long() on class numbers of another type"
+        )
+    outside = (targets < 0) | (targets >= num_classes)
+    if outside.any():
+        raise ArgumentError(
+            f"targets must be classes from 0 to {num_classes - 1}; {name_rows(outside)} are not. Number the classes "
+            "from 0, or raise num_classes"
+        )
+    check_mask(picked, "picked", len(images))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from seqgcn.checks import check_number, check_whole
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.errors import TrainingError
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.selectors.base import Query, Selection, Selector
 from seqgcn.training import train
@@ -68,11 +68,7 @@ class DiscriminativeAL(Selector):
 
     def _answer(self, query: Query) -> Selection:
         x = query.features()
-        if not query.labelled.any():
-            raise ArgumentError(
-                "DiscriminativeAL learns to tell labelled nodes from unlabelled ones, and no node is labelled; "
-                "start with Random or CoreSet, which need no label"
-            )
+        query.require_labels(type(self).__name__)
         labelled, candidates = query.labelled.clone(), query.candidates.clone()
         x = _standardised(x, labelled | candidates)
         shares = [len(share) for share in torch.arange(query.budget).tensor_split(min(self.queries, query.budget))]

@@ -28,7 +28,9 @@ class MaxHerding(Selector):
     Args:
         sigma: Width of the kernel, in units of the embeddings (normalised ones, unless `normalize=False`). By default
             the root of half the mean squared distance of two nodes of the pool: 1 for normalised embeddings that
-            point in all directions, the paper's case, and less for those that all point the same way.
+            point in all directions, less for those that all point the same way. That departs from the fixed width of
+            the paper, at which the latter would all be about equally similar; public implementations have
+            :math:`k(x, y) = \exp(-\lVert x - y \rVert^2)` of normalised embeddings, which is `sigma=0.5**0.5`.
         normalize: Whether the embeddings are scaled to length 1, as in the paper.
     """
 

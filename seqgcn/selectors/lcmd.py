@@ -124,8 +124,8 @@ class _Clusters:
 
 
 def _first_of_equals(centres: Tensor) -> Tensor:
-    """Positions of the different rows, of equal ones the first, in their order."""
-    _, group = centres.unique(dim=0, return_inverse=True)
-    first = torch.full_like(group, len(centres))
-    first = first.scatter_reduce(0, group, torch.arange(len(centres), device=group.device), "amin")
-    return first[first < len(centres)].sort().values
+    """Positions of the different rows, in no order; of equal ones the first."""
+    different, group = centres.unique(dim=0, return_inverse=True)
+    first: Tensor = group.new_full((len(different),), len(centres))
+    first.scatter_reduce_(0, group, torch.arange(len(centres), device=group.device), "amin")
+    return first

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from seqgcn.errors import ArgumentError
 from seqgcn.generative import GameOptions, play_for_labels
 from seqgcn.selectors.base import Query, Selection, Selector
 
@@ -28,11 +27,7 @@ class VAAL(GameOptions, Selector):
 
     def _answer(self, query: Query) -> Selection:
         images = query.images()
-        if not query.labelled.any():
-            raise ArgumentError(
-                "VAAL learns to tell labelled images from unlabelled ones, and no node is labelled; start with "
-                "Random or CoreSet, which need no label"
-            )
+        query.require_labels(type(self).__name__)
         game = play_for_labels(images, query.labelled, query.candidates, self, progress=query.progress)
         # By the logit, as probabilities near 1 round to 1.
         picks = query.highest(

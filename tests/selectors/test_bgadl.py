@@ -68,7 +68,7 @@ def test_nothing_is_generated_before_the_first_pick() -> None:
 
 def test_a_single_image_of_a_single_class_is_enough() -> None:
     images, targets, picked = labelled()
-    made = generated(BGADL(**TINY | {"batch_size": 1}), images[1:2], targets[:1], picked[1:2], num_classes=1)
+    made = generated(BGADL(**TINY | {"batch_size": 1}), images[1:2], targets[:1], picked[1:2])
     assert len(made.images) == 1
 
 
@@ -126,3 +126,32 @@ def test_generated_digits_are_of_their_class_and_near_their_source() -> None:
 def test_unusable_options_are_named() -> None:
     with pytest.raises(ArgumentError, match="steps must be a whole number of at least 1, got 0"):
         BGADL(steps=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_classes": 0}, "num_classes must be at least 2, got 0; pass how many classes the data set has"),
+        ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
+        ({"num_classes": 3.0}, "num_classes must be a whole number"),
+        ({"num_classes": 2}, r"targets must be classes from 0 to 1; rows 2, 5, 8, 11 are not\. Number the classes"),
+        ({"targets": labelled()[1] - 1}, "targets must be classes from 0 to 2; rows 0, 3, 6, 9 are not"),
+        ({"targets": labelled()[1].float()}, r"targets must be an int64 tensor \[12\].* got torch.float32 \[12\]; use"),
+        ({"targets": labelled()[1][:5]}, r"targets must be an int64 tensor \[12\].* got torch.int64 \[5\]"),
+        ({"targets": [0, 1]}, "targets must be an int64 tensor .* got list"),
+        ({"images": labelled()[0] / 255}, r"images must be a uint8 tensor .* got torch.float32 .* use \(255 \* images"),
+        ({"images": labelled()[0][:, 0]}, r"images must be a uint8 tensor .* got torch.uint8 \[12, 8, 8\]"),
+        ({"images": labelled()[0][..., :0]}, r"images must be a uint8 tensor .* got torch.uint8 \[12, 2, 8, 0\]"),
+        ({"images": None}, "images must be a uint8 tensor .* got NoneType"),
+        ({"picked": torch.tensor([1, 3])}, "picked must be bool, got torch.int64"),
+        ({"picked": labelled()[2][:5]}, "picked has 5 entries, but there are 12"),
+    ],
+)
+@pytest.mark.parametrize("any_picked", [True, False], ids=["picked", "none yet"])
+def test_unusable_items_are_named_from_the_first_cycle_on(
+    change: dict[str, Any], message: str, any_picked: bool
+) -> None:
+    images, targets, picked = labelled()
+    items = {"images": images, "targets": targets, "picked": picked & any_picked, "num_classes": 3} | change
+    with pytest.raises(ArgumentError, match=message):
+        BGADL(**TINY).generate(**items, device=torch.device("cpu"))

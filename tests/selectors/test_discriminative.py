@@ -44,6 +44,32 @@ def test_mini_queries_share_the_budget_between_what_is_missing() -> None:
     assert sum(clouds) >= 16
 
 
+def test_each_mini_query_counts_all_picks_before_it_as_labelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, fit = lopsided(), DiscriminativeAL._fit
+    data.pool_mask = torch.arange(80) < 70
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def spy(self: DiscriminativeAL, x: Tensor, labelled: Tensor, unlabelled: Tensor, number: int) -> Any:
+        seen.append((labelled.clone(), unlabelled.clone()))
+        return fit(self, x, labelled, unlabelled, number)
+
+    monkeypatch.setattr(DiscriminativeAL, "_fit", spy)
+    shares = DiscriminativeAL(queries=3, **SMALL).select(data, 12).index.split(4)
+    assert len(seen) == 3
+    for number, (labelled, unlabelled) in enumerate(seen):
+        picked = torch.isin(torch.arange(80), torch.cat([torch.empty(0).long(), *shares[:number]]))
+        assert torch.equal(labelled, data.train_mask | picked)
+        assert torch.equal(unlabelled, data.pool_mask & ~labelled)
+
+
+def test_a_cloud_once_taken_makes_room_for_another() -> None:
+    far, near = cloud(12, 40, 0, seed=2), cloud(12, 0, 12, seed=3)
+    data = Data(x=torch.cat([cloud(20, 0, 0, seed=1), far, near]), train_mask=torch.arange(44) < 20)
+    first, second = DiscriminativeAL(queries=2, hidden_channels=32).select(data, 8).index.split(4)
+    sides = [set((nodes < 32).tolist()) for nodes in (first, second)]
+    assert sides in ([{True}, {False}], [{False}, {True}])
+
+
 @pytest.mark.parametrize(
     ("budget", "queries", "trained"), [(1, 10, 1), (3, 10, 3), (10, 4, 4), (60, 7, 7)], ids=lambda value: str(value)
 )

@@ -57,6 +57,17 @@ def test_max_herding_leaves_aside_nodes_outside_the_pool() -> None:
     assert torch.equal(MaxHerding().select(data, 9).index, inside[MaxHerding().select(alone, 9).index])
 
 
+def test_a_small_width_is_right_in_single_precision() -> None:
+    data = pool()
+    data.x = 1000 * data.x.float()
+    single = MaxHerding(sigma=1.0, normalize=False).select(data, 30)
+    data.x = data.x.double()
+    double = MaxHerding(sigma=1.0, normalize=False).select(data, 30)
+    assert torch.equal(single.index, double.index)
+    assert single.score.dtype == torch.float32
+    torch.testing.assert_close(single.score.double(), double.score)
+
+
 @pytest.mark.parametrize("kind", ["prob_samples", "target_samples"])
 def test_suggestive_annotation_is_the_formula(kind: str) -> None:
     data = pool()

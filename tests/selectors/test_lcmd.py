@@ -99,6 +99,48 @@ def test_the_unit_of_the_features_does_not_matter(factor: float) -> None:
     torch.testing.assert_close(other.score / factor, usual.score)
 
 
+@pytest.mark.parametrize("labelled", [0, 4])
+def test_nodes_outside_the_pool_have_no_say_in_the_scale(labelled: int) -> None:
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    mask, pool_mask = torch.arange(30) < labelled, torch.arange(30) % 7 > 0
+    usual = LCMD().select(Data(x=x, train_mask=mask, pool_mask=pool_mask), 20)
+    far = torch.where((pool_mask | mask).unsqueeze(1), x, 1e30)
+    other = LCMD().select(Data(x=far, train_mask=mask, pool_mask=pool_mask), 20)
+    assert torch.equal(other.index, usual.index)
+    assert torch.equal(other.score, usual.score)
+
+
+def compared(x: Tensor, labelled: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many pairs of a candidate and a labelled node have their distance taken by subtraction."""
+    pairs = 0
+    usual = seqgcn.selectors.lcmd._Clusters._compare
+
+    def counted(self: Any, row: Tensor, centre: Tensor, centres: Tensor) -> None:
+        nonlocal pairs
+        pairs += len(row)
+        usual(self, row, centre, centres)
+
+    monkeypatch.setattr(seqgcn.selectors.lcmd._Clusters, "_compare", counted)
+    clusters = seqgcn.selectors.lcmd._Clusters(x[labelled:])
+    clusters.add(x[:labelled])
+    squared = (x[labelled:].unsqueeze(1) - x[:labelled]).square().sum(dim=2)
+    assert torch.equal(clusters.squared, squared.amin(dim=1))
+    assert torch.equal(clusters.nearest, (squared == clusters.squared.unsqueeze(1)).to(torch.uint8).argmax(dim=1))
+    return pairs
+
+
+def test_few_pairs_are_compared_by_subtraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    assert compared(x, 50, monkeypatch) < 260
+    for far in (0, 49, 60):
+        outlier = x.clone()
+        outlier[far] *= 1000
+        assert compared(outlier, 50, monkeypatch) < 600
+    assert compared(torch.ones(300, 8), 50, monkeypatch) == 250
+    few = x[:3].repeat(100, 1)
+    assert compared(few, 50, monkeypatch) == 250
+
+
 @pytest.mark.parametrize("labelled", [0, 2])
 def test_duplicates_of_a_centre_come_last_and_by_their_index(labelled: int) -> None:
     x = 0.1 * torch.randn(8, 5, generator=torch.Generator().manual_seed(0)).repeat(3, 1) + 1

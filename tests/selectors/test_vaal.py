@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -34,6 +36,28 @@ def test_digits_that_no_label_shows_look_unlabelled(missing: list[int]) -> None:
     # Among the unlabelled alone, which it cannot have learned one by one.
     assert roc_auc_score(absent[~train_mask], -confidence[~train_mask]) > 0.8
     assert absent[selection.index].float().mean() > 2 * absent[~train_mask].float().mean()
+
+
+def test_the_adversary_hides_which_images_are_labelled() -> None:
+    split = Digits().train
+    train_mask = (split.targets < 5) & (torch.arange(len(split)) % 2 == 0)
+    data = Data(image=split.inputs, train_mask=train_mask)
+    sizes = {"image_size": 8, "latent_channels": 8, "hidden_channels": 8, "steps": 150, "batch_size": 32, "lr": 1e-2}
+    alone, against = (VAAL(**sizes, adversary_weight=weight).select(data, 5).details for weight in (0.0, 5.0))
+    assert against["discriminator_loss"][-25:].mean() > alone["discriminator_loss"][-25:].mean() + 0.03
+    # Wrong as often as by chance, not more: the discriminator itself is not trained to be fooled.
+    assert against["discriminator_loss"][-25:].mean() < 0.75
+    assert against["confidence"].std() < 0.8 * alone["confidence"].std()
+
+
+def test_the_adversary_counts_by_its_weight() -> None:
+    data = Data(image=frames(), train_mask=some_labelled())
+    loss = [
+        float(VAAL(**TINY, adversary_weight=weight).select(data, 5).details["loss"][0]) for weight in (0.0, 1e3, 2e3)
+    ]
+    # An untrained discriminator says about 1/2 of anything.
+    assert (loss[1] - loss[0]) / 1e3 == pytest.approx(math.log(2), abs=0.1)
+    assert loss[2] - loss[1] == pytest.approx(loss[1] - loss[0], rel=1e-3)
 
 
 def test_the_score_is_how_unlabelled_an_image_looks() -> None:
