@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from seqgcn.checks import check_bool, check_choice, check_number, check_whole
 from seqgcn.coverage import k_center
@@ -145,6 +146,7 @@ class CoreGCN(GCNSelector):
         check_bool("include_logit", self.include_logit)
 
     def _answer(self, query: Query) -> Selection:
+        weights = self._weights(query)
         fit = self._fit(query)
         features = fit.features
         if self.include_logit:
@@ -154,7 +156,15 @@ class CoreGCN(GCNSelector):
             query.labelled.nonzero().squeeze(1),
             query.budget,
             candidates=query.candidates,
+            weights=weights,
             progress=query.progress,
         )
         details = {"confidence": fit.confidence, "features": features, "loss": fit.loss}
+        if weights is not None:
+            details["uncertainty"] = weights
         return Selection(index=index, score=distance, details=details)
+
+    def _weights(self, query: Query) -> Tensor | None:
+        """What each node's distance counts times, `[n]`; None for all alike."""
+        del query
+        return None

@@ -3,19 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from seqgcn.checks import check_bool, check_choice
-from seqgcn.coverage import k_center
-from seqgcn.selectors.base import Query, Selection
+from seqgcn.checks import check_choice
+from seqgcn.selectors.base import Query
 from seqgcn.selectors.bayesian import total_variance
-from seqgcn.selectors.gcn import GCNSelector
+from seqgcn.selectors.gcn import CoreGCN
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, uncertainty
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightedCoreGCN(GCNSelector):
+class WeightedCoreGCN(CoreGCN):
     r"""Greedy k-center in the GCN's feature space in which each distance counts times the item's uncertainty.
 
     .. math:: \arg\max_{i \in U}\; u_i \min_{j \in L} \lVert h_i - h_j \rVert_2
@@ -28,10 +26,9 @@ class WeightedCoreGCN(GCNSelector):
     The graph is that of the nearest neighbours by default, as it is on its features that weighting by the margin did
     best; `graph="similarity"` is the paper's. The score is the weighted distance when picked. Details: `confidence`
     `[n]`, `features` `[n, hidden_channels (+ 1)]`, `loss` `[epochs]`, `uncertainty` `[n]`. The remaining arguments are
-    those of `GCNSelector`.
+    those of `CoreGCN`.
 
     Args:
-        include_logit: Whether the logit is a coordinate too.
         uncertainty: Of the class probabilities: `"margin"` (1 - the gap of the two largest), `"entropy"` (nats) or
             `"least-confidence"` (1 - the largest).
     """
@@ -39,32 +36,13 @@ class WeightedCoreGCN(GCNSelector):
     either: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
 
     graph: Literal["auto", "similarity", "knn", "edges"] = "knn"
-    include_logit: bool = True
     uncertainty: Uncertainty = "margin"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bool("include_logit", self.include_logit)
         check_choice("uncertainty", self.uncertainty, UNCERTAINTIES)
 
-    def _answer(self, query: Query) -> Selection:
-        weight = self._weight(query)
-        fit = self._fit(query)
-        features = fit.features
-        if self.include_logit:
-            features = torch.cat([features, fit.logit.unsqueeze(1)], dim=1)
-        index, distance = k_center(
-            features,
-            query.labelled.nonzero().squeeze(1),
-            query.budget,
-            candidates=query.candidates,
-            weights=weight,
-            progress=query.progress,
-        )
-        details = {"confidence": fit.confidence, "features": features, "loss": fit.loss, "uncertainty": weight}
-        return Selection(index=index, score=distance, details=details)
-
-    def _weight(self, query: Query) -> Tensor:
+    def _weights(self, query: Query) -> Tensor:
         if query.first_of(self.either) == "target_samples":
             return total_variance(query.target_samples()).sqrt()
         # Rounding leaves probabilities whose sum is a little above 1, and with it some uncertainties below 0.
