@@ -94,3 +94,7 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, object] = {}
     for text in block("python"):
         exec(compile(text, PAGE.name, "exec"), names)  # noqa: S102  # the page's own blocks
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert not re.findall(r"TO COME|TODO|FIXME|TBD", TEXT)
