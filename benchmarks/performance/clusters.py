@@ -235,7 +235,7 @@ def alone(selector: TypiClust | ProbCover, name: str, arguments: Namespace) -> d
 
 def main() -> None:
     """Measure, print and write."""
-    parser = options("clusters", __doc__)
+    parser = options("clusters", __doc__, pairs=2)
     parser.add_argument("--points", type=int, default=10_000, help="points of the comparison")
     parser.add_argument("--large", type=int, default=50_000, help="points on which this package runs alone")
     parser.add_argument("--dim", type=int, default=512, help="their dimensions")
