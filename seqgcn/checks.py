@@ -42,15 +42,13 @@ def check_features(x: Any, name: str = "x") -> Tensor:
         raise ArgumentError(f"{name} must be dense, got {x.layout}; use {name}.to_dense()")
     if not x.is_floating_point():
         raise ArgumentError(f"{name} must be floating point, got {x.dtype}; use {name}.float()")
-    if x.dtype in (torch.float16, torch.bfloat16):
-        x = x.float()
+    values = _single(x)
     # A sum is finite where all its terms are, and needs no mask as large as x; overflow is looked at again.
-    if not x.detach().sum().isfinite():
-        bad = ~x.isfinite().all(dim=1)
+    if not values.sum().isfinite():
+        bad = ~values.isfinite().all(dim=1)
         if bad.any():
             raise ArgumentError(f"{name} has NaN or infinite values in {name_rows(bad)}; remove or impute them")
-    detached: Tensor = x.detach()
-    return detached
+    return values
 
 
 def check_mask(mask: Any, name: str, n: int | None = None) -> Tensor:
@@ -109,10 +107,8 @@ def check_probabilities(prob: Any, n: int) -> Tensor:
         raise ArgumentError("class probabilities are missing: attach them as data.prob [n, classes]")
     if not isinstance(prob, Tensor) or prob.dim() != 2 or len(prob) != n or not prob.is_floating_point():
         raise ArgumentError(f"prob must be a floating-point tensor [{n}, classes], got {kind_of(prob)}")
-    half = prob.dtype in (torch.float16, torch.bfloat16)
-    values: Tensor = prob.detach().float() if half else prob.detach()
-    # What a softmax leaves of 1 after rounding: more in half precision.
-    wrong = ~((values >= 0).all(dim=1) & ((values.sum(dim=1) - 1).abs() <= (1e-2 if half else 1e-3)))
+    values = _single(prob)
+    wrong = ~((values >= 0).all(dim=1) & ((values.sum(dim=1) - 1).abs() <= _rounding(prob)))
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise ArgumentError(
@@ -134,19 +130,9 @@ def check_prob_samples(samples: Any, n: int) -> Tensor:
             "class probabilities of several passes are missing: attach them as data.prob_samples [n, passes, classes], "
             "of passes with dropout or of an ensemble's members"
         )
-    if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
-        raise ArgumentError(
-            f"prob_samples must be a floating-point tensor [{n}, passes, classes], got {kind_of(samples)}"
-            + _moved_axes(samples, n)
-        )
-    if samples.shape[1] < 2:
-        raise ArgumentError(
-            "prob_samples must hold at least two passes or members, as one never disagrees with itself, got 1"
-        )
-    half = samples.dtype in (torch.float16, torch.bfloat16)
-    values: Tensor = samples.detach().float() if half else samples.detach()
+    values = _check_samples(samples, "prob_samples", n, "classes")
     total = values.sum(dim=2)
-    wrong = ~((values >= 0).flatten(1).all(dim=1) & ((total - 1).abs() <= (1e-2 if half else 1e-3)).all(dim=1))
+    wrong = ~((values >= 0).flatten(1).all(dim=1) & ((total - 1).abs() <= _rounding(samples)).all(dim=1))
     if wrong.any():
         raise ArgumentError(
             f"prob_samples must be non-negative and sum to 1 over the last axis; {name_rows(wrong)} are not. Is that "
@@ -166,15 +152,7 @@ def check_target_samples(samples: Any, n: int) -> Tensor:
             "predictions of several passes are missing: attach them as data.target_samples [n, passes, coordinates], "
             "of passes with dropout or of an ensemble's members"
         )
-    if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
-        raise ArgumentError(
-            f"target_samples must be a floating-point tensor [{n}, passes, coordinates], got {kind_of(samples)}"
-            + _moved_axes(samples, n)
-        )
-    if samples.shape[1] < 2:
-        raise ArgumentError("target_samples must hold at least two passes, as one has no variance, got 1")
-    half = samples.dtype in (torch.float16, torch.bfloat16)
-    values: Tensor = samples.detach().float() if half else samples.detach()
+    values = _check_samples(samples, "target_samples", n, "coordinates")
     bad = ~values.isfinite().flatten(1).all(dim=1)
     if bad.any():
         raise ArgumentError(f"target_samples must be finite; {name_rows(bad)} have NaN or infinite values")
@@ -191,7 +169,7 @@ def check_values(values: Any, name: str, n: int) -> Tensor:
         raise ArgumentError(f"values of {name} are missing: attach them as data.{name} [n], a number a node")
     if not isinstance(values, Tensor) or values.shape != (n,) or not values.is_floating_point():
         raise ArgumentError(f"{name} must be a floating-point tensor [{n}], got {kind_of(values)}")
-    numbers: Tensor = values.detach().float() if values.dtype in (torch.float16, torch.bfloat16) else values.detach()
+    numbers = _single(values)
     if not numbers.isfinite().all():
         raise ArgumentError(f"{name} must be finite; {name_rows(~numbers.isfinite())} are NaN or infinite")
     return numbers
@@ -210,13 +188,13 @@ def check_images(image: Any, n: int) -> Tensor:
         raise ArgumentError(
             f"image must be uint8, or floating point in [0, 1], [{n}, channels, height, width], got {kind_of(image)}"
         )
-    pixels: Tensor = image.detach()
+    pixels = _single(image)
     if pixels.dtype == torch.uint8:
         return pixels
     bad = ~((pixels >= 0) & (pixels <= 1)).flatten(1).all(dim=1)
     if bad.any():
         raise ArgumentError(f"image must lie in [0, 1] where it is floating point; {name_rows(bad)} do not")
-    return pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
+    return pixels
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -275,11 +253,33 @@ def same_device(tensor: Tensor, mask: Tensor, name: str) -> Tensor:
     return tensor
 
 
-def _moved_axes(samples: Any, n: int) -> str:
-    """A way out where the axis of the items is there, but not the first."""
-    if isinstance(samples, Tensor) and samples.dim() == 3 and len(samples) != n and samples.shape[1] == n:
-        return "; the passes come first, use .transpose(0, 1)"
-    return ""
+def _check_samples(samples: Any, name: str, n: int, last: str) -> Tensor:
+    """Floating-point values of at least two passes, `[n, t, ...]`, half precision as float32."""
+    if not isinstance(samples, Tensor) or samples.dim() != 3 or len(samples) != n or not samples.is_floating_point():
+        moved = isinstance(samples, Tensor) and samples.dim() == 3 and samples.shape[1] == n
+        raise ArgumentError(
+            f"{name} must be a floating-point tensor [{n}, passes, {last}], got {kind_of(samples)}"
+            + ("; the passes come first, use .transpose(0, 1)" if moved and len(samples) != n else "")
+        )
+    if samples.shape[1] < 2:
+        raise ArgumentError(
+            f"{name} must hold at least two passes or members, as one never disagrees with itself, got 1"
+        )
+    return _single(samples)
+
+
+def _single(values: Tensor) -> Tensor:
+    """Values without their gradient, half precision as float32."""
+    return (values.float() if _is_half(values) else values).detach()
+
+
+def _is_half(values: Tensor) -> bool:
+    return values.dtype in (torch.float16, torch.bfloat16)
+
+
+def _rounding(prob: Tensor) -> float:
+    """How far from 1 rounding may leave the sum of a softmax."""
+    return 1e-2 if _is_half(prob) else 1e-3
 
 
 def kind_of(value: Any) -> str:

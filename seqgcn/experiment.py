@@ -224,7 +224,7 @@ class ActiveLearning:
                     raise ArgumentError("another selector, learner or data set")
                 pool.reveal(record.picks, cycle=number + 1)
                 check_pseudo(record.pseudo, pool)
-            except (ArgumentError, TypeError, ValueError) as error:
+            except (ArgumentError, TypeError) as error:
                 raise RunFolderError(
                     f"{self.journal.path}, line {number + 1} does not follow from the lines before it and the "
                     f"configuration ({error}); start in another folder"

@@ -19,6 +19,7 @@ from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
     copy_weights,
+    in_batches,
     load_weights,
     mixed_precision,
     place,
@@ -186,9 +187,13 @@ class ImageClassifier(NetworkLearner, ABC):
         check_fitted(self)
         check_attributes(self, attributes, self.provides)
         self._check_fitted_with(attributes)
+        computed = set(attributes) - {"image"}
+        images = {"image": inputs} if "image" in attributes else {}
+        if not computed:
+            _check_images(inputs)
+            return Data(**images)
         with seeded(derive_seed(self.seed, "dropout"), self.mean_.device):
-            values = self._forward(inputs, set(attributes) - {"image"}, progress, "embed")
-        return Data(**values, **({"image": inputs} if "image" in attributes else {}))
+            return Data(**self._forward(inputs, computed, progress, "embed"), **images)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of the fitted learner's weights and normalisation, by name, for `torch.save`.
@@ -278,10 +283,8 @@ class ImageClassifier(NetworkLearner, ABC):
         _check_images(inputs)
         self._check_channels(inputs)
         device, module = self.mean_.device, self.module_
-        results: dict[str, Tensor] = {}
-        # Larger batches than in training: nothing is kept for a backward pass.
-        batches = torch.arange(len(inputs)).split(512)
-        for number, ids in enumerate(batches):
+
+        def answer(ids: Tensor) -> dict[str, Tensor]:
             images = normalise(inputs[ids].to(device, non_blocking=True), self.mean_, self.std_)
             part: dict[str, Tensor] = {}
             with mixed_precision(self.precision, device):
@@ -293,14 +296,10 @@ class ImageClassifier(NetworkLearner, ABC):
                     passes = module.classify(embedding.expand(self.samples, -1, -1), drop=True)
                     part["prob_samples"] = passes.transpose(0, 1).float().softmax(dim=2)
             part |= {"x": embedding, "logits": logits, "prob": logits.float().softmax(dim=1)}
-            for name in attributes:
-                if name not in results:
-                    # Filled in place, as passes over a large pool are too large to be held twice.
-                    results[name] = torch.empty(len(inputs), *part[name].shape[1:], dtype=torch.float32)
-                results[name][ids[0] : ids[-1] + 1] = part[name]
-            if progress is not None:
-                progress(stage, number + 1, len(batches))
-        return results
+            return {name: part[name] for name in attributes}
+
+        # Larger batches than in training: nothing is kept for a backward pass.
+        return in_batches(len(inputs), 512, answer, progress, stage)
 
     def _batches(
         self, inputs: Tensor, targets: Tensor, device: torch.device, epoch: int

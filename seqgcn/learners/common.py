@@ -1,12 +1,13 @@
 """What learners that train a network share."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from seqgcn.errors import ArgumentError
+from seqgcn.training import Progress
 
 _PREFIX, _PREDICTOR = "module_.", "predictor_."
 Module = TypeVar("Module", bound=nn.Module)
@@ -54,6 +55,32 @@ def shuffled_batches(n: int, batch_size: int, draw: torch.Generator) -> list[Ten
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return [ids if len(ids) > 1 else ids.repeat(2) for ids in batches]
+
+
+def in_batches(
+    n: int, batch_size: int, answer: Callable[[Tensor], dict[str, Tensor]], progress: Progress | None, stage: str
+) -> dict[str, Tensor]:
+    """What `answer` says of the n items, by name, asked batch by batch: float32, but uint8 as it is.
+
+    Args:
+        n: How many items there are.
+        batch_size: How many are asked for at once.
+        answer: Takes item numbers `[b]`, gives tensors `[b, ...]` by name.
+        progress: Told about every batch.
+        stage: As which stage.
+    """
+    results: dict[str, Tensor] = {}
+    batches = torch.arange(n).split(batch_size)
+    for number, ids in enumerate(batches):
+        for name, values in answer(ids).items():
+            if name not in results:
+                # Filled in place, as what is said of a large pool is too large to be held twice.
+                dtype = torch.uint8 if values.dtype == torch.uint8 else torch.float32
+                results[name] = torch.empty(n, *values.shape[1:], dtype=dtype)
+            results[name][ids[0] : ids[-1] + 1] = values
+        if progress is not None:
+            progress(stage, number + 1, len(batches))
+    return results
 
 
 def check_attributes(learner: object, attributes: Collection[str], provides: Collection[str]) -> None:

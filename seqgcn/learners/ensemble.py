@@ -112,25 +112,21 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """
         self._check_fitted()
         check_attributes(self, attributes, self.provides)
-        own = [name for name in ("x", "image") if name in attributes]
-        result = Data()
+        own = tuple(name for name in ("x", "image") if name in attributes)
+        given: dict[str, Tensor] = {}
         if {"prob", "prob_samples"} & set(attributes):
             described = [
                 member.describe(inputs, ("prob", *(own if number == 0 else ())), progress=told)
                 for number, (member, told) in enumerate(self._parts(progress))
             ]
-            result, samples = described[0], torch.stack([each.prob for each in described], dim=1)
-            result.prob = samples.mean(dim=1)
-            if "prob_samples" in attributes:
-                result.prob_samples = samples
-            if "prob" not in attributes:
-                del result.prob
+            samples = torch.stack([each.prob for each in described], dim=1)
+            given = described[0].to_dict() | {"prob": samples.mean(dim=1), "prob_samples": samples}
         elif own:
-            result = self.members_[0].describe(inputs, own, progress=progress)
+            given = self.members_[0].describe(inputs, own, progress=progress).to_dict()
         if "target_samples" in attributes:
             predictions = [member.predict(inputs, progress=told) for member, told in self._parts(progress, "embed")]
-            result.target_samples = torch.stack([one.flatten(1) for one in predictions], dim=1)
-        return result
+            given["target_samples"] = torch.stack([one.flatten(1) for one in predictions], dim=1)
+        return Data(**{name: given[name] for name in attributes})
 
     @property
     def curves_(self) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
     copy_weights,
+    in_batches,
     load_weights,
     mixed_precision,
     place,
@@ -384,23 +385,14 @@ class HandPose(NetworkLearner):
     ) -> dict[str, Tensor]:
         check_frames(frames)
         self._check_size(frames)
-        results: dict[str, Tensor] = {}
-        # Small batches: a crop becomes 64 maps of its size on the way.
-        batches = torch.arange(len(frames)).split(64)
-        for number, ids in enumerate(batches):
+
+        def answer(ids: Tensor) -> dict[str, Tensor]:
+            batch = frames.batch(ids, self._device)
             with mixed_precision(self.precision, self._device):
-                part = answers(
-                    self.module_, self.predictor_, frames, frames.batch(ids, self._device), wanted, self.samples
-                )
-            for name, values in part.items():
-                if name not in results:
-                    # Filled in place, as embeddings of a large pool are too large to be held twice.
-                    dtype = torch.uint8 if values.dtype == torch.uint8 else torch.float32
-                    results[name] = torch.empty(len(frames), *values.shape[1:], dtype=dtype)
-                results[name][ids[0] : ids[-1] + 1] = values
-            if progress is not None:
-                progress(stage, number + 1, len(batches))
-        return results
+                return answers(self.module_, self.predictor_, frames, batch, wanted, self.samples)
+
+        # Small batches: a crop becomes 64 maps of its size on the way.
+        return in_batches(len(frames), 64, answer, progress, stage)
 
     def _check_size(self, frames: HandFrames) -> None:
         if frames.size != self.size_:

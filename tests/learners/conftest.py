@@ -1,4 +1,4 @@
-"""Synthetic hands, a few discs, one a joint, whose place, depth and size the crops show; and networks for them."""
+"""Labelled images; synthetic hands, a few discs, one a joint, whose place, depth and size the crops show; networks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from seqgcn.datasets import ImageDataset
 from seqgcn.datasets.hands.base import HandFrames
 from seqgcn.datasets.hands.crop import FULL_SCALE, from_crop
 from seqgcn.datasets.hands.skeleton import Skeleton
@@ -36,6 +37,16 @@ def make_hands(n: int = 8, size: int = 48, seed: int = 0) -> tuple[HandFrames, T
     pixels = (crops * FULL_SCALE).round().to(torch.int16).numpy()
     skeleton = Skeleton(("wrist", "middle", "tip"), ((0, 1), (1, 2)))
     return HandFrames(np.ascontiguousarray(pixels), torch.arange(n), centre, cube, skeleton), joints
+
+
+@pytest.fixture
+def images(toy: ImageDataset) -> Tensor:
+    return toy.train.inputs[:20]
+
+
+@pytest.fixture
+def targets(toy: ImageDataset) -> Tensor:
+    return toy.train.targets[:20]
 
 
 @pytest.fixture

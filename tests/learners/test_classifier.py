@@ -24,16 +24,6 @@ def small(**changes: Any) -> SmallCNNClassifier:
     return SmallCNNClassifier(**{"num_classes": 4, "epochs": 2, "batch_size": 8, "device": "cpu"} | changes)
 
 
-@pytest.fixture
-def images(toy: ImageDataset) -> Tensor:
-    return toy.train.inputs[:20]
-
-
-@pytest.fixture
-def targets(toy: ImageDataset) -> Tensor:
-    return toy.train.targets[:20]
-
-
 def bits(learner: ImageClassifier) -> bytes:
     return b"".join(tensor.numpy().tobytes() for tensor in learner.state().values())
 

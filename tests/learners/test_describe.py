@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-from seqgcn.datasets import ImageDataset
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import LossPrediction
 from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier, SmallCNNClassifier
@@ -33,14 +33,17 @@ def weights(learner: Any) -> Tensor:
     return torch.cat([value.flatten().double() for value in learner.module_.state_dict().values()])
 
 
-@pytest.fixture
-def images(toy: ImageDataset) -> Tensor:
-    return toy.train.inputs[:20]
-
-
-@pytest.fixture
-def targets(toy: ImageDataset) -> Tensor:
-    return toy.train.targets[:20]
+def test_images_alone_cost_no_pass(images: Tensor, targets: Tensor, hands: Any) -> None:
+    asked: list[nn.Module] = []
+    for make, given in ((cnn, (images, targets)), (pose, hands())):
+        learner = make().fit(*given)
+        asked.clear()
+        with register_module_forward_pre_hook(lambda module, _: asked.append(module)):
+            alone = learner.describe(given[0], ("image",)).image
+            assert not asked
+            with_others = learner.describe(given[0], ("image", "x")).image
+            assert asked
+        assert torch.equal(alone, with_others)
 
 
 # passes with dropout

@@ -5,7 +5,6 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from seqgcn.datasets import ImageDataset
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import LossPrediction, Members
 from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
@@ -28,16 +27,6 @@ def ensemble(learner: Any = None, seed: int = 0, warm_start: bool = False, **mem
 
 def weights(learner: Any) -> Tensor:
     return torch.cat([value.flatten().double() for value in learner.state().values()])
-
-
-@pytest.fixture
-def images(toy: ImageDataset) -> Tensor:
-    return toy.train.inputs[:20]
-
-
-@pytest.fixture
-def targets(toy: ImageDataset) -> Tensor:
-    return toy.train.targets[:20]
 
 
 def test_is_a_learner() -> None:

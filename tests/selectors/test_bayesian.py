@@ -200,7 +200,7 @@ def test_one_pass_or_member_is_refused(selector: Selector) -> None:
 
 @pytest.mark.parametrize("selector", [Variance(), EnsembleSelector()])
 def test_one_pass_has_no_variance(selector: Selector) -> None:
-    with pytest.raises(ArgumentError, match=r"target_samples must hold at least two passes, .* got 1"):
+    with pytest.raises(ArgumentError, match=r"target_samples must hold at least two passes or members, .* got 1"):
         selector.select(pool(target_samples=torch.zeros(4, 1, 6)), 1)
 
 
