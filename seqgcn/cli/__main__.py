@@ -1,0 +1,7 @@
+"""`python -m seqgcn.cli`."""
+
+import sys
+
+from seqgcn.cli import main
+
+sys.exit(main())

@@ -1,0 +1,3 @@
+"""Exit codes."""
+
+DONE, BAD_DATA, BAD_COMMAND, INTERRUPTED = 0, 1, 2, 130

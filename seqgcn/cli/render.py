@@ -1,0 +1,50 @@
+"""`seqgcn render`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from seqgcn.cli.codes import DONE
+from seqgcn.errors import ArgumentError, ConfigError
+from seqgcn.progress import Bars
+
+LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    render = commands.add_parser(
+        "render",
+        help="write rendered hand frames in the layout of a data set",
+        description="Write depth frames of rendered, moving hands, with their poses, in the official layout of a hand "
+        "pose data set. Test sequences show other subjects.",
+    )
+    render.set_defaults(command=_render)
+    render.add_argument("folder", metavar="DIR", help="new or empty folder")
+    render.add_argument("--layout", choices=LAYOUTS, default="icvl", help="default: icvl")
+    render.add_argument("--frames", type=int, default=5000, metavar="N", help="training frames (default: 5000)")
+    render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")
+    render.add_argument("--test-frames", type=int, metavar="N", help="test frames (default: a third of the frames)")
+    render.add_argument("--seed", type=int, default=0, metavar="N", help="of subjects, movements, noise (default: 0)")
+    render.add_argument("--quiet", action="store_true", help="no progress bar (default: off)")
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from seqgcn.datasets.hands.rendering import write_dataset
+
+    with Bars(hidden=arguments.quiet) as bars:
+        try:
+            folder = write_dataset(
+                arguments.folder,
+                arguments.layout,
+                frames=arguments.frames,
+                sequences=arguments.sequences,
+                test_frames=arguments.test_frames,
+                seed=arguments.seed,
+                progress=bars,
+            )
+        except ArgumentError as error:
+            raise ConfigError(str(error)) from error
+    print(f"rendered {arguments.layout} data set: {folder}")
+    return DONE
