@@ -75,7 +75,7 @@ def k_center(
         return pool[:0], points.new_empty(0)
     # Rows that are neither centre nor candidate have no say in the scale.
     matter = torch.cat([centres, pool])
-    points, scale = _tame(points, torch.linalg.vector_norm(points, torch.inf, dim=1)[matter])
+    points, scale = tame(points, torch.linalg.vector_norm(points, torch.inf, dim=1)[matter])
     squared, weight_scale = _squared_weights(weights, points, pool)
     search = _LazySearch(points, pool, squared)
     picks: list[int] = []
@@ -157,7 +157,7 @@ class _LazySearch:
         block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], 1))
         for begin in range(0, len(self.pool), block):
             rows = self.points[self.pool[begin : begin + block]]
-            self.bound[begin : begin + block] = nearest_squared_distance(rows, centres)
+            self.bound[begin : begin + block] = nearest_centre(rows, centres)[1]
         if self.squared_weights is not None:
             self.bound *= self.squared_weights
 
@@ -219,7 +219,7 @@ class _LazySearch:
         block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], len(centres)))
         for some in chosen.split(block):
             rows = self.points[self.pool[some]]
-            distance = self._weighted(nearest_squared_distance(rows, centres), some)
+            distance = self._weighted(nearest_centre(rows, centres)[1], some)
             self.bound[some] = torch.minimum(self.bound[some], distance)
         self.seen[chosen] = len(self.centres)
 
@@ -227,8 +227,8 @@ class _LazySearch:
         return squared if self.squared_weights is None else squared * self.squared_weights[positions]
 
 
-def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
-    r"""Squared distance of each row to its nearest centre, exactly 0 for a duplicate of one.
+def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Which centre is nearest to each row, and its squared distance, exactly 0 for a duplicate of one.
 
     :math:`\lVert x \rVert^2 + \lVert c \rVert^2 - 2 x^\top c`, one matrix product, says which centre is nearest
     but loses digits where that distance is small against the norms. So the data is centred, the distance to the
@@ -237,7 +237,10 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
 
     Args:
         rows: `[r, d]`.
-        centres: `[m, d]`.
+        centres: `[m, d]`, m > 0.
+
+    Returns:
+        Row of the centre `[r]` int64 and squared distance `[r]`.
     """
     mean = centres.mean(dim=0)
     near, far = rows - mean, centres - mean
@@ -256,11 +259,11 @@ def nearest_squared_distance(rows: Tensor, centres: Tensor) -> Tensor:
     slack = 64 * torch.finfo(rows.dtype).eps * (near_norm + far_norm.max())
     unsure = ((nearest > 0) & (nearest <= slack)).nonzero().squeeze(1)
     for some_rows in unsure.split(max(1, _BLOCK_ELEMENTS // centres.numel() if centres.numel() else 1)):
-        nearest[some_rows] = _squared_distances(rows[some_rows], centres).amin(dim=1)
-    return nearest
+        nearest[some_rows], winner[some_rows] = _squared_distances(rows[some_rows], centres).min(dim=1)
+    return winner, nearest
 
 
-def _tame(values: Tensor, magnitudes: Tensor, most: int = 32) -> tuple[Tensor, float]:
+def tame(values: Tensor, magnitudes: Tensor, most: int = 32) -> tuple[Tensor, float]:
     """Values whose squares neither over- nor underflow, and the power of two they were divided by.
 
     Those with the largest magnitude between 2^-most and 2^(most + 1) are left as they are.
@@ -278,7 +281,7 @@ def _squared_weights(weights: Tensor | None, points: Tensor, pool: Tensor) -> tu
     if (weights < 0).any():
         raise ArgumentError(f"weights must not be negative; {name_rows(weights < 0)} are")
     weights = weights.to(points.device)[pool]
-    weights, scale = _tame(weights, weights, most=0)
+    weights, scale = tame(weights, weights, most=0)
     return weights.to(points.dtype).square(), scale
 
 

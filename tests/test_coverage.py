@@ -9,7 +9,7 @@ from torch import Tensor
 
 import seqgcn.coverage
 from seqgcn import k_center_greedy
-from seqgcn.coverage import _LazySearch, k_center, nearest_squared_distance
+from seqgcn.coverage import _LazySearch, k_center, nearest_centre
 from seqgcn.errors import ArgumentError
 
 relaxed = settings(deadline=None)
@@ -291,8 +291,29 @@ def test_nearest_distances_of_whole_numbers_are_exact(question: dict[str, Any]) 
     centres = points[question["centres"]] if len(question["centres"]) else points[:1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", 4)
-        found = nearest_squared_distance(points, centres)
+        found = nearest_centre(points, centres)[1]
     assert torch.equal(found, (points.unsqueeze(1) - centres).square().sum(dim=2).amin(dim=1))
+
+
+@relaxed
+@given(questions(), st.sampled_from([4, 2**20]))
+def test_the_nearest_centre_is_one_of_the_nearest(question: dict[str, Any], block: int) -> None:
+    points = question["points"]
+    centres = points[question["centres"]] if len(question["centres"]) else points[:1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", block)
+        which, squared = nearest_centre(points, centres)
+    assert (which.dtype, which.shape) == (torch.int64, squared.shape)
+    assert torch.equal((points - centres[which]).square().sum(dim=1), squared)
+    assert torch.equal(squared, (points.unsqueeze(1) - centres).square().sum(dim=2).amin(dim=1))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+def test_the_nearest_centre_is_known_under_an_offset(offset: float) -> None:
+    points = clouds(200) + offset
+    centres = points[::10]
+    exact = (points.unsqueeze(1) - centres).square().sum(dim=2).argmin(dim=1)
+    assert torch.equal(nearest_centre(points, centres)[0], exact)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e5])
@@ -300,15 +321,17 @@ def test_nearest_distances_keep_their_digits_under_an_offset(offset: float) -> N
     points = clouds(200, dtype=torch.float32) + offset
     centres = points[::10]
     exact = (points.double().unsqueeze(1) - centres.double()).square().sum(dim=2).amin(dim=1)
-    torch.testing.assert_close(nearest_squared_distance(points, centres).double(), exact, rtol=1e-5, atol=0)
+    torch.testing.assert_close(nearest_centre(points, centres)[1].double(), exact, rtol=1e-5, atol=0)
 
 
 def test_a_duplicate_is_at_zero_though_another_centre_is_nearly_as_near() -> None:
     # Beside each centre lies another, closer than the matrix product can tell at this distance from the mean.
     some = clouds(50, dtype=torch.float32) * 100
     beside = torch.nextafter(some, torch.tensor(torch.inf))
-    assert nearest_squared_distance(some, torch.cat([beside, some])).tolist() == [0] * 50
-    assert nearest_squared_distance(some, torch.cat([some, beside])).tolist() == [0] * 50
+    for centres, own in ((torch.cat([beside, some]), torch.arange(50, 100)), (torch.cat([some, beside]), range(50))):
+        which, squared = nearest_centre(some, centres)
+        assert squared.tolist() == [0] * 50
+        assert which.tolist() == list(own)
 
 
 # arguments

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn import k_center_greedy
-from seqgcn.coverage import nearest_squared_distance
+from seqgcn.coverage import nearest_centre
 
 LAZY, SUBTRACTION, PRODUCT = "lazy search (this package)", "plain loop, by subtraction", "plain loop, by one product"
 CORESET = "scikit-activeml CoreSet"
@@ -31,7 +31,7 @@ Search = Callable[[Tensor, Tensor, int], Tensor]
 def first_distances(points: Tensor, centres: Tensor) -> Tensor:
     """Squared distance of every point to its nearest centre, in the blocks that suit a cache best; centres have -1."""
     chosen = points[centres]
-    parts = [nearest_squared_distance(rows, chosen) for rows in points.split(ROWS)]
+    parts = [nearest_centre(rows, chosen)[1] for rows in points.split(ROWS)]
     return torch.cat(parts).index_fill_(0, centres, -1)
 
 
