@@ -1,12 +1,17 @@
 """Writing files so that a reader, or a crash, never meets half of one."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from seqgcn.errors import RunFolderError
+
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.unfinished")
+"""How `write_atomically` names a file that is not whole yet; the eight characters are tempfile's."""
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
@@ -22,7 +27,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
     path = Path(path)
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
@@ -32,11 +37,37 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
         temporary = None
+        sync_folder(path.parent)
     except OSError as error:
         raise RunFolderError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder's new names are on the disk, where the system can do so.
+
+    The files themselves are there already: at worst a power cut takes the names of the last few away again. Windows
+    opens no folders, and some network file systems wait for none.
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes killed within `write_atomically` left in a folder.
+
+    Only for who is alone there: the unfinished file of a process at work looks the same.
+    """
+    for path in folder.glob(".*.unfinished"):
+        if _UNFINISHED.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

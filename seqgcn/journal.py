@@ -1,5 +1,6 @@
 """The journal of a run: one JSON line a cycle, on the disk before the next cycle begins."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.errors import RunFolderError
+from seqgcn.files import sync_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +71,16 @@ class CycleRecord:
 class Journal:
     """Append-only file of `CycleRecord` lines.
 
+    What `recover` read and `append` wrote must still be all there is when the next record comes: lines of another
+    process are not mixed with one's own.
+
     Args:
         path: The file; its folder must exist.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._known: bytes | None = None
 
     def read(self) -> list[CycleRecord]:
         """All whole records; a torn last line (the process died while writing) is passed over.
@@ -90,29 +96,42 @@ class Journal:
         Raises:
             RunFolderError: As for `read`, or the file cannot be cut.
         """
-        records, end, size = self._read()
-        if end < size:
+        records, whole, size = self._read()
+        if len(whole) < size:
             try:
-                os.truncate(self.path, end)
+                os.truncate(self.path, len(whole))
             except OSError as error:
                 reason = error.strerror or error
                 raise RunFolderError(f"cannot drop the torn last line of {self.path}: {reason}") from error
+        self._known = _digest(whole)
         return records
 
     def append(self, record: CycleRecord) -> None:
         """Write a record and wait until it is on the disk.
 
         Raises:
-            RunFolderError: Writing failed (disk full, read-only folder); earlier records are untouched.
+            RunFolderError: Writing failed (disk full, read-only folder), or the file is no longer what this journal
+                read and wrote; earlier records are untouched.
         """
         data = record.to_line().encode()
         size: int | None = None
         try:
-            size = self.path.stat().st_size if self.path.exists() else 0
+            # A device has no size, and no end to read to.
+            before = self.path.read_bytes() if self.path.exists() and self.path.stat().st_size else b""
+            if self._known not in (None, _digest(before)):
+                raise RunFolderError(
+                    f"{self.path} is not what this process left there: it was removed, replaced, cut or written to. "
+                    f"Cycle {record.cycle} is not added to it; restore the file, then go on with --resume"
+                )
+            size = len(before)
             with open(self.path, "ab") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if not before:
+                sync_folder(self.path.parent)
+        except RunFolderError:
+            raise
         except OSError as error:
             self._undo(size)
             reason = error.strerror or error
@@ -120,6 +139,7 @@ class Journal:
                 f"cannot write cycle {record.cycle} to {self.path}: {reason}. The {record.cycle} earlier "
                 "cycles in it are kept; make room or restore write access, then go on with --resume"
             ) from error
+        self._known = _digest(before + data)
 
     def _undo(self, size: int | None) -> None:
         try:
@@ -129,7 +149,8 @@ class Journal:
             # The next recover() drops the torn line instead; the first failure is the one to report.
             return
 
-    def _read(self) -> tuple[list[CycleRecord], int, int]:
+    def _read(self) -> tuple[list[CycleRecord], bytes, int]:
+        """Records, the lines that hold them, and the size of the file."""
         try:
             data = self.path.read_bytes() if self.path.exists() else b""
         except OSError as error:
@@ -146,4 +167,8 @@ class Journal:
                     f"{self.path}, line {number} is damaged ({error}); restore the file, or start in another folder"
                 ) from error
             end += len(line)
-        return records, end, len(data)
+        return records, data[:end], len(data)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()

@@ -1,12 +1,13 @@
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from seqgcn.errors import RunFolderError
-from seqgcn.files import write_atomically, write_bytes, write_text
+from seqgcn.files import remove_leftovers, write_atomically, write_bytes, write_text
 
 
 def only(folder: Path) -> list[str]:
@@ -91,3 +92,57 @@ def test_permissions_follow_the_umask(tmp_path: Path, umask: int, mode: int) -> 
         assert os.umask(umask) == umask
     finally:
         os.umask(before)
+
+
+def test_the_name_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: list[bool] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        kinds.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    write_text(tmp_path / "table.md", "text")
+    assert kinds == ([False] if os.name == "nt" else [False, True])
+
+
+@pytest.mark.parametrize("step", ["open", "fsync"])
+def test_folders_that_cannot_be_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Windows opens no folders; some network file systems sync none."""
+    real, refused = getattr(os, step), []
+
+    def of_files_only(target: int | str | Path, *arguments: int) -> object:
+        if os.path.isdir(target):
+            refused.append(target)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(target, *arguments)
+
+    monkeypatch.setattr(os, step, of_files_only)
+    write_text(tmp_path / "table.md", "text")
+    assert len(refused) == 1
+    assert (tmp_path / "table.md").read_text() == "text"
+    assert only(tmp_path) == ["table.md"]
+
+
+def test_leftovers_of_killed_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_arguments: object, **_options: object) -> None:
+        raise KilledError
+
+    mine = [".mine.unfinished", ".a.md.short.unfinished", "table.md", "a.b.abcdefgh.unfinished"]
+    for name in mine:
+        (tmp_path / name).touch()
+    (tmp_path / ".folder.abcdefgh.unfinished").mkdir()
+    monkeypatch.setattr(os, "replace", killed)
+    # A process that is killed does not clear up either.
+    monkeypatch.setattr(Path, "unlink", killed)
+    for _ in range(2):
+        with pytest.raises(KilledError):
+            write_text(tmp_path / "table.md", "text")
+    monkeypatch.undo()
+    assert len(only(tmp_path)) == 7
+    remove_leftovers(tmp_path)
+    assert only(tmp_path) == sorted([*mine, ".folder.abcdefgh.unfinished"])

@@ -143,6 +143,61 @@ def test_damaged_middle_line(journal: Journal, damage: Callable[[bytes], bytes],
     assert journal.path.read_bytes() == data
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[:-1],
+        lambda data: data[: data.index(b"\n") + 1],
+        lambda data: data + record(3).to_line().encode(),
+        lambda data: data + b"{",
+        lambda data: data.replace(b"[9,1]", b"[1,9]"),
+        None,
+    ],
+    ids=["emptied", "torn", "cut", "written to", "begun", "replaced", "removed"],
+)
+@pytest.mark.parametrize("recovered", [False, True])
+def test_a_file_that_others_have_changed(
+    journal: Journal, change: Callable[[bytes], bytes] | None, recovered: bool
+) -> None:
+    """Whether it was written in this process or read in it."""
+    whole = journal.path.read_bytes()
+    known = Journal(journal.path) if recovered else journal
+    if recovered:
+        known.recover()
+    if change is None:
+        journal.path.unlink()
+    else:
+        journal.path.write_bytes(change(whole))
+    before = journal.path.read_bytes() if journal.path.exists() else None
+    for _ in range(2):
+        with pytest.raises(RunFolderError, match=r"is not what this process left there: .* Cycle 3 is not added to it"):
+            known.append(record(3))
+        assert (journal.path.read_bytes() if journal.path.exists() else None) == before
+    # As the message says.
+    journal.path.write_bytes(whole)
+    known.append(record(3))
+    assert [row.cycle for row in journal.read()] == [0, 1, 2, 3]
+
+
+def test_a_journal_begun_by_another_process(tmp_path: Path) -> None:
+    mine, other = (Journal(tmp_path / "journal.jsonl") for _ in range(2))
+    assert mine.recover() == []
+    other.append(record(0))
+    with pytest.raises(RunFolderError, match="Cycle 0 is not added to it; restore the file"):
+        mine.append(record(0))
+    assert len(other.read()) == 1
+
+
+def test_the_name_of_a_new_journal_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[Path] = []
+    monkeypatch.setattr("seqgcn.journal.sync_folder", waited.append)
+    journal = Journal(tmp_path / "journal.jsonl")
+    for cycle in range(3):
+        journal.append(record(cycle))
+    assert waited == [tmp_path]
+
+
 def out_of_space(*_arguments: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,0 +1,135 @@
+"""One process at a time in a folder, and nothing left lying in it by one that was killed.
+
+Two files do it. `.lock` is empty and locked through the operating system (filelock), which lets go of it the moment
+its process ends, however it ends: a lock that can be had is free, whatever process number is in use again by now, and
+of two processes that find one left behind only one gets it. No file made and deleted by hand can promise that, nor
+tell the processes of two containers apart. `.lock` is never deleted, since a process that had just opened it would
+then hold the lock of a file that is no longer there. `.owner` says who holds it, for messages alone, and goes with
+the lock; where it is still there, its process was killed.
+
+File systems of a network mostly pass such locks on to other hosts, but not all do. So an `.owner` from another host
+is not taken over unasked.
+"""
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from seqgcn.errors import RunFolderError
+from seqgcn.files import remove_leftovers, write_text
+from seqgcn.training import Say
+
+LOCK, OWNER = ".lock", ".owner"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock.
+
+    Args:
+        pid: Of the process.
+        host: Where it runs.
+        since: When it took the lock, as ISO 8601 has it.
+        command: What was called.
+    """
+
+    pid: int
+    host: str
+    since: str
+    command: str
+
+    @classmethod
+    def this(cls) -> Self:
+        """This process."""
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        return cls(os.getpid(), platform.node(), datetime.now().astimezone().isoformat(timespec="seconds"), command)
+
+    @classmethod
+    def of(cls, folder: Path) -> Self | None:
+        """The owner that a folder names, None where it names none.
+
+        Raises:
+            RunFolderError: It cannot be read.
+        """
+        try:
+            return cls(**json.loads((folder / OWNER).read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise RunFolderError(
+                f"cannot read {folder / OWNER}, which says whose {folder} is ({error}); if no other process works "
+                "there, delete that file and try again"
+            ) from error
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} (since {self.since}: {self.command})"
+
+
+@contextmanager
+def locked(folder: str | Path, say: Say = lambda _message: None) -> Iterator[None]:
+    """Hold a folder for this process, and clear away what killed ones left half-written in it.
+
+    Args:
+        folder: An existing folder that can be written.
+        say: Told when the lock of a process that was killed is taken over.
+
+    Raises:
+        RunFolderError: Another process holds it, or may do so on another host, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    # Held by the process, not by the thread: a generator may be closed from another one.
+    lock = FileLock(folder / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(_in_use(folder)) from error
+    # Older releases of filelock raise the latter where a file system has no locks.
+    except (OSError, NotImplementedError) as error:
+        raise RunFolderError(
+            f"cannot lock {folder}: {getattr(error, 'strerror', None) or error}; make it writable, or name a folder "
+            "elsewhere (some network folders have no locks)"
+        ) from error
+    try:
+        _take_over(folder, say)
+        try:
+            write_text(folder / OWNER, json.dumps(asdict(Owner.this())))
+            remove_leftovers(folder)
+            yield
+        finally:
+            # What stays is taken over by the next.
+            with suppress(OSError):
+                (folder / OWNER).unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _in_use(folder: Path) -> str:
+    try:
+        owner = Owner.of(folder)
+    except RunFolderError:
+        owner = None
+    who = "another process" if owner is None else str(owner)
+    return f"{folder} is in use by {who}; wait for it to end or stop it, then go on (a run or round with --resume)"
+
+
+def _take_over(folder: Path, say: Say) -> None:
+    owner = Owner.of(folder)
+    if owner is None:
+        return
+    here = platform.node()
+    if owner.host != here:
+        raise RunFolderError(
+            f"{folder} is in use by {owner}, or was when that ended without a word; it cannot be seen from {here}. If "
+            f"it is no longer at work, delete {folder / OWNER} and try again"
+        )
+    say(f"{folder}: {owner} ended without a word, as when killed; its lock is taken over")

@@ -1,0 +1,128 @@
+"""What `test_kill.py` and `test_locks.py` run in processes of their own, such as a command line that kills itself."""
+
+import itertools
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import seqgcn.journal
+from seqgcn.cli import main
+from seqgcn.errors import RunFolderError
+from seqgcn.locks import locked
+from seqgcn.progress import Bars
+
+
+def processes() -> Any:
+    """Where processes come from: forked off one that has imported everything and started no threads, if need be slower.
+
+    Not from the one that runs the tests, which has threads and files of its own.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["seqgcn.cli", "seqgcn.runs", "seqgcn.learners.classifier", "sklearn.datasets"])
+    return context
+
+
+def attempt(command: list[str], folder: str, log: str, kill: int | None) -> None:
+    """Run a command; at its event number `kill`, counted from 1, send this process a signal it cannot catch.
+
+    Events are what a command reports of its progress, and each step of what it does to the files of a folder. They
+    come in the same order in every process, however fast it is.
+
+    Args:
+        command: Arguments of `seqgcn`.
+        folder: Where its files are.
+        log: File that gets the name of every event, a line each.
+        kill: When; None to go through.
+    """
+    torch.set_num_threads(1)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    number = itertools.count(1)
+
+    def event(name: str) -> None:
+        os.write(descriptor, f"{name}\n".encode())
+        if next(number) == kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event("start")
+    Bars.__call__ = lambda _self, stage, _done, _total: event(stage)  # type: ignore[method-assign,assignment]
+    _watch(tempfile, "mkstemp", lambda prefix, suffix, dir: f"{dir}/{prefix}", folder, event)
+    _watch(os, "replace", lambda _old, new: str(new), folder, event)
+    _watch(os, "fsync", lambda _descriptor: folder, folder, event)
+    for name in ("unlink", "truncate", "mkdir"):
+        _watch(os, name, lambda path, *_more: str(path), folder, event)
+    seqgcn.journal.open = lambda path, mode: _Halves(path, mode, event)  # type: ignore[attr-defined]
+    sys.exit(main(command))
+
+
+def _watch(module: Any, name: str, path_of: Callable[..., str], folder: str, event: Callable[[str], None]) -> None:
+    """Tell of a function's calls about paths in a folder, before and after."""
+    real = getattr(module, name)
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        path = path_of(*arguments, **options)
+        if not path.startswith(folder):
+            return real(*arguments, **options)
+        # Without the number of a cycle or seed, or the letters that tempfile has drawn.
+        about = "" if path == folder else re.sub(r"\d+|\.\w{8}\.unfinished", "", Path(path).name)
+        event(f"before {name} {about}".strip())
+        result = real(*arguments, **options)
+        event(f"after {name} {about}".strip())
+        return result
+
+    setattr(module, name, watched)
+
+
+class _Halves:
+    """A file that is written in two halves, with an event between them."""
+
+    def __init__(self, path: Path, mode: str, event: Callable[[str], None]) -> None:
+        self.file, self.event = open(path, mode, buffering=0), event  # noqa: SIM115
+
+    def __enter__(self) -> "_Halves":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.file.close()
+
+    def write(self, data: bytes) -> None:
+        self.event("journal opened")
+        self.file.write(data[: len(data) // 2])
+        self.event("journal torn")
+        self.file.write(data[len(data) // 2 :])
+        self.event("journal written")
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+
+def hold(folder: str, taken: Event) -> None:
+    """Hold a folder until killed."""
+    with locked(folder):
+        taken.set()
+        time.sleep(600)
+
+
+def race(folder: str, together: Barrier) -> None:
+    """Take a folder at the same moment as others, and keep it until all have tried; exits with 3 if it is taken."""
+    together.wait()
+    try:
+        with locked(folder):
+            together.wait()
+    except RunFolderError:
+        together.wait()
+        sys.exit(3)
