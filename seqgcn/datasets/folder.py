@@ -1,5 +1,6 @@
 """One's own images: a folder of folders, one for each class."""
 
+import re
 import warnings
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,9 @@ from seqgcn.seeding import generator
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 DECODERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """The decoders for these suffixes and no other: a renamed file must not reach one that starts programs."""
+
+_UNLISTABLE = re.compile("[\n\r\ud800-\udfff]")
+"""What a name in a list, one a line, must not have: ends of lines, and bytes that are no UTF-8."""
 
 LAYOUT = "expected FOLDER/CLASS/IMAGE, or FOLDER/train/CLASS/IMAGE and FOLDER/test/CLASS/IMAGE"
 
@@ -68,6 +72,41 @@ class ImageFolder(ImageDataset):
             test=Split(images[pool:], targets[pool:]),
             classes=classes,
         )
+
+
+def read_images_below(root: str | Path, image_size: int | None = None) -> tuple[list[str], torch.Tensor]:
+    """All images in a folder and the folders in it, whatever these mean.
+
+    Args:
+        root: The folder.
+        image_size: As for `ImageFolder`.
+
+    Returns:
+        Path of each image below the folder, by name, n of them, and the images `[n, 1 or 3, height, width]` uint8.
+
+    Raises:
+        MissingFileError: `root` does not exist.
+        DataFileError: There is no image, or one cannot be used; see `ImageFolder`.
+    """
+    top = check_root(root, "the image folder", "your own collection").resolve()
+    folders, paths = [top], []
+    while folders:
+        for path in _entries(folders.pop(), top):
+            if path.is_dir():
+                # A link to a folder that it lies in has no end.
+                if not path.is_symlink():
+                    folders.append(path)
+            elif path.suffix.lower() in SUFFIXES:
+                paths.append(path)
+    if not paths:
+        raise DataFileError(f"{top} has no image ({', '.join(SUFFIXES)}), nor have the folders in it")
+    paths.sort()
+    names = [path.relative_to(top).as_posix() for path in paths]
+    for name in names:
+        if _UNLISTABLE.search(name):
+            raise DataFileError(f"{top}: the name {name!r} has a line break or is not UTF-8; rename it")
+    images = _read_images([_Item(path, 0) for path in paths], image_size)
+    return names, images
 
 
 class _Item(NamedTuple):

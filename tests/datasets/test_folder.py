@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from seqgcn.datasets import ImageFolder
+from seqgcn.datasets.folder import read_images_below
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -255,3 +256,70 @@ def test_named_pipe(tmp_path: Path) -> None:
 def test_the_command_line_can_read_the_type_hints() -> None:
     hints = get_type_hints(ImageFolder.__init__)
     assert (hints["root"], hints["image_size"], hints["test_fraction"]) == (str | Path, int | None, float)
+
+
+# images in any folders
+
+
+def test_all_images_below_a_folder(tmp_path: Path) -> None:
+    for number, name in enumerate(["b.png", "a/z.png", "a/b/1.JPG", "a/b/c/2.png"]):
+        save(tmp_path / name, (0, 0, 10 * number))
+    save(tmp_path / ".trash" / "x.png")
+    save(tmp_path / "a" / ".x.png")
+    (tmp_path / "a" / "notes.txt").touch()
+    (tmp_path / "a" / "empty.png").mkdir()
+    names, images = read_images_below(tmp_path)
+    assert names == ["a/b/1.JPG", "a/b/c/2.png", "a/z.png", "b.png"]
+    assert (images.shape, images.dtype) == ((4, 3, 4, 6), torch.uint8)
+    assert images[1:, 2, 0, 0].tolist() == [30, 10, 0]
+    assert read_images_below(str(tmp_path), 8)[1].shape == (4, 3, 8, 8)
+
+
+def test_grey_images_below_a_folder(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 100, mode="L")
+    assert read_images_below(tmp_path)[1].tolist() == [[[[100] * 6] * 4]]
+    save(tmp_path / "a" / "b.png", RED)
+    assert read_images_below(tmp_path)[1].shape == (2, 3, 4, 6)
+
+
+def test_what_is_no_folder_of_images(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="nowhere does not exist"):
+        read_images_below(tmp_path / "nowhere")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(DataFileError, match=r"has no image \(\.bmp, .*\), nor have the folders in it"):
+        read_images_below(tmp_path)
+    save(tmp_path / "a" / "1.png")
+    save(tmp_path / "b" / "2.png", size=(3, 3))
+    with pytest.raises(DataFileError, match=r"2\.png has 3 x 3 pixels, but .*1\.png 6 x 4; set image_size"):
+        read_images_below(tmp_path)
+    (tmp_path / "b" / "2.png").write_bytes(b"no image")
+    with pytest.raises(DataFileError, match=r"2\.png cannot be read as an image"):
+        read_images_below(tmp_path)
+
+
+def test_links_below_a_folder(tmp_path: Path) -> None:
+    root = tmp_path / "pets"
+    save(root / "a" / "1.png")
+    (root / "a" / "2.png").symlink_to("1.png")
+    # Followed, these two would never end.
+    (root / "a" / "up").symlink_to("..")
+    (root / "a" / "here").symlink_to(".")
+    assert read_images_below(root)[0] == ["a/1.png", "a/2.png"]
+    save(tmp_path / "out" / "1.png")
+    (root / "b").symlink_to(tmp_path / "out")
+    with pytest.raises(DataFileError, match="b is a link that leads out of"):
+        read_images_below(root)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX alone")
+@pytest.mark.parametrize("name", [b"\xff.png", b"a\nb.png", b"a\rb.png"])
+def test_names_no_list_could_hold(tmp_path: Path, name: bytes) -> None:
+    save(tmp_path / "1.png").rename(tmp_path / os.fsdecode(name))
+    with pytest.raises(DataFileError, match="has a line break or is not UTF-8; rename it"):
+        read_images_below(tmp_path)
+
+
+def test_odd_names_that_are_fine(tmp_path: Path) -> None:
+    for name in ("a, b.png", '"x".png', "at\u202f9.png", "<script>alert(1)<.png", "=cmd().png"):
+        save(tmp_path / name)
+    assert len(read_images_below(tmp_path)[0]) == 5

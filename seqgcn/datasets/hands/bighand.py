@@ -14,8 +14,10 @@ from seqgcn.datasets.hands.camera import BIGHAND_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
 from seqgcn.datasets.hands.labels import read_rows
+from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import BIGHAND21
+from seqgcn.errors import ArgumentError
 
 SOURCE = "the organisers of the HANDS challenges (https://sites.google.com/view/hands2019)"
 HANDS17, HANDS19 = "Training_Annotation.txt", "training_joint_annotation.txt"
@@ -33,14 +35,19 @@ class BigHand(HandDataset):
     less than 1,000), and the end of each block is for testing. Neighbours can be near-duplicates, and so only the
     frames at a cut have one in the other part. The blocks are the data set's sequences.
 
+    With `split="all"` it has every frame in the folder of the images, whether it has a label yet or not; sequences are
+    the folders in it.
+
     Args:
         root: Folder with ``Training_Annotation.txt`` (HANDS17) or ``training_joint_annotation.txt`` (HANDS19), and the
             images in ``images`` or ``training_images`` or beside it.
-        split: Which part.
+        split: `"train"`, `"test"`, or `"all"`.
         test_fraction: Share of the rows in the test part.
         strict: Whether missing images and labels are errors.
         cube: Side of the cube, mm.
-        options: How to crop. A centre file has a row for each row of the label file, whichever the part.
+        labels: With `split="all"`, another file of labels than that in the folder.
+        options: How to crop. A centre file has a row for each row of the label file, whichever the part; with
+            `split="all"` for each frame, in the order of the numbers in their paths.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -51,40 +58,48 @@ class BigHand(HandDataset):
     def __init__(
         self,
         root: str | Path,
-        split: Literal["train", "test"] = "train",
+        split: Literal["train", "test", "all"] = "train",
         *,
         test_fraction: float = 0.1,
         strict: bool = False,
         cube: float = 300.0,
+        labels: str | Path | None = None,
         options: CropOptions | None = None,
     ) -> None:
-        check_choice("split", split, ("train", "test"))
+        check_choice("split", split, ("train", "test", "all"))
         check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
         check_bool("strict", strict)
         check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "BigHand", SOURCE)
-        file = HANDS19 if os.path.isfile(top / HANDS19) else HANDS17
-        path = need_file(top, file, "BigHand", f"so is {HANDS19}; get the data from {SOURCE} and unpack them there")
-        rows = read_rows(path, 3 * len(BIGHAND21))
-        check_count("BigHand", f"rows of {path}", len(rows.names), (ROWS[file],), strict)
-        block, is_test = _cut(len(rows.names), test_fraction)
+        if labels is not None and split != "all":
+            raise ArgumentError("labels goes with split='all'; the parts of the release have their own")
+        rows = read_rows(_label_file(top) if labels is None else given_labels(labels), 3 * len(BIGHAND21))
         folder = next((f"{name}/" for name in IMAGES if os.path.isdir(top / name)), "")
+        if split == "all":
+            names = list_frames(top / folder)
+            row = join_labels("BigHand", top / folder, names, rows, strict)
+            sequences, part = [name.rpartition("/")[0] or "." for name in names], None
+        else:
+            check_count("BigHand", f"rows of {rows.path}", len(rows.names), (ROWS[rows.path.name],), strict)
+            names, row = rows.names, np.arange(len(rows.names))
+            block, is_test = _cut(len(names), test_fraction)
+            sequences, part = [f"block {number}" for number in block.tolist()], is_test == (split == "test")
         chosen = choose_frames(
             "BigHand",
             top,
-            [folder + name for name in rows.names],
+            [folder + name for name in names],
             options,
             BIGHAND_CAMERA,
             strict=strict,
             leave_out={},
-            part=is_test if split == "test" else ~is_test,
+            part=part,
         )
         super().__init__(
             name=f"bighand-{split}",
             root=top,
             files=chosen.files,
-            sequences=[f"block {number}" for number in block[chosen.rows].tolist()],
-            joints=rows.points(chosen.rows, BIGHAND_CAMERA),
+            sequences=[sequences[row] for row in chosen.rows.tolist()],
+            joints=poses_of([rows], row[chosen.rows], BIGHAND_CAMERA),
             cube=cube,
             camera=BIGHAND_CAMERA,
             skeleton=BIGHAND21,
@@ -93,6 +108,11 @@ class BigHand(HandDataset):
             centres=chosen.centres,
             skipped=chosen.skipped,
         )
+
+
+def _label_file(top: Path) -> Path:
+    file = HANDS19 if os.path.isfile(top / HANDS19) else HANDS17
+    return need_file(top, file, "BigHand", f"so is {HANDS19}; get the data from {SOURCE} and unpack them there")
 
 
 def read_frame(path: Path) -> DepthImage:

@@ -20,7 +20,8 @@ from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.depth import GREY, png_header, read_depth_png
 from seqgcn.datasets.hands.labels import check_path, coordinate
-from seqgcn.datasets.hands.release import check_inside, choose_frames, need_file, report_missing
+from seqgcn.datasets.hands.listing import given_labels, list_frames
+from seqgcn.datasets.hands.release import choose_frames, need_file, report_missing
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 from seqgcn.seeding import derive_seed
@@ -52,6 +53,7 @@ class DepthFolder(HandDataset):
         test_fraction: Share of the frames to hold out.
         strict: Whether labels of frames that are not there are an error.
         cube: Side of the cube, mm; instead of the one in ``camera.yaml``.
+        labels: Another file of labels than ``labels.csv`` in the folder.
         options: How to crop. A centre file has a row for each frame, in the order of `split="all"`.
 
     Raises:
@@ -68,6 +70,7 @@ class DepthFolder(HandDataset):
         test_fraction: float = 0.2,
         strict: bool = False,
         cube: float | None = None,
+        labels: str | Path | None = None,
         options: CropOptions | None = None,
     ) -> None:
         check_choice("split", split, ("all", "train", "test"))
@@ -82,7 +85,7 @@ class DepthFolder(HandDataset):
             raise DataFileError(
                 f"{top / CAMERA} has no cube; add it (its side in mm, such as 250), or set dataset.cube"
             )
-        frames = _list_frames(top)
+        frames = list_frames(top)
         if not frames:
             raise DataFileError(f"{top} has no PNG file; {LAYOUT}")
         header = png_header(top / frames[0])
@@ -91,7 +94,7 @@ class DepthFolder(HandDataset):
                 f"{top / frames[0]} is no 16-bit grey PNG; move previews and other pictures out of {top}"
             )
         camera = Camera(*setup.lens, header.width, header.height)
-        joints = _join(top, frames, setup.skeleton, strict)
+        joints = _join(top, frames, setup.skeleton, strict, None if labels is None else given_labels(labels))
         sequences = [frame.rpartition("/")[0] or "." for frame in frames]
         labelled = ~np.isnan(joints[:, 0, 0])
         wanted = _part_of(split, sequences, labelled, test_fraction, top)
@@ -186,44 +189,6 @@ def _joint(joint: Any, joints: list[str]) -> int:
     raise ArgumentError(f"bones: {str(joint)[:80]!r} is neither a name in joints nor a whole number")
 
 
-def _list_frames(top: Path) -> list[str]:
-    """Paths of all frames below a folder, in the order of the numbers in them; those of the folder itself first."""
-    inside = top.resolve()
-    folders, frames = [top], []
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_symlink():
-                        check_inside(Path(entry.path), inside)
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    elif entry.name.lower().endswith(".png") and entry.is_file():
-                        frames.append(_relative(Path(entry.path), top))
-        except OSError as error:
-            raise DataFileError(f"{folder} cannot be read: {error.strerror}") from error
-    return sorted(frames, key=_natural)
-
-
-def _relative(path: Path, top: Path) -> str:
-    name = path.relative_to(top).as_posix()
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise DataFileError(f"{os.fsencode(path)!r}: the name is not UTF-8; rename it") from error
-    return check_path(name, str(path.parent))
-
-
-def _natural(frame: str) -> tuple[Any, ...]:
-    """Sorts sequence by sequence, and 2 before 10."""
-    folder, _, name = frame.rpartition("/")
-    pieces = (re.split(r"([0-9]+)", text) for text in (folder, name))
-    return (*([int(piece) if i % 2 else piece for i, piece in enumerate(piece_list)] for piece_list in pieces), frame)
-
-
 def _part_of(
     split: str, sequences: Sequence[str], labelled: NDArray[np.bool_], test_fraction: float, top: Path
 ) -> NDArray[np.bool_]:
@@ -258,20 +223,18 @@ def _hold_out(sequences: Sequence[str], fraction: float, top: Path) -> NDArray[n
     return np.array([sequence in chosen for sequence in sequences])
 
 
-def _join(top: Path, frames: list[str], skeleton: Skeleton, strict: bool) -> NDArray[np.float32]:
+def _join(top: Path, frames: list[str], skeleton: Skeleton, strict: bool, labels: Path | None) -> NDArray[np.float32]:
     """Labels of the frames, joined by path, `[n, J, 3]` mm; NaN where there is none."""
     joints = np.full((len(frames), len(skeleton), 3), np.nan, np.float32)
-    path = top / LABELS
-    if not os.path.lexists(path):
+    if labels is None and not os.path.lexists(top / LABELS):
         return joints
-    if not os.path.isfile(path):
-        raise MissingFileError(f"{path} is not a regular file")
+    path = labels or given_labels(top / LABELS)
     place = {frame: i for i, frame in enumerate(frames)}
-    labels = _read_csv(path, skeleton)
-    lost = [frame for frame in labels if frame not in place]
+    poses = _read_csv(path, skeleton)
+    lost = [frame for frame in poses if frame not in place]
     if lost:
-        report_missing(top.name, top, lost, len(labels), strict)
-    for frame, pose in labels.items():
+        report_missing(top.name, top, lost, len(poses), strict)
+    for frame, pose in poses.items():
         if frame in place:
             joints[place[frame]] = pose
     return joints
@@ -284,7 +247,10 @@ def _read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
-            columns = _columns(path, next(rows, []), skeleton)
+            header = next(rows, None)
+            if header is None:  # an empty file: nothing is labelled yet
+                return {}
+            columns = _columns(path, header, skeleton)
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
                 if not any(cell.strip() for cell in row):

@@ -12,10 +12,11 @@ from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.labels import Rows, points_of, read_rows
+from seqgcn.datasets.hands.labels import Rows, read_rows
+from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import ICVL16
-from seqgcn.errors import DataFileError
+from seqgcn.errors import ArgumentError, DataFileError
 
 SOURCE = "https://labicvl.github.io/hand.html"
 LABELS = {"train": ("Training/labels.txt",), "test": ("Testing/test_seq_1.txt", "Testing/test_seq_2.txt")}
@@ -28,15 +29,19 @@ LONGEST_ROTATED = 6
 class ICVL(HandDataset):
     """ICVL's hand poses: 22,068 recorded frames to train on, 702 and 894 in two sequences to test.
 
+    With `split="all"` it has every frame below ``Training/Depth``, whether it has a label yet or not.
+
     Args:
         root: Folder with ``Training/labels.txt`` and ``Training/Depth``, ``Testing/test_seq_1.txt``, ``test_seq_2.txt``
             and ``Testing/Depth``.
-        split: Which part.
+        split: `"train"`, `"test"`, or `"all"`.
         original_only: Leave the copies that were rotated in the image plane out of the training part; with them it
             has 330,933 frames.
         strict: Whether missing images, 73 of them in the release with the rotated copies, and missing rows are errors.
         cube: Side of the cube, mm.
-        options: How to crop. A centre file has a row for each of the label rows, those of rotated copies too.
+        labels: With `split="all"`, another file of labels than ``Training/labels.txt``.
+        options: How to crop. A centre file has a row for each of the label rows, those of rotated copies too; with
+            `split="all"` for each frame, in the order of the numbers in their paths.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -47,27 +52,36 @@ class ICVL(HandDataset):
     def __init__(
         self,
         root: str | Path,
-        split: Literal["train", "test"] = "train",
+        split: Literal["train", "test", "all"] = "train",
         *,
         original_only: bool = True,
         strict: bool = False,
         cube: float = 250.0,
+        labels: str | Path | None = None,
         options: CropOptions | None = None,
     ) -> None:
-        check_choice("split", split, ("train", "test"))
+        check_choice("split", split, ("train", "test", "all"))
         check_bool("original_only", original_only)
         check_bool("strict", strict)
         check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "ICVL", SOURCE)
-        tables = [read_rows(need_file(top, file, "ICVL", _way_out(top)), 3 * len(ICVL16)) for file in LABELS[split]]
-        for file, table in zip(LABELS[split], tables, strict=True):
-            check_count("ICVL", f"rows of {table.path}", len(table.names), (ROWS[file],), strict)
-        _refuse_shared_frames(tables)
-        names = [name for table in tables for name in table.names]
-        folder = f"{'Training' if split == 'train' else 'Testing'}/Depth/"
-        is_copy = np.array(
-            [original_only and split == "train" and len(name.split("/")[0]) <= LONGEST_ROTATED for name in names], bool
-        )
+        if labels is not None and split != "all":
+            raise ArgumentError("labels goes with split='all'; the parts of the release have their own")
+        if split == "all":
+            path = need_file(top, LABELS["train"][0], "ICVL", _way_out(top)) if labels is None else given_labels(labels)
+            tables, frames = [read_rows(path, 3 * len(ICVL16))], top / "Training/Depth"
+            names = list_frames(frames) if os.path.isdir(frames) else []
+            row = join_labels("ICVL", frames, names, tables[0], strict)
+        else:
+            tables = [read_rows(need_file(top, file, "ICVL", _way_out(top)), 3 * len(ICVL16)) for file in LABELS[split]]
+            for file, table in zip(LABELS[split], tables, strict=True):
+                check_count("ICVL", f"rows of {table.path}", len(table.names), (ROWS[file],), strict)
+            _refuse_shared_frames(tables)
+            names = [name for table in tables for name in table.names]
+            row = np.arange(len(names))
+        folder = f"{'Testing' if split == 'test' else 'Training'}/Depth/"
+        rotated = original_only and split != "test"
+        is_copy = np.array([rotated and len(name.split("/")[0]) <= LONGEST_ROTATED for name in names], bool)
         chosen = choose_frames(
             "ICVL",
             top,
@@ -82,7 +96,7 @@ class ICVL(HandDataset):
             root=top,
             files=chosen.files,
             sequences=[file.removeprefix(folder).rpartition("/")[0] for file in chosen.files],
-            joints=ICVL_CAMERA.to_world(points_of(tables, chosen.rows)),
+            joints=poses_of(tables, row[chosen.rows], convert=ICVL_CAMERA.to_world),
             cube=cube,
             camera=ICVL_CAMERA,
             skeleton=ICVL16,

@@ -27,6 +27,7 @@ class ICVLPoses(PoseFiles):
     cube: float = 250.0
 
     title: ClassVar[str] = "ICVL"
+    lists_frames: ClassVar[bool] = True
     published: ClassVar[Mapping[str, float]] = {
         "DeepModel": 11.56,
         "DeepPrior": 10.4,
@@ -50,6 +51,17 @@ class ICVLPoses(PoseFiles):
             original_only=self.original_only,
             cube=self.cube,
             strict=self.strict,
+            options=options,
+        )
+
+    def _list(self, options: CropOptions, labels: str | None) -> HandDataset:
+        return ICVL(
+            self.root,
+            "all",
+            original_only=self.original_only,
+            cube=self.cube,
+            strict=self.strict,
+            labels=labels,
             options=options,
         )
 
@@ -150,6 +162,7 @@ class BigHandPoses(PoseFiles):
     cube: float = 300.0
 
     title: ClassVar[str] = "HANDS17"
+    lists_frames: ClassVar[bool] = True
 
     def _read(self, part: Part, options: CropOptions) -> HandDataset:
         return BigHand(
@@ -160,6 +173,9 @@ class BigHandPoses(PoseFiles):
             strict=self.strict,
             options=options,
         )
+
+    def _list(self, options: CropOptions, labels: str | None) -> HandDataset:
+        return BigHand(self.root, "all", cube=self.cube, strict=self.strict, labels=labels, options=options)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -175,6 +191,7 @@ class FolderPoses(PoseFiles):
     cube: float | None = None
 
     title: ClassVar[str] = "depth folder"
+    lists_frames: ClassVar[bool] = True
 
     @property
     def _title(self) -> str:
@@ -189,3 +206,6 @@ class FolderPoses(PoseFiles):
             strict=self.strict,
             options=options,
         )
+
+    def _list(self, options: CropOptions, labels: str | None) -> HandDataset:
+        return DepthFolder(self.root, "all", cube=self.cube, strict=self.strict, labels=labels, options=options)

@@ -220,6 +220,34 @@ class PoseFiles(PoseDataset):
     root: str
     strict: bool = False
 
+    lists_frames: ClassVar[bool] = False
+    """Whether frames that no label names yet are found in the folder too."""
+
+    def every_frame(self, labels: str | None = None) -> HandDataset:
+        """Every frame that could be picked, not cropped yet; also those without a pose (NaN), if they may be listed.
+
+        Args:
+            labels: File of poses in the data set's own grammar; by default the one in the folder.
+
+        Raises:
+            ArgumentError: The data set's files hold poses of all its frames, so that `labels` is of no use; or crops
+                are to be centred on poses that nobody knows yet.
+            DataFileError: Files are missing, damaged or of another data set.
+        """
+        if self.oracle_centres and self.lists_frames:
+            raise ArgumentError("oracle_centres needs the poses of all frames; those that are to be labelled have none")
+        if labels is not None and not self.lists_frames:
+            raise ArgumentError(
+                f"{self.title} has poses of all its frames in its own files; which of them are labelled so far must be "
+                "a list of their paths, one a line"
+            )
+        return self._list(self._options("train"), labels)
+
+    def _list(self, options: CropOptions, labels: str | None) -> HandDataset:
+        """Frames that could be picked, with the poses of a file: without `lists_frames` those to train on."""
+        del labels
+        return self._read("train", options)
+
     @property
     def rendered(self) -> bool:
         """Whether the frames are not those of the release but rendered ones in its layout."""

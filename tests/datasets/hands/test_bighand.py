@@ -79,6 +79,44 @@ def test_no_labels(tmp_path: Path) -> None:
         BigHand(tmp_path)
 
 
+@pytest.mark.parametrize("images", ["images", "."])
+def test_every_frame(tmp_path: Path, images: str, options: CropOptions) -> None:
+    poses = write_bighand(tmp_path, 4, images=images)
+    labels = tmp_path / bighand.HANDS17
+    lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([lines[3], lines[1]]) + "\n")
+    dataset = BigHand(tmp_path, "all", options=options)
+    assert dataset.files == [f"{images}/image_D{i:08d}.png".removeprefix("./") for i in range(1, 5)]
+    assert (dataset.name, dataset.sequence_names) == ("bighand-all", (".",))
+    assert dataset.labelled.tolist() == [False, True, False, True]
+    torch.testing.assert_close(dataset.joints[[1, 3]], poses[[1, 3]], rtol=0, atol=1e-3)
+    assert len(dataset.prepare().frames) == 4
+
+
+def test_every_frame_in_folders_with_other_labels(tmp_path: Path) -> None:
+    write_bighand(tmp_path, 4)
+    lines = (tmp_path / bighand.HANDS17).read_text().splitlines()
+    (tmp_path / bighand.HANDS17).unlink()
+    (tmp_path / "images" / "b").mkdir()
+    (tmp_path / "images" / "image_D00000003.png").rename(tmp_path / "images" / "b" / "1.png")
+    mine = tmp_path / "mine.txt"
+    mine.write_text("b/1.png\t" + lines[2].partition("\t")[2])
+    dataset = BigHand(tmp_path, "all", labels=mine)
+    assert dataset.sequence_names == (".", "b")
+    assert [dataset.files[i] for i in dataset.labelled.nonzero().flatten().tolist()] == ["images/b/1.png"]
+    mine.write_text("")
+    assert not BigHand(tmp_path, "all", labels=mine).labelled.any()
+    with pytest.raises(MissingFileError, match=r"Training_Annotation\.txt is missing"):
+        BigHand(tmp_path, "all")
+    with pytest.raises(MissingFileError, match=r"the file of labels .*none\.txt is missing"):
+        BigHand(tmp_path, "all", labels=tmp_path / "none.txt")
+    with pytest.raises(ArgumentError, match="labels goes with split='all'"):
+        BigHand(tmp_path, "test", labels=mine)
+    mine.write_text(lines[0] + "\nx.png\t1\n")
+    with pytest.raises(DataFileError, match=r"mine\.txt, line 2 has 1 numbers, expected 63"):
+        BigHand(tmp_path, "all", labels=mine)
+
+
 @part
 @pytest.mark.parametrize(
     ("text", "message"),

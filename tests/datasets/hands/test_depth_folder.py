@@ -55,6 +55,29 @@ def test_frames_without_labels(tmp_path: Path) -> None:
         DepthFolder(tmp_path)
 
 
+def test_other_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poses = write_folder(tmp_path / "lab", {"a": 4})
+    lines = (tmp_path / "lab/labels.csv").read_text().splitlines()
+    mine = tmp_path / "mine.csv"
+    mine.write_text("\n".join([lines[0], lines[3]]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    everything = DepthFolder("~/lab", "all", labels="~/mine.csv")
+    assert everything.labelled.tolist() == [False, False, True, False]
+    torch.testing.assert_close(everything.joints[2], poses["a/3.png"], rtol=0, atol=1e-3)
+    for nothing_yet in ("", lines[0]):
+        mine.write_text(nothing_yet)
+        assert not DepthFolder(tmp_path / "lab", "all", labels=mine).labelled.any()
+    mine.write_text(lines[0] + "\na/1.png,1,2\n")
+    with pytest.raises(DataFileError, match=r"mine\.csv, line 2 has 3 cells, the header 10"):
+        DepthFolder(tmp_path / "lab", "all", labels=mine)
+    with pytest.raises(MissingFileError, match=r"the file of labels .*none\.csv is missing"):
+        DepthFolder(tmp_path / "lab", "all", labels=tmp_path / "none.csv")
+    (tmp_path / "lab/labels.csv").unlink()
+    (tmp_path / "lab/labels.csv").mkdir()
+    with pytest.raises(MissingFileError, match=r"labels\.csv is missing or not a regular file"):
+        DepthFolder(tmp_path / "lab", "all")
+
+
 def test_parts_do_not_depend_on_labels(tmp_path: Path) -> None:
     sequences = {"a": 6, "b": 3, "c": 2, "d": 9}
     write_folder(tmp_path, sequences)
@@ -125,7 +148,7 @@ HEADER = "frame," + ",".join(f"{joint} {axis}" for joint in JOINTS for axis in "
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1 must be frame,palm x,palm y,palm z and so on .* does not start with frame"),
+        ("\n", "line 1 must be frame,palm x,palm y,palm z and so on .* does not start with frame"),
         (HEADER.replace(",", ";"), "separated by commas; it does not start with frame"),
         (HEADER.replace(",palm y", ""), "line 1 .* it lacks palm y"),
         (HEADER + ",wrist x", "line 1 .* wrist x is too much"),

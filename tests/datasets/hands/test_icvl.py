@@ -223,5 +223,65 @@ def test_centre_file_is_dropped_with_its_frames(tmp_path: Path, options: CropOpt
         ICVL(tmp_path, options=replace(chosen, centres="none.txt"))
 
 
+# every frame, labelled or not
+
+
+def test_every_frame(tmp_path: Path, options: CropOptions) -> None:
+    poses = write_icvl(tmp_path)
+    labels = tmp_path / "Training/labels.txt"
+    lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([lines[2], lines[0]]))
+    dataset = ICVL(tmp_path, "all", options=options)
+    assert dataset.files == [f"Training/Depth/{RECORDED}/image_{i:04d}.png" for i in range(4)]
+    assert (dataset.name, dataset.sequence_names) == ("icvl-all", (RECORDED,))
+    assert dataset.skipped == {"rotated copy": 2}
+    assert dataset.labelled.tolist() == [True, False, True, False]
+    for i in (0, 2):
+        torch.testing.assert_close(dataset.joints[i], poses[dataset.files[i]], rtol=0, atol=2e-3)
+    assert len(dataset.prepare().frames) == 4
+    assert len(ICVL(tmp_path, "all", original_only=False)) == 6
+
+
+def test_every_frame_with_other_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_icvl(tmp_path / "icvl")
+    lines = (tmp_path / "icvl/Training/labels.txt").read_text().splitlines()
+    (tmp_path / "icvl/Training/labels.txt").unlink()
+    (tmp_path / "mine.txt").write_text(lines[3])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ICVL("~/icvl", "all", labels="~/mine.txt").labelled.tolist() == [False, False, False, True]
+    (tmp_path / "mine.txt").write_text("")
+    assert not ICVL(tmp_path / "icvl", "all", labels=tmp_path / "mine.txt").labelled.any()
+    with pytest.raises(MissingFileError, match=r"labels\.txt is missing; get the data"):
+        ICVL(tmp_path / "icvl", "all")
+    with pytest.raises(MissingFileError, match=r"the file of labels .*none\.txt is missing"):
+        ICVL(tmp_path / "icvl", "all", labels="none.txt")
+    with pytest.raises(ArgumentError, match="labels goes with split='all'"):
+        ICVL(tmp_path / "icvl", labels=tmp_path / "mine.txt")
+    (tmp_path / "mine.txt").write_text(lines[3] + "\nx/1.png 1 2 3")
+    with pytest.raises(DataFileError, match=r"mine\.txt, line 2 has 3 numbers, expected 48"):
+        ICVL(tmp_path / "icvl", "all", labels=tmp_path / "mine.txt")
+
+
+def test_labels_of_frames_that_are_not_there(tmp_path: Path) -> None:
+    write_icvl(tmp_path)
+    (tmp_path / f"Training/Depth/{RECORDED}/image_0001.png").unlink()
+    with pytest.warns(SeqGCNWarning, match=r"1 of 6 labelled frames have no image; the first is .*0001\.png"):
+        assert len(ICVL(tmp_path, "all")) == 3
+    with pytest.raises(MissingFileError, match=r"image_0001\.png.* without strict"):
+        ICVL(tmp_path, "all", strict=True)
+    (tmp_path / "Training/Depth").rename(tmp_path / "Training/depth")
+    with pytest.raises(MissingFileError, match=r"there is no PNG file below .*Depth; unpack the images there"):
+        ICVL(tmp_path, "all")
+
+
+def test_centre_file_has_a_row_for_every_frame_of_all(tmp_path: Path, options: CropOptions) -> None:
+    write_icvl(tmp_path)
+    points = torch.tensor([[float(i), 2.0 * i, 400.0 + i] for i in range(6)])
+    (tmp_path / "centres.txt").write_text("\n".join(row(point) for point in points))
+    chosen = replace(options, centre="file", centres=str(tmp_path / "centres.txt"))
+    # In the order of the numbers in their paths: the rotated copies come first.
+    torch.testing.assert_close(ICVL(tmp_path, "all", options=chosen).prepare().frames.centre, points[2:])
+
+
 def test_the_command_line_can_read_the_type_hints() -> None:
     assert get_type_hints(ICVL.__init__)["options"] == CropOptions | None

@@ -1,0 +1,76 @@
+"""Hand-off of frames to labelling tools, and the way back from their exports to checked labels.
+
+`write_tasks` draws the pictures and writes what Label Studio and CVAT import; `read_label_studio` and `read_coco` read
+what these export; `check_answers` accepts what is right and says what is not; `add_labels` writes it into the data
+set's own label file. Each name is imported when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from seqgcn.lazy import lazy
+
+if TYPE_CHECKING:
+    from seqgcn.annotation.answers import Answer, Click
+    from seqgcn.annotation.checks import Checked, Labelled, Problem, check_answers
+    from seqgcn.annotation.coco import read_coco
+    from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
+    from seqgcn.annotation.label_studio import read_label_studio
+    from seqgcn.annotation.labels import add_labels, write_record
+    from seqgcn.annotation.preview import Frame, Guess, Preview, preview_name
+    from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
+
+__all__ = [
+    "Answer",
+    "Checked",
+    "Click",
+    "Column",
+    "DepthSource",
+    "Frame",
+    "Guess",
+    "Labelled",
+    "Mark",
+    "Prediction",
+    "Preview",
+    "Problem",
+    "Surface",
+    "Tasks",
+    "add_labels",
+    "check_answers",
+    "frames_of",
+    "preview_name",
+    "read_coco",
+    "read_depths",
+    "read_label_studio",
+    "read_tasks",
+    "write_record",
+    "write_tasks",
+]
+
+_MODULES = {
+    "Answer": "answers",
+    "Checked": "checks",
+    "Click": "answers",
+    "Column": "depths",
+    "DepthSource": "depths",
+    "Frame": "preview",
+    "Guess": "preview",
+    "Labelled": "checks",
+    "Mark": "depths",
+    "Prediction": "depths",
+    "Preview": "preview",
+    "Problem": "checks",
+    "Surface": "depths",
+    "Tasks": "tasks",
+    "add_labels": "labels",
+    "check_answers": "checks",
+    "frames_of": "tasks",
+    "preview_name": "preview",
+    "read_coco": "coco",
+    "read_depths": "depths",
+    "read_label_studio": "label_studio",
+    "read_tasks": "tasks",
+    "write_record": "labels",
+    "write_tasks": "tasks",
+}
+
+__getattr__, __dir__ = lazy(__name__, _MODULES)

@@ -1,0 +1,131 @@
+"""What annotators answered, whichever tool they used, and reading the JSON that tools export.
+
+Exports are files from elsewhere: whatever is in them gives an answer or a `DataFileError`.
+"""
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, TypeVar
+
+from seqgcn.errors import DataFileError, MissingFileError
+
+MOST_BYTES = 2**27
+"""An export of a thousand frames has a tenth of it."""
+
+FARTHEST = 1e9
+"""No number of an export is larger."""
+
+T = TypeVar("T")
+
+KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+
+
+class Click(NamedTuple):
+    """A joint that somebody marked.
+
+    Args:
+        joint: Its name, as it stands in the file.
+        x: Share of the picture's width, from its left edge.
+        y: Share of the picture's height, from its top edge.
+        hidden: Whether it was said to be hidden.
+    """
+
+    joint: str
+    x: float
+    y: float
+    hidden: bool
+
+
+class Answer(NamedTuple):
+    """What one annotator answered about one frame.
+
+    Args:
+        frame: Path of the frame, or name of its preview.
+        annotator: Who.
+        where: Place in the file, for messages.
+        clicks: The joints.
+        sizes: Widths and heights, px, that the picture is said to have.
+        faults: What makes the answer useless, in words.
+        skipped: Whether the annotator would not answer.
+    """
+
+    frame: str
+    annotator: str
+    where: str
+    clicks: tuple[Click, ...]
+    sizes: frozenset[tuple[float, float]] = frozenset()
+    faults: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of at most `MOST_BYTES`.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataFileError: It cannot be read, is too large, not JSON, or nested too deeply.
+    """
+    if not os.path.isfile(path):
+        raise MissingFileError(f"{path} is missing or not a regular file")
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > MOST_BYTES:
+        raise DataFileError(f"{path} has more than {MOST_BYTES >> 20} MiB; export one round at a time")
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataFileError(f"{path} is no JSON file: {printable(error, 200)}") from error
+
+
+def printable(value: object, most: int = 80) -> str:
+    """Text of any origin that can be shown: invisible characters are escaped, and what is too long is cut."""
+    text = str(value)
+    text = text if len(text) <= most else f"{text[: most - 3]}..."
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def need(value: Any, kind: type[T], where: str) -> T:
+    """The value, if it is of a kind of JSON.
+
+    Raises:
+        DataFileError: It is of another; the message starts with `where`.
+    """
+    if not isinstance(value, kind):
+        raise DataFileError(f"{where} must be {KINDS[kind]}, got {_shown(value)}")
+    return value
+
+
+def number(value: Any, where: str) -> float:
+    """A number.
+
+    Raises:
+        DataFileError: It is none, or absurdly large; the message starts with `where`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FARTHEST:
+        raise DataFileError(f"{where} must be a number, got {_shown(value)}")
+    return float(value)
+
+
+def key_of(value: Any, where: str) -> int | str:
+    """A whole number or a text, as tools use to number things.
+
+    Raises:
+        DataFileError: It is neither; the message starts with `where`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise DataFileError(f"{where} must be a whole number or a text, got {_shown(value)}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    # What is nested may be too deep to be shown.
+    return KINDS.get(type(value), "") if isinstance(value, dict | list) else printable(repr(value), 40)
+
+
+def file_name(path: str) -> str:
+    """Last part of a path or of a web address."""
+    return PurePosixPath(path.replace("\\", "/")).name

@@ -1,0 +1,255 @@
+"""Is what annotators answered complete, in this round, on the picture, and do they agree? Only then it is a label."""
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqgcn.annotation.answers import Answer, printable
+from seqgcn.annotation.depths import DepthSource, Mark, find_depth
+from seqgcn.annotation.preview import Preview, preview_name
+from seqgcn.annotation.tasks import Tasks
+from seqgcn.checks import check_number
+from seqgcn.errors import ArgumentError
+
+UNTOUCHED = 0.5
+"""px from the prediction within which nobody moved a joint: tools round the places of what they were given."""
+
+
+class Problem(NamedTuple):
+    """Why a frame is not accepted.
+
+    Args:
+        item: Its path, or what it is called in the answer.
+        joint: The joint in question, if it is one.
+        annotator: Whose answer it is, if it is one.
+        what: In words.
+        where: Place in the export.
+    """
+
+    item: str
+    joint: str
+    annotator: str
+    what: str
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A frame with its label.
+
+    Args:
+        item: Path below the data set's root.
+        joints: In this package's axes, `[J, 3]` float64, mm.
+        sources: Where each joint's depth is from; J of them.
+        hidden: Whether somebody said that the joint is hidden; J of them.
+        annotators: Whose answers went into it.
+    """
+
+    item: str
+    joints: Tensor
+    sources: tuple[str, ...]
+    hidden: tuple[bool, ...]
+    annotators: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What came of the answers.
+
+    Args:
+        valid: Frames about which nothing is wrong, in the order of the round.
+        problems: What is wrong with the others.
+    """
+
+    valid: tuple[Labelled, ...]
+    problems: tuple[Problem, ...]
+
+    def table(self, most: int = 200) -> str:
+        """The problems as a table, at most so many rows, and what it all comes to."""
+        head = Problem("frame", "joint", "annotator", "what is wrong", "where")
+        rows = [head, *(Problem(*(printable(cell, 120) for cell in row)) for row in self.problems[:most])]
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        if len(self.problems) > most:
+            lines.append(f"and {len(self.problems) - most:,} more")
+        frames = len({problem.item for problem in self.problems})
+        summary = f"{len(self.valid):,} frames are all right, with {frames:,} something is wrong."
+        return "\n".join([*(lines if self.problems else []), summary])
+
+
+class _Lifted(NamedTuple):
+    """One answer in 3-D: `[J, 3]` mm, and each joint's source of depth."""
+
+    answer: Answer
+    joints: Tensor
+    sources: tuple[str, ...]
+    hidden: tuple[bool, ...]
+
+
+def check_answers(
+    answers: Sequence[Answer],
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+    *,
+    disagree: float = 10.0,
+    known: Collection[str] = (),
+    accept_predictions: bool = True,
+) -> Checked:
+    """Check answers and lift those without a fault to 3-D.
+
+    A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
+    have a joint farther apart than `disagree`, or if any of its answers has a fault. That somebody skipped it matters
+    only if nobody else answered.
+
+    Args:
+        answers: Of all annotators.
+        tasks: What was handed off.
+        sources: Where a joint's depth comes from: the first that has one.
+        disagree: mm between two annotators' places of a joint that are still agreement.
+        known: Paths of all frames of the data set, to tell frames of other rounds from unknown ones.
+        accept_predictions: Whether an answer may be the predicted joints, all within half a pixel: tools export what
+            they were given where nobody touched it.
+
+    Raises:
+        ArgumentError: There is no source, or `disagree` is not positive.
+        DataFileError: A frame of the round cannot be read.
+    """
+    check_number("disagree", disagree, low=0, open_low=True)
+    if not sources:
+        raise ArgumentError("sources is empty: name where the depth of a joint comes from")
+    of_frame: dict[str, list[Answer]] = {preview.item: [] for preview in tasks.previews}
+    problems: list[Problem] = []
+    elsewhere = _Elsewhere(known)
+    for answer in answers:
+        preview = tasks.find(answer.frame)
+        if preview is None:
+            what = "not in this round" if answer.frame in elsewhere else "unknown frame"
+            problems.append(Problem(answer.frame, "", answer.annotator, what, answer.where))
+        else:
+            of_frame[preview.item].append(answer)
+    valid = []
+    for preview in tasks.previews:
+        lifted, wrong = _lift_all(of_frame[preview.item], preview, tasks, sources, accept_predictions)
+        wrong += _disagreements(lifted, preview, tasks, disagree)
+        problems += wrong
+        if not wrong:
+            valid.append(_merge(preview.item, lifted))
+    return Checked(tuple(valid), tuple(problems))
+
+
+class _Elsewhere:
+    """Frames of the data set, by path or by the name of their preview; the names are made when first asked for."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known, self._names = known, frozenset[str]()
+
+    def __contains__(self, frame: str) -> bool:
+        if not self._names:
+            self._names = frozenset(itertools.chain(self._known, map(preview_name, self._known)))
+        return frame in self._names
+
+
+def _lift_all(
+    answers: Sequence[Answer],
+    preview: Preview,
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+    accept_predictions: bool,
+) -> tuple[list[_Lifted], list[Problem]]:
+    given = [answer for answer in answers if not answer.skipped]
+    if not given:
+        skipped = [Problem(preview.item, "", answer.annotator, "skipped", answer.where) for answer in answers]
+        return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
+    lifted, problems = [], []
+    for answer in given:
+        found = list(_faults(answer, preview, tasks.skeleton.joints))
+        if not (found or accept_predictions) and _is_prediction(answer, preview, tasks.skeleton.joints):
+            found = [("", "the predicted joints, unchanged")]
+        if not found:
+            result = _lift(answer, preview, tasks, sources)
+            if isinstance(result, _Lifted):
+                lifted.append(result)
+                continue
+            found = result
+        problems += [Problem(preview.item, joint, answer.annotator, what, answer.where) for joint, what in found]
+    return lifted, problems
+
+
+def _faults(answer: Answer, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    """Joint and fault of what is wrong with an answer in the picture."""
+    yield from (("", fault) for fault in answer.faults)
+    if answer.faults:
+        return
+    if not answer.clicks:
+        yield "", "no joint is marked"
+        return
+    for width, height in sorted(answer.sizes - {preview.size}):
+        had = "{} x {}".format(*preview.size)
+        yield "", f"made on a picture of {width:g} x {height:g} pixels, but this frame's has {had}"
+    marked = [click.joint for click in answer.clicks]
+    for joint in dict.fromkeys(marked):
+        if joint not in joints:
+            yield joint, "unknown joint" if joint else "a keypoint has no label"
+        elif marked.count(joint) > 1:
+            yield joint, f"marked {marked.count(joint)} times"
+    yield from ((joint, "missing") for joint in joints if joint not in marked)
+    for click in answer.clicks:
+        if not (0 <= click.x <= 1 and 0 <= click.y <= 1):
+            yield click.joint, "outside the picture"
+
+
+def _is_prediction(answer: Answer, preview: Preview, joints: tuple[str, ...]) -> bool:
+    guesses = dict(zip(joints, preview.guesses, strict=True))
+    for click in answer.clicks:
+        guess, place = guesses[click.joint], preview.to_sensor(click.x, click.y)
+        if guess is None or max(abs(guess.u - place[0]), abs(guess.v - place[1])) > UNTOUCHED:
+            return False
+    return True
+
+
+def _lift(
+    answer: Answer, preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
+) -> _Lifted | list[tuple[str, str]]:
+    """A faultless answer in 3-D, or the joints without a depth."""
+    clicks = {click.joint: click for click in answer.clicks}
+    points, used, lacking = [], [], []
+    for number_of, joint in enumerate(tasks.skeleton.joints):
+        click = clicks[joint]
+        u, v = preview.to_sensor(click.x, click.y)
+        depth = find_depth(sources, preview, Mark(number_of, u, v, click.hidden))
+        if isinstance(depth, str):
+            lacking.append((joint, f"no depth ({depth})"))
+        else:
+            points.append((u, v, depth.mm))
+            used.append(depth.source)
+    if lacking:
+        return lacking
+    joints = tasks.camera.to_world(torch.tensor(points, dtype=torch.float64))
+    return _Lifted(answer, joints, tuple(used), tuple(clicks[joint].hidden for joint in tasks.skeleton.joints))
+
+
+def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, most: float) -> list[Problem]:
+    problems = []
+    for one, other in itertools.combinations(lifted, 2):
+        apart = (one.joints - other.joints).norm(dim=1)
+        for joint in (apart > most).nonzero().flatten().tolist():
+            who = f"{one.answer.annotator} and {other.answer.annotator}"
+            what = f"{float(apart[joint]):.1f} mm apart, more than {most:g}"
+            where = f"{one.answer.where} and {other.answer.where}"
+            problems.append(Problem(preview.item, tasks.skeleton.joints[joint], who, what, where))
+    return problems
+
+
+def _merge(item: str, lifted: Sequence[_Lifted]) -> Labelled:
+    sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
+    return Labelled(
+        item=item,
+        joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
+        sources=tuple(sources),
+        hidden=tuple(any(flags) for flags in zip(*(one.hidden for one in lifted), strict=True)),
+        annotators=tuple(dict.fromkeys(one.answer.annotator for one in lifted)),
+    )

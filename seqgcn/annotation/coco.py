@@ -1,0 +1,129 @@
+"""COCO keypoints, which CVAT imports and exports.
+
+Places are pixels of the picture from its left and top edge. Of the three numbers of a keypoint the last is 0 if the
+joint is not labelled, 1 if it is hidden and 2 if it is visible; joints of the skeleton are counted from 1 (https://cocodataset.org/#format-data).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqgcn.annotation.answers import Answer, Click, file_name, key_of, need, number, printable, read_json
+from seqgcn.annotation.preview import Preview
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.errors import DataFileError
+
+CATEGORY = "hand"
+
+
+def make_coco(previews: Sequence[Preview], skeleton: Skeleton) -> dict[str, Any]:
+    """Images, the category of hands, and an annotation for each predicted pose.
+
+    Box and area are those of the smallest box around the labelled keypoints.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image, preview in enumerate(previews, start=1):
+        width, height = preview.size
+        images.append({"id": image, "file_name": preview.name, "width": width, "height": height})
+        places = preview.shown()
+        known = [(width * place[0], height * place[1]) for place in places if place is not None]
+        if not known:
+            continue
+        left, top = (min(axis) for axis in zip(*known, strict=True))
+        right, bottom = (max(axis) for axis in zip(*known, strict=True))
+        points = [(0.0, 0.0, 0) if p is None else (width * p[0], height * p[1], 1 if p[2] else 2) for p in places]
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image,
+                "category_id": 1,
+                "keypoints": [value for point in points for value in point],
+                "num_keypoints": len(known),
+                "segmentation": [],  # datumaro, and so CVAT, wants one
+                "bbox": [left, top, right - left, bottom - top],
+                "area": (right - left) * (bottom - top),
+                "iscrowd": 0,
+            }
+        )
+    category = {
+        "id": 1,
+        "name": CATEGORY,
+        "supercategory": "",
+        "keypoints": list(skeleton.joints),
+        "skeleton": [[first + 1, last + 1] for first, last in skeleton.bones],
+    }
+    return {"info": {}, "licenses": [], "images": images, "categories": [category], "annotations": annotations}
+
+
+def read_coco(path: str | Path) -> list[Answer]:
+    """Answers of a COCO keypoints file, one for each annotation of a category that has keypoints.
+
+    COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's name stands for the
+    person.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataFileError: It is too large, no JSON, or not COCO keypoints.
+    """
+    path = Path(path)
+    content = read_json(path)
+    keys = ("images", "categories", "annotations")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
+        raise DataFileError(f"{path} must be an object with the lists {', '.join(keys)}; export COCO keypoints")
+    images = _by_id(path, content["images"], "image")
+    joints = {
+        key: [need(joint, str, f"{path}, category {printable(key)}: a keypoint") for joint in names]
+        for key, category in _by_id(path, content["categories"], "category").items()
+        if isinstance(names := category.get("keypoints"), list) and names
+    }
+    if not joints:
+        raise DataFileError(f"{path} has no category with keypoints; export COCO keypoints, not instances")
+    answers = []
+    for place, annotation in enumerate(content["annotations"], start=1):
+        where = f"{path}, annotation {place}"
+        annotation = need(annotation, dict, where)
+        category = key_of(annotation.get("category_id"), f"{where}: category_id")
+        if category not in joints:
+            continue
+        image = images.get(key_of(annotation.get("image_id"), f"{where}: image_id"))
+        if image is None:
+            raise DataFileError(f"{where} is of an image that the file does not list")
+        answers.append(_answer(annotation, image, joints[category], where, path))
+    return answers
+
+
+def _by_id(path: Path, entries: list[Any], what: str) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {}
+    for place, entry in enumerate(entries, start=1):
+        where = f"{path}, {what} {place}"
+        key = key_of(need(entry, dict, where).get("id"), f"{where}: the id")
+        if key in found:
+            raise DataFileError(f"{where} has the id {printable(key)} of an earlier one")
+        found[key] = entry
+    return found
+
+
+def _answer(
+    annotation: Mapping[str, Any], image: Mapping[str, Any], joints: Sequence[str], where: str, path: Path
+) -> Answer:
+    name = need(image.get("file_name"), str, f"{where}: file_name of its image")
+    width, height = (number(image.get(key), f"{where}: {key} of its image") for key in ("width", "height"))
+    values = need(annotation.get("keypoints"), list, f"{where}: keypoints")
+    if len(values) != 3 * len(joints):
+        raise DataFileError(
+            f"{where} has {len(values)} numbers of keypoints, but its category {len(joints)} joints of 3"
+        )
+    if width <= 0 or height <= 0:
+        raise DataFileError(f"{where}: its image is said to have {width:g} x {height:g} pixels")
+    clicks = []
+    for i, joint in enumerate(joints):
+        x, y, visible = (number(value, f"{where}: {printable(joint)}") for value in values[3 * i : 3 * i + 3])
+        if visible not in (0, 1, 2):
+            raise DataFileError(f"{where}: visibility of {printable(joint)} must be 0, 1 or 2, got {visible:g}")
+        if visible:
+            clicks.append(Click(joint, x / width, y / height, visible == 1))
+    attributes = annotation.get("attributes")
+    annotator = attributes.get("annotator") if isinstance(attributes, dict) else None
+    who = printable(annotator) if isinstance(annotator, str) and annotator else printable(path.name)
+    return Answer(file_name(name), who, where, tuple(clicks), frozenset({(width, height)}))

@@ -1,0 +1,183 @@
+"""A round's hand-off: pictures, files for labelling tools, and a record of what was handed off."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from seqgcn.annotation.answers import need, number, printable, read_json
+from seqgcn.annotation.coco import make_coco
+from seqgcn.annotation.label_studio import configuration, make_tasks
+from seqgcn.annotation.preview import Frame, Guess, Preview, make_preview
+from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.labels import check_path
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.errors import ArgumentError, DataFileError, RunFolderError
+from seqgcn.files import write_bytes, write_text
+from seqgcn.training import Progress
+
+IMAGES, RECORD = "images", "frames.json"
+VERSION = 1
+LOCAL_FILES = "/data/local-files/?d=images/"
+"""Where Label Studio serves the pictures if its document root for local files is the folder of the tasks."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What was handed off in a round.
+
+    Args:
+        camera: Of the frames.
+        skeleton: Joints to be marked.
+        previews: Of the frames, best first.
+    """
+
+    camera: Camera
+    skeleton: Skeleton
+    previews: tuple[Preview, ...]
+
+    def find(self, frame: str) -> Preview | None:
+        """The preview of a frame, by the frame's path or the preview's file name; None if it is not of this round."""
+        return self._by_name.get(frame)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Preview]:
+        pairs = [(name, preview) for preview in self.previews for name in (preview.name, preview.item)]
+        return dict(pairs)
+
+
+def frames_of(hands: HandDataset, ids: Tensor, joints: Tensor | None, scores: Tensor) -> list[Frame]:
+    """Frames of a data set, to hand off.
+
+    Args:
+        hands: The data set.
+        ids: Which frames, best first, `[m]` int64.
+        joints: Predicted poses in this package's axes, `[m, J, 3]` mm, or None.
+        scores: The selector's, `[m]`.
+    """
+    cropped = hands.frames
+    return [
+        Frame(
+            item=hands.files[i],
+            depth=partial(hands.depth, i),
+            centre=cropped.centre[i],
+            cube=float(cropped.cube[i]),
+            joints=None if joints is None else joints[rank],
+            score=float(scores[rank]),
+        )
+        for rank, i in enumerate(ids.tolist())
+    ]
+
+
+def write_tasks(
+    folder: str | Path,
+    frames: Sequence[Frame],
+    camera: Camera,
+    skeleton: Skeleton,
+    *,
+    image_prefix: str = LOCAL_FILES,
+    model_version: str = "seqgcn",
+    progress: Progress | None = None,
+) -> Tasks:
+    """Draw the pictures and write what labelling tools import.
+
+    Written are ``images/``, ``label_studio.json`` and ``label_studio.xml`` (tasks and labelling configuration),
+    ``coco_keypoints.json`` (what CVAT imports), ``frames.txt`` (the frames' paths, a line each) and at last
+    ``frames.json``, from which `read_tasks` knows what was handed off. The same arguments give the same bytes.
+
+    Args:
+        folder: Made if it is not there; files in it are replaced.
+        frames: To be labelled, best first.
+        camera: Theirs.
+        skeleton: Joints to be marked.
+        image_prefix: What Label Studio is to find before each picture's name: the start of a web address.
+        model_version: Name of what predicted the joints.
+        progress: Told about every frame, as stage `"previews"`.
+
+    Raises:
+        ArgumentError: There is no frame, one is there twice, or one cannot be drawn.
+        DataFileError: A frame cannot be read.
+        RunFolderError: The folder cannot be written.
+    """
+    if not frames:
+        raise ArgumentError("frames is empty: there is nothing to label")
+    items = [frame.item for frame in frames]
+    if len(set(items)) != len(items):
+        twin = next(item for item in items if items.count(item) > 1)
+        raise ArgumentError(f"frames: {twin} is there twice; each frame is labelled once")
+    setup = configuration(skeleton)
+    folder = Path(folder)
+    try:
+        (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot make {folder / IMAGES}: {error.strerror or error}") from error
+    previews = []
+    for done, frame in enumerate(frames, start=1):
+        preview, picture = make_preview(frame, camera, len(skeleton))
+        write_bytes(folder / IMAGES / preview.name, picture)
+        previews.append(preview)
+        if progress is not None:
+            progress("previews", done, len(frames))
+    tasks = Tasks(camera, skeleton, tuple(previews))
+    write_text(folder / "label_studio.xml", setup)
+    write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
+    write_text(folder / "coco_keypoints.json", _json(make_coco(previews, skeleton)))
+    write_text(folder / "frames.txt", "".join(f"{item}\n" for item in items))
+    write_text(folder / RECORD, _json(_record(tasks)))
+    return tasks
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _record(tasks: Tasks) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "camera": asdict(tasks.camera),
+        "joints": list(tasks.skeleton.joints),
+        "bones": [list(bone) for bone in tasks.skeleton.bones],
+        "frames": [asdict(preview) for preview in tasks.previews],
+    }
+
+
+def read_tasks(folder: str | Path) -> Tasks:
+    """What was handed off, from the folder that `write_tasks` wrote.
+
+    Raises:
+        MissingFileError: It was not finished, or is another folder.
+        DataFileError: Its record is damaged or of another version.
+    """
+    path = Path(folder) / RECORD
+    content = need(read_json(path), dict, str(path))
+    if content.get("version") != VERSION:
+        raise DataFileError(f"{path} is of another version than {VERSION}; import with the version that wrote it")
+    try:
+        camera = Camera(**{**content["camera"], "axes": tuple(content["camera"]["axes"])})
+        skeleton = Skeleton(tuple(content["joints"]), tuple((first, last) for first, last in content["bones"]))
+        previews = tuple(_preview(frame, len(skeleton), str(path)) for frame in content["frames"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataFileError(f"{path} is damaged ({printable(error, 200)}); restore it, or select again") from error
+    return Tasks(camera, skeleton, previews)
+
+
+def _preview(content: dict[str, Any], joints: int, where: str) -> Preview:
+    guesses = tuple(
+        None
+        if guess is None
+        else Guess(number(guess[0], where), number(guess[1], where), number(guess[2], where), bool(guess[3]))
+        for guess in content["guesses"]
+    )
+    if len(guesses) != joints:
+        raise ValueError(f"{len(guesses)} predictions for {joints} joints")
+    whole = {key: int(number(content[key], where)) for key in ("left", "top", "width", "height", "zoom")}
+    if min(whole["width"], whole["height"], whole["zoom"]) < 1:
+        raise ValueError("an empty box")
+    near, far, score = (number(content[key], where) for key in ("near", "far", "score"))
+    item, name = check_path(content["item"], where), check_path(content["name"], where)
+    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, guesses=guesses)

@@ -1,0 +1,124 @@
+"""Frames that lie in folders, labelled or not."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.labels import Rows, check_path, points_of
+from seqgcn.datasets.hands.release import check_inside, report_missing
+from seqgcn.errors import DataFileError, MissingFileError
+
+
+def list_frames(top: Path) -> list[str]:
+    """Paths of all PNG files below a folder, in the order of the numbers in them; those of the folder itself first.
+
+    Raises:
+        DataFileError: A folder cannot be read, a link leads out of it, or a name is no path in UTF-8.
+    """
+    inside = top.resolve()
+    folders, frames = [top], []
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_symlink():
+                        check_inside(Path(entry.path), inside)
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    elif entry.name.lower().endswith(".png") and entry.is_file():
+                        frames.append(_relative(Path(entry.path), top))
+        except OSError as error:
+            raise DataFileError(f"{folder} cannot be read: {error.strerror}") from error
+    return sorted(frames, key=_natural)
+
+
+def given_labels(path: str | Path) -> Path:
+    """A file of labels that the user names.
+
+    Raises:
+        MissingFileError: There is no such file.
+    """
+    file = Path(os.path.expanduser(path))
+    if not os.path.isfile(file):
+        raise MissingFileError(f"the file of labels {file} is missing or not a regular file")
+    return file
+
+
+def join_labels(dataset: str, top: Path, frames: list[str], labels: Rows, strict: bool) -> NDArray[np.int64]:
+    """Row of the labels of each frame, -1 where it has none.
+
+    Args:
+        dataset: Name of the data set, for messages.
+        top: Folder of the frames.
+        frames: Their paths below it, n of them.
+        labels: By the same paths.
+        strict: Whether labels of frames that are not there are an error.
+
+    Returns:
+        `[n]`.
+
+    Raises:
+        MissingFileError: There is no frame, labelled frames and none of them there, or one is not and `strict`.
+    """
+    if not frames:
+        raise MissingFileError(f"{dataset}: there is no PNG file below {top}; unpack the images there")
+    row = {name: number for number, name in enumerate(labels.names)}
+    there = set(frames)
+    lost = [name for name in labels.names if name not in there]
+    if lost:
+        report_missing(dataset, top, lost, len(labels.names), strict)
+    return np.array([row.get(frame, -1) for frame in frames], np.int64)
+
+
+def poses_of(
+    tables: Sequence[Rows],
+    rows: NDArray[np.int64],
+    camera: Camera | None = None,
+    convert: Callable[[Tensor], Tensor] = lambda points: points,
+) -> Tensor:
+    """Poses by the rows of their labels, `[n, J, 3]`: NaN where there is none (-1).
+
+    Args:
+        tables: Files of labels.
+        rows: Of each frame, `[n]`, counted through all files.
+        camera: As for `points_of`.
+        convert: Turns the points of labels into what is wanted.
+    """
+    order = rows.argsort(kind="stable")
+    known = order[rows[order] >= 0]
+    points = convert(points_of(tables, rows[known], camera))
+    poses = torch.full((len(rows), *points.shape[1:]), torch.nan)
+    poses[torch.from_numpy(known)] = points
+    return poses
+
+
+def _relative(path: Path, top: Path) -> str:
+    name = path.relative_to(top).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataFileError(f"{os.fsencode(path)!r}: the name is not UTF-8; rename it") from error
+    if not name.isprintable() or name.strip() != name:
+        raise DataFileError(
+            f"{str(path)!r}: the name has an invisible character, or a blank at an end, which lists of frames cannot "
+            "hold; rename the file"
+        )
+    return check_path(name, str(path.parent))
+
+
+def _natural(frame: str) -> tuple[Any, ...]:
+    """Sorts sequence by sequence, and 2 before 10."""
+    folder, _, name = frame.rpartition("/")
+    pieces = (re.split(r"([0-9]+)", text) for text in (folder, name))
+    return (*([int(piece) if i % 2 else piece for i, piece in enumerate(piece_list)] for piece_list in pieces), frame)

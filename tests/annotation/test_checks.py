@@ -1,0 +1,233 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from annotation.annotator import label, together
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from seqgcn.annotation import (
+    Answer,
+    Checked,
+    Click,
+    Prediction,
+    Problem,
+    Surface,
+    Tasks,
+    check_answers,
+    preview_name,
+    read_label_studio,
+)
+from seqgcn.datasets.hands import ICVL
+from seqgcn.datasets.hands.skeleton import ICVL16
+from seqgcn.errors import ArgumentError
+
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def tasks(handed_off: tuple[Path, Tasks]) -> Tasks:
+    return handed_off[1]
+
+
+@pytest.fixture
+def answers(tasks: Tasks) -> list[Answer]:
+    """All predictions accepted."""
+    found = []
+    for number, preview in enumerate(tasks.previews):
+        places = [place for place in preview.shown() if place is not None]
+        clicks = [Click(joint, *place[:2], False) for joint, place in zip(ICVL16.joints, places, strict=True)]
+        found.append(Answer(preview.item, "ann", f"task {number}", tuple(clicks), frozenset({preview.size})))
+    return found
+
+
+def check(answers: list[Answer], tasks: Tasks, **options: Any) -> Checked:
+    return check_answers(answers, tasks, [Prediction()], **options)
+
+
+def test_accepted_predictions_are_the_labels(answers: list[Answer], tasks: Tasks, predicted: Tensor) -> None:
+    checked = check(answers, tasks)
+    assert checked.problems == ()
+    assert checked.table() == "3 frames are all right, with 0 something is wrong."
+    for labelled, preview, pose in zip(checked.valid, tasks.previews, predicted, strict=True):
+        assert labelled.item == preview.item
+        torch.testing.assert_close(labelled.joints, pose.double(), rtol=0, atol=1e-4)
+        assert set(labelled.sources) == {"prediction"}
+        assert labelled.annotators == ("ann",)
+        assert labelled.hidden == (False,) * 16
+
+
+def spoil(answer: Answer, how: str) -> Answer:
+    palm, thumb, *others = answer.clicks
+    clicks: dict[str, list[Click]] = {
+        "missing": [palm, *others],
+        "twice": [palm, palm, thumb, *others],
+        "unknown": [palm, thumb, *others, palm._replace(joint="seventh finger")],
+        "unlabelled": [palm, thumb, *others, palm._replace(joint="")],
+        "outside": [palm, thumb._replace(x=1.001), *others],
+        "nan": [palm, thumb._replace(y=math.nan), *others],
+        "nothing": [],
+    }
+    if how == "size":
+        return answer._replace(sizes=frozenset({(10.0, 20.5)}))
+    if how == "fault":
+        return answer._replace(faults=("the picture was rotated",))
+    return answer._replace(clicks=tuple(clicks[how]))
+
+
+@pytest.mark.parametrize(
+    ("how", "joint", "what"),
+    [
+        ("missing", "thumb root", "missing"),
+        ("twice", "palm", "marked 2 times"),
+        ("unknown", "seventh finger", "unknown joint"),
+        ("unlabelled", "", "a keypoint has no label"),
+        ("outside", "thumb root", "outside the picture"),
+        ("nan", "thumb root", "outside the picture"),
+        ("nothing", "", "no joint is marked"),
+        ("size", "", "made on a picture of 10 x 20.5 pixels, but this frame's has {size}"),
+        ("fault", "", "the picture was rotated"),
+    ],
+)
+def test_faults(answers: list[Answer], tasks: Tasks, how: str, joint: str, what: str) -> None:
+    answers[1] = spoil(answers[1], how)
+    checked = check(answers, tasks)
+    what = what.format(size="{} x {}".format(*tasks.previews[1].size))
+    assert checked.problems == (Problem(answers[1].frame, joint, "ann", what, "task 1"),)
+    assert [labelled.item for labelled in checked.valid] == [answers[0].frame, answers[2].frame]
+
+
+def test_frames_that_are_not_of_this_round(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
+    others = [hands.files[4], preview_name(hands.files[3]), "b.png", preview_name("b.png")]
+    answers += [answers[0]._replace(frame=frame) for frame in others]
+    checked = check(answers, tasks, known=hands.files)
+    assert [(problem.item, problem.what) for problem in checked.problems] == list(
+        zip(others, ["not in this round", "not in this round", "unknown frame", "unknown frame"], strict=True)
+    )
+    assert len(checked.valid) == 3
+    assert {problem.what for problem in check(answers, tasks).problems} == {"unknown frame"}
+
+
+def test_a_frame_that_nobody_annotated(answers: list[Answer], tasks: Tasks) -> None:
+    checked = check(answers[1:], tasks)
+    assert checked.problems == (Problem(answers[0].frame, "", "", "nobody annotated it"),)
+
+
+def test_a_frame_that_was_skipped(answers: list[Answer], tasks: Tasks) -> None:
+    skipped = Answer(answers[0].frame, "bea", "task 9", (), skipped=True)
+    assert check([*answers, skipped], tasks).problems == ()
+    assert check([*answers, skipped], tasks).valid[0].annotators == ("ann",)
+    checked = check([skipped, *answers[1:], skipped], tasks)
+    assert checked.problems == (Problem(answers[0].frame, "", "bea", "skipped", "task 9"),) * 2
+
+
+def test_annotators_who_agree_are_averaged(answers: list[Answer], tasks: Tasks) -> None:
+    preview = tasks.previews[0]
+    assert preview.guesses[2] is not None
+    aside = 6 / preview.guesses[2].d * tasks.camera.fx / preview.width  # 6 mm
+    clicks = list(answers[0].clicks)
+    clicks[2] = clicks[2]._replace(x=clicks[2].x + aside, hidden=True)
+    second = answers[0]._replace(annotator="bea", clicks=tuple(clicks))
+    alone = check(answers, tasks).valid[0]
+    both = check([*answers, second], tasks).valid[0]
+    assert both.annotators == ("ann", "bea")
+    expected = alone.joints.clone()
+    expected[2, 0] += 3
+    torch.testing.assert_close(both.joints, expected, rtol=0, atol=1e-9)
+    assert both.hidden == tuple(joint == 2 for joint in range(16))
+    # The same by the name of the preview.
+    renamed = second._replace(frame=preview.name)
+    assert torch.equal(check([*answers, renamed], tasks).valid[0].joints, both.joints)
+
+    refused = check([*answers, second], tasks, disagree=5.99)
+    what = "6.0 mm apart, more than 5.99"
+    assert refused.problems == (Problem(preview.item, "thumb mid", "ann and bea", what, "task 0 and task 0"),)
+    assert len(refused.valid) == 2
+
+
+def test_one_bad_answer_spoils_a_frame(answers: list[Answer], tasks: Tasks) -> None:
+    checked = check([*answers, spoil(answers[2], "missing")._replace(annotator="bea")], tasks)
+    assert [(problem.item, problem.annotator) for problem in checked.problems] == [(answers[2].frame, "bea")]
+    assert len(checked.valid) == 2
+
+
+def test_depth_where_nothing_was_measured(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
+    clicks = list(answers[0].clicks)
+    clicks[3] = clicks[3]._replace(x=0.0, y=0.0)
+    clicks[4] = clicks[4]._replace(hidden=True)
+    answers[0] = answers[0]._replace(clicks=tuple(clicks))
+    surface = Surface(hands)
+    problems = check_answers(answers[:1], tasks, [surface]).problems
+    reasons = {problem.joint: problem.what for problem in problems if problem.item == answers[0].frame}
+    assert reasons["thumb tip"] == "no depth (surface+offset: nothing of the hand was measured there)"
+    assert reasons["index root"].startswith("no depth (surface+offset: hidden")
+    checked = check_answers(answers[:1], tasks, [surface, Prediction()])
+    assert checked.valid[0].sources[3:5] == ("prediction", "prediction")
+    assert checked.valid[0].sources.count("surface+offset") > 8
+    unpredicted = replace(tasks, previews=(replace(tasks.previews[0], guesses=(None,) * 16),))
+    reasons = {
+        problem.joint: problem.what
+        for problem in check_answers(answers[:1], unpredicted, [surface, Prediction()]).problems
+    }
+    assert reasons["thumb tip"].endswith("was measured there; prediction: no prediction)")
+
+
+def test_the_table_shows_hostile_text_as_text() -> None:
+    odd = Problem("a\x1b[2J\n" + "x" * 300, "joint", "ann", "missing", "export.json, task 1")
+    checked = Checked((), (odd,) * 3)
+    lines = checked.table(most=2).splitlines()
+    assert len(lines) == 5
+    assert lines[0].split() == ["frame", "joint", "annotator", "what", "is", "wrong", "where"]
+    assert lines[1].startswith("a\\x1b[2J\\nxxx")
+    assert lines[1].index(" joint ") == lines[0].index(" joint ")
+    assert max(map(len, lines)) < 200
+    assert lines[3:] == ["and 1 more", "0 frames are all right, with 1 something is wrong."]
+
+
+def test_arguments(answers: list[Answer], tasks: Tasks) -> None:
+    with pytest.raises(ArgumentError, match="sources is empty"):
+        check_answers(answers, tasks, [])
+    with pytest.raises(ArgumentError, match="disagree must be"):
+        check(answers, tasks, disagree=0)
+
+
+def test_two_annotators_in_label_studio(
+    handed_off: tuple[Path, Tasks], truth: dict[str, Tensor], hands: ICVL, predicted: Tensor, save: Save
+) -> None:
+    folder, tasks = handed_off
+    first = label(folder, truth, hands.camera, ICVL16.joints)
+    click = lambda item, joint, u, v: (u + 20, v) if joint == "palm" and item == hands.files[1] else (u, v + 0.5)  # noqa: E731
+    second = label(folder, truth, hands.camera, ICVL16.joints, annotator=2, click=click)
+    read = read_label_studio(save(together(first, second)))
+    checked = check(read, tasks)
+    assert [(problem.item, problem.joint, problem.annotator) for problem in checked.problems] == [
+        (hands.files[1], "palm", "1 and 2")
+    ]
+    assert [labelled.item for labelled in checked.valid] == [hands.files[0], hands.files[2]]
+    # Half way between the two, in the depth of the prediction.
+    uvd = hands.camera.to_image(checked.valid[0].joints)
+    expected = hands.camera.to_image(truth[hands.files[0]].double())
+    torch.testing.assert_close(uvd[:, 0], expected[:, 0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(uvd[:, 1], expected[:, 1] + 0.25, rtol=0, atol=1e-6)
+    torch.testing.assert_close(uvd[:, 2], predicted[0, :, 2].double(), rtol=0, atol=1e-4)
+
+
+names = st.sampled_from([*ICVL16.joints, "palm", "", "x"]) | st.text(max_size=5)
+shares = st.floats() | st.floats(0, 1)
+clicks = st.builds(Click, names, shares, shares, st.booleans())
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(clicks, max_size=20)), max_size=4))
+def test_any_answers_are_checked(tasks: Tasks, hands: ICVL, given_answers: list[tuple[int, list[Click]]]) -> None:
+    found = [Answer(hands.files[i], "ann", "here", tuple(some)) for i, some in given_answers]
+    checked = check(found, tasks)
+    frames = {labelled.item for labelled in checked.valid}
+    assert frames | {problem.item for problem in checked.problems} >= set(hands.files[:3])
+    assert not frames & {problem.item for problem in checked.problems}
+    checked.table().encode()

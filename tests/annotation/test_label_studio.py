@@ -1,0 +1,198 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotation.annotator import label
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from seqgcn.annotation import Tasks, answers, read_label_studio
+from seqgcn.annotation.label_studio import configuration
+from seqgcn.datasets.hands import ICVL
+from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
+from seqgcn.errors import DataFileError, MissingFileError, SeqGCNError
+
+Save = Callable[..., Path]
+
+
+def region(x: Any = 10, y: Any = 20, joints: Any = ("palm",), **more: Any) -> dict[str, Any]:
+    value = {"x": x, "y": y, "width": 0.6, "keypointlabels": list(joints)}
+    return {"id": "a", "type": "keypointlabels", "original_width": 90, "original_height": 60, "value": value, **more}
+
+
+def task(*regions: Any, data: Any = None, **more: Any) -> dict[str, Any]:
+    annotation = {"id": 7, "completed_by": 3, "was_cancelled": False, "result": list(regions), **more}
+    return {"id": 1, "data": data or {"item": "seq/1.png", "image": "/x.png"}, "annotations": [annotation]}
+
+
+def test_the_real_party_takes_the_tasks(handed_off: tuple[Path, Tasks]) -> None:
+    interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface
+    folder, tasks = handed_off
+    view = interface((folder / "label_studio.xml").read_text())
+    view.validate()
+    assert set(view.get_control("joints").labels) == set(tasks.skeleton.joints)
+    for one in json.loads((folder / "label_studio.json").read_text()):
+        assert view.validate_task({"data": one["data"]})
+        for prediction in one["predictions"]:
+            assert view.validate_prediction(prediction, return_errors=True) == []
+            # It does look.
+            prediction["result"][0]["value"]["keypointlabels"] = ["seventh finger"]
+            assert view.validate_prediction(prediction, return_errors=True) != []
+
+
+@pytest.mark.parametrize("skeleton", [MSRA21, BIGHAND21, NYU14, NYU36, Skeleton(("a <b> & \"c'", "ж"), ((0, 1),))])
+def test_the_real_party_takes_the_configuration(skeleton: Skeleton) -> None:
+    interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface
+    view = interface(configuration(skeleton))
+    view.validate()
+    labels = view.get_control("joints").labels_attrs
+    assert list(labels) == list(skeleton.joints)
+    assert len({attributes.attr["background"] for attributes in labels.values()}) == len(skeleton)
+
+
+def test_the_real_party_takes_what_our_annotator_exports(
+    handed_off: tuple[Path, Tasks], truth: dict[str, Tensor], hands: ICVL
+) -> None:
+    interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface
+    folder, _ = handed_off
+    view = interface((folder / "label_studio.xml").read_text())
+    export = label(folder, truth, hands.camera, ICVL16.joints, hidden=lambda _, joint: joint == "thumb tip")
+    for one in export:
+        assert view.validate_annotation(one["annotations"][0])
+
+
+def test_an_export(handed_off: tuple[Path, Tasks], truth: dict[str, Tensor], hands: ICVL, save: Save) -> None:
+    folder, tasks = handed_off
+    known = {item: truth[item] for item in hands.files[:2]}
+    export = label(folder, known, hands.camera, ICVL16.joints, annotator=4, hidden=lambda _, name: name == "palm")
+    first, second, skipped = read_label_studio(save(export))
+    assert [first.frame, second.frame, skipped.frame] == hands.files[:3]
+    assert (first.annotator, first.faults, first.skipped) == ("4", (), False)
+    assert first.sizes == {tasks.previews[0].size}
+    assert first.where.endswith("export.json, task 1, annotation 1")
+    assert (skipped.clicks, skipped.skipped) == ((), True)
+    for click, joint, (u, v, _) in zip(
+        first.clicks, ICVL16.joints, hands.camera.to_image(truth[first.frame].double()).tolist(), strict=True
+    ):
+        assert (click.joint, click.hidden) == (joint, joint == "palm")
+        assert tasks.previews[0].to_sensor(click.x, click.y) == pytest.approx((u, v), abs=1e-6)
+
+
+def test_who_and_what(save: Save) -> None:
+    whole = task(region(), region(id="b", joints=("thumb tip", "index tip")), region(joints=()), {"type": "brush"})
+    whole["annotations"] += [
+        {"id": 8, "completed_by": {"id": 5, "email": "ann@x.org"}, "result": []},
+        {"id": 9, "completed_by": {"id": 5}, "result": []},
+        {"id": 10, "result": [region(image_rotation=90)]},
+    ]
+    whole["predictions"] = [{"result": [region()]}]
+    one, *others = read_label_studio(save([whole, task(data={"image": "/data/upload/3/ab%20c.png?d=a/b.png"})]))
+    assert [click.joint for click in one.clicks] == ["palm", "thumb tip", "index tip", ""]
+    assert (one.clicks[0].x, one.clicks[0].y) == (0.1, 0.2)
+    assert [answer.annotator for answer in others] == ["ann@x.org", "5", "of annotation 10", "3"]
+    assert others[2].faults == ("the picture was rotated",)
+    assert others[3].frame == "b.png"
+
+
+def test_a_keypoint_without_a_label(save: Save) -> None:
+    bare = {"id": "a", "type": "keypoint", "value": {"x": 1, "y": 2}}
+    (answer,) = read_label_studio(save([task(bare)]))
+    assert answer.clicks == (answers.Click("", 0.01, 0.02, False),)
+    assert answer.sizes == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "must be a list of tasks"),
+        ([5], "task 1 must be an object, got 5"),
+        ([{"image": "a.png", "kp-1": []}], "not JSON-MIN"),
+        ([{"data": {}, "annotations": 5}], "lacks data or annotations"),
+        ([{"data": {}, "annotations": [{}]}], "task 1: the image must be a text, got None"),
+        ([task(data={"item": 5, "image": ["x"]})], "the image must be a text, got a list"),
+        ([task(5)], "region 1 must be an object"),
+        ([task(result=None)], "annotation 1: the result must be a list"),
+        ([task({**region(), "value": None})], "the value must be an object"),
+        ([task(region(x="5"))], "region 1: x must be a number, got '5'"),
+        ([task(region(y=True))], "y must be a number, got True"),
+        ([task(region(y=float("nan")))], "y must be a number, got nan"),
+        ([task(region(y=10**300))], "y must be a number, got 1000"),
+        ([task(region(joints=[{}]))], "a label must be a text, got an object"),
+        ([task(region(original_width="wide"))], "original_width must be a number"),
+        ([task(region(id=[]))], "the id must be a whole number or a text"),
+        ([task({"type": "choices", "value": {"choices": "hidden"}})], "choices must be a list"),
+        ([task(completed_by=[1])], "completed_by must be"),
+        ([task(completed_by=None, id=1.5)], "the id must be"),
+    ],
+)
+def test_what_is_no_export(save: Save, content: Any, message: str) -> None:
+    with pytest.raises(DataFileError) as caught:
+        read_label_studio(save(content))
+    assert message in str(caught.value)
+    assert "export.json" in str(caught.value)
+
+
+def test_what_is_no_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "export.json"
+    with pytest.raises(MissingFileError, match=r"export\.json is missing"):
+        read_label_studio(path)
+    for content in (b"", b"[", b"\xff\xfe", b"[" * 100_000, b'[{"a":' * 50_000, b"[" + b"9" * 10_000 + b"]"):
+        path.write_bytes(content)
+        with pytest.raises(DataFileError, match="is no JSON file"):
+            read_label_studio(path)
+    monkeypatch.setattr(answers, "MOST_BYTES", 100)
+    path.write_bytes(b"[" + b" " * 100 + b"]")
+    with pytest.raises(DataFileError, match="one round at a time"):
+        read_label_studio(path)
+
+
+def test_text_that_would_steer_a_terminal_is_escaped(save: Save) -> None:
+    odd = "\x1b[31m\u202e\ud800"
+    path = save([task(data={"item": odd, "image": ""}, completed_by=odd)])
+    (answer,) = read_label_studio(path)
+    assert answer.annotator == "\\x1b[31m\\u202e\\ud800"
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+jsons = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+)
+keys = st.sampled_from(["data", "annotations", "result", "image", "item", "id"])
+
+
+@st.composite
+def nearly(draw: st.DrawFn) -> Any:
+    """An export in which a few values are replaced or gone."""
+    content: Any = json.loads(
+        json.dumps([task(region(), {"id": "a", "type": "choices", "value": {"choices": ["hidden"]}})])
+    )
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = content
+        while isinstance(place, list | dict) and place:
+            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if draw(st.booleans()) or not isinstance(place[key], list | dict):
+                place[key] = draw(jsons)
+                break
+            place = place[key]
+    return content
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jsons | nearly() | st.dictionaries(keys, jsons).map(lambda entry: [entry]))
+def test_any_json_is_answers_or_an_error(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "fuzz.json"
+    path.write_text(json.dumps(content))
+    try:
+        for answer in read_label_studio(path):
+            answer.annotator.encode()
+    except SeqGCNError as error:
+        str(error).encode()
+
+
+def test_a_picture_with_half_a_size(save: Save) -> None:
+    half = {key: value for key, value in region().items() if key != "original_height"}
+    with pytest.raises(DataFileError, match="original_height"):
+        read_label_studio(save([task(half)]))
