@@ -259,13 +259,23 @@ def compare(
 def _differences(
     name: str, areas: Mapping[int, float], baseline: str, baseline_areas: Mapping[int, float]
 ) -> list[float]:
-    shared = sorted(areas.keys() & baseline_areas.keys())
+    shared = _shared_seeds(name, areas, baseline, baseline_areas)
+    return [areas[seed] - baseline_areas[seed] for seed in shared]
+
+
+def _shared_seeds(name: str, runs: Mapping[int, object], baseline: str, own: Mapping[int, object]) -> list[int]:
+    """Seeds that a selector and the baseline both ran.
+
+    Raises:
+        ArgumentError: There is none.
+    """
+    shared = sorted(runs.keys() & own.keys())
     if not shared:
         raise ArgumentError(
-            f"{name} (seeds {sorted(areas)}) has no seed of {baseline} (seeds {sorted(baseline_areas)}): "
+            f"{name} (seeds {sorted(runs)}) has no seed of {baseline} (seeds {sorted(own)}): "
             "run both with the same ones"
         )
-    return [areas[seed] - baseline_areas[seed] for seed in shared]
+    return shared
 
 
 def _mean_std(values: Sequence[float]) -> tuple[float, float | None]:
@@ -286,7 +296,10 @@ def _check_confirmatory(names: Sequence[str], curves: Mapping[str, Mapping[int, 
 
 
 def _check_label_counts(curves: Mapping[str, Mapping[int, Curve]], baseline: str) -> None:
-    """Areas over different ranges are different quantities, even when each pair covers the same one."""
+    """Raise an `ArgumentError` unless all curves have the same label counts.
+
+    Areas over different ranges are different quantities, even when each pair covers the same one.
+    """
     first, reference = next(iter(curves[baseline].items()))
     for name, runs in curves.items():
         for seed, curve in runs.items():
@@ -310,6 +323,19 @@ def comparison_table(
         metric: What the curves measure. Where lower is better, a line below the table says how to read it.
         columns: Further columns by title, the cell of each selector by name.
     """
+    table = markdown_table(*comparison_cells(comparisons, metric=metric, columns=columns))
+    if metric.higher_is_better:
+        return table
+    return f"{table}\n\nAUBC of the {metric.name}: lower is better, so a negative difference is an improvement."
+
+
+def comparison_cells(
+    comparisons: Sequence[Comparison],
+    *,
+    metric: Metric = ACCURACY,
+    columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> tuple[list[str], list[list[str]]]:
+    """Title of each column, and the cells of each row, of a table of comparisons; arguments as `comparison_table`."""
     digits = metric.decimals(max((abs(row.aubc_mean) for row in comparisons), default=0.0))
     suffix = f" ({metric.unit})" if metric.unit else ""
     header = ["selector", f"AUBC{suffix}", "difference ± s.e.", "95 % interval", "Holm p", "seeds", *columns]
@@ -317,10 +343,7 @@ def comparison_table(
         [*_cells(row, metric.scale, digits), *(cells.get(row.selector, "-") for cells in columns.values())]
         for row in comparisons
     ]
-    table = markdown_table(header, rows)
-    if metric.higher_is_better:
-        return table
-    return f"{table}\n\nAUBC of the {metric.name}: lower is better, so a negative difference is an improvement."
+    return header, rows
 
 
 def _cells(row: Comparison, scale: float, digits: int) -> list[str]:

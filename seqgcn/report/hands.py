@@ -188,7 +188,7 @@ def contact_sheet(
         axes = figure.subplots()
         _draw_cells(figure, axes, cells, len(images), columns)
         halo = [Stroke(linewidth=2.6, foreground="white"), Stroke()]
-        for bone, colour in _finger_colours(bones).items():
+        for bone, colour in finger_colours(bones).items():
             axes.add_collection(LineCollection(lines[bone], colors=colour, linewidths=1.4, path_effects=halo))
         if dots:
             axes.plot(*np.concatenate(dots).T, "o", color="black", markersize=1.6, markeredgewidth=0)
@@ -265,7 +265,7 @@ def _draw_cells(figure: Figure, axes: Axes, cells: FloatArray, count: int, colum
     bar.outline.set_visible(False)
 
 
-def _finger_colours(bones: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+def finger_colours(bones: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """Colour of each bone. Fingers are what falls apart when the joint with the most bones is taken out."""
     ends = [joint for bone in bones for joint in bone]
     hub = max(ends, key=ends.count, default=None)

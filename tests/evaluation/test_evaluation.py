@@ -12,7 +12,7 @@ def test_import_is_light() -> None:
 
 
 def test_public_names_of_the_parts_are_names_of_the_whole() -> None:
-    for part in ("accuracy", "metric", "pose", "statistics"):
+    for part in ("accuracy", "metric", "pose", "savings", "statistics"):
         module = import_module(f"seqgcn.evaluation.{part}")
         own = {name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__}
         assert {name for name in own if not name.startswith("_")} <= set(seqgcn.evaluation.__all__)

@@ -11,7 +11,7 @@ from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Score, score_poses
 from seqgcn.report import contact_sheet, per_joint_bars, success_curves, training_curves
-from seqgcn.report.hands import CELL, FINGERS, _cut, _finger_colours, _square
+from seqgcn.report.hands import CELL, FINGERS, _cut, _square, finger_colours
 from seqgcn.report.page import GREY
 
 
@@ -174,7 +174,7 @@ def test_contact_sheet_rows(drawn, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("skeleton", [ICVL16, NYU14, NYU36, MSRA21, BIGHAND21])
 def test_fingers_have_a_colour_each(skeleton: Skeleton) -> None:
-    colours = _finger_colours(skeleton.bones)
+    colours = finger_colours(skeleton.bones)
     by_finger: dict[str, set[str]] = {}
     for (a, b), colour in colours.items():
         # Of a bone's two ends, one may be the palm or the wrist in which all fingers meet.
@@ -189,9 +189,9 @@ def test_fingers_have_a_colour_each(skeleton: Skeleton) -> None:
 
 
 def test_bones_of_any_skeleton_have_a_colour() -> None:
-    assert _finger_colours([]) == {}
-    assert _finger_colours([(0, 1)]) == {(0, 1): GREY}
-    assert set(_finger_colours([(3, 2), (2, 1), (1, 0), (0, 3)])) == {(3, 2), (2, 1), (1, 0), (0, 3)}
+    assert finger_colours([]) == {}
+    assert finger_colours([(0, 1)]) == {(0, 1): GREY}
+    assert set(finger_colours([(3, 2), (2, 1), (1, 0), (0, 3)])) == {(3, 2), (2, 1), (1, 0), (0, 3)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,204 @@
+"""The page of a round in a real browser: Chromium and its driver, skipped where these are not installed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report.round_views import EVIL, make_view
+
+from seqgcn.report.html import round_page
+
+webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+
+POINTS = np.random.default_rng(0).normal(size=(80, 6))
+POINTS[69] = POINTS[68]  # the last two picks are the same
+VIEW = make_view(n=80, picks=12, x=POINTS, items=[f"all/{i}{EVIL}" for i in range(80)])
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    # Root has no sandbox.
+    for argument in [*arguments, *(["--no-sandbox"] if os.geteuid() == 0 else [])]:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(round_page(VIEW))
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(driver: Any, address: str) -> Iterator[Any]:
+    """The page as it is when it is opened; nothing it does may reach the console as an error or a warning."""
+    resize(driver, 1200)
+    driver.get(address)
+    yield driver
+    assert driver.get_log("browser") == []
+
+
+def resize(driver: Any, width: int, *, dark: bool = False, scripts: bool = True) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+
+
+def press(page: Any, key: str) -> None:
+    page.switch_to.active_element.send_keys(key)
+
+
+def lit(page: Any, name: str) -> set[str]:
+    """Items on the map that are marked so."""
+    return {dot.get_attribute("id")[1:] for dot in page.find_elements(By.CSS_SELECTOR, f"#map .{name}")}
+
+
+def wait_for(page: Any, rank: int | None) -> None:
+    """Until this pick is open and no other, and the map shows it."""
+
+    def there(_driver: Any) -> bool:
+        opened = page.find_elements(By.CSS_SELECTOR, "details.pick[open]")
+        chosen = {str(VIEW.picks[rank - 1])} if rank else set()
+        return [each.get_attribute("id") for each in opened] == [f"pick-{rank}"] * bool(rank) and lit(
+            page, "chosen"
+        ) == chosen
+
+    WebDriverWait(page, 5, 0.02).until(there, f"pick {rank} alone is open")
+
+
+def focused(page: Any) -> str:
+    return str(page.execute_script("return document.activeElement.parentElement.id"))
+
+
+def test_a_click_lights_up_the_map_and_escape_clears_it(page: Any) -> None:
+    hint = page.find_element(By.ID, "said").text
+    page.find_element(By.CSS_SELECTOR, "#pick-3 summary").click()
+    wait_for(page, 3)
+    pick = page.find_element(By.ID, "pick-3")
+    assert lit(page, "near") == set(pick.get_attribute("data-near").split())
+    assert lit(page, "own") == {str(i) for i in range(80) if VIEW.by[i] == VIEW.picks[2]}
+    assert page.find_element(By.ID, "said").text.startswith("Pick 3 stands for ")
+    assert all(text in pick.text for text in ("score", "nearest labelled", "stands for", f"all/77{EVIL}"))
+    assert pick.find_element(By.CSS_SELECTOR, "svg.graph").is_displayed()
+    opacity = page.find_element(By.CSS_SELECTOR, "#map .rest:not(.own, .near)").value_of_css_property("opacity")
+    assert float(opacity) < 0.3
+    page.find_element(By.CSS_SELECTOR, "#pick-5 summary").click()
+    wait_for(page, 5)
+    press(page, Keys.ESCAPE)
+    wait_for(page, None)
+    assert focused(page) == "pick-5"
+    assert lit(page, "near") == lit(page, "own") == set()
+    assert page.find_element(By.ID, "said").text == hint
+    assert "lit" not in page.find_element(By.ID, "map").get_attribute("class").split()
+
+
+def test_a_second_click_closes(page: Any) -> None:
+    summary = page.find_element(By.CSS_SELECTOR, "#pick-1 summary")
+    summary.click()
+    wait_for(page, 1)
+    summary.click()
+    wait_for(page, None)
+
+
+def test_keys_reach_and_open_the_picks(page: Any) -> None:
+    for _ in range(3):
+        press(page, Keys.TAB)
+        if focused(page) == "pick-1":
+            break
+    assert focused(page) == "pick-1"
+    press(page, Keys.ARROW_RIGHT)
+    assert focused(page) == "pick-2"
+    wait_for(page, None)
+    press(page, Keys.ENTER)
+    wait_for(page, 2)
+    press(page, Keys.ARROW_RIGHT)
+    wait_for(page, 3)
+    press(page, Keys.END)
+    wait_for(page, 12)
+    assert focused(page) == "pick-12"
+    press(page, Keys.ARROW_RIGHT)
+    wait_for(page, 12)
+    press(page, Keys.HOME)
+    wait_for(page, 1)
+    press(page, Keys.ESCAPE)
+    columns = page.execute_script("return getComputedStyle(document.querySelector('.sheet')).gridTemplateColumns")
+    press(page, Keys.ARROW_DOWN)
+    assert focused(page) == f"pick-{1 + len(columns.split())}"
+    press(page, Keys.ARROW_UP)
+    assert focused(page) == "pick-1"
+
+
+def test_picks_open_from_the_map_and_from_near_duplicates(page: Any) -> None:
+    dot = page.find_element(By.ID, f"n{VIEW.picks[7]}")
+    page.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", dot)
+    wait_for(page, 8)
+    link = page.find_element(By.CSS_SELECTOR, ".twins a[href='#pick-11']")
+    link.click()
+    wait_for(page, 11)
+    top = page.execute_script("return document.getElementById('pick-11').getBoundingClientRect().top")
+    assert -1 <= top < 800
+
+
+@pytest.mark.parametrize("width", [320, 390, 800, 1200])
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_width_scrolls_sideways(page: Any, width: int, dark: bool) -> None:
+    resize(page, width, dark=dark)
+    page.find_element(By.CSS_SELECTOR, "#pick-2 summary").click()
+    wait_for(page, 2)
+    page.execute_script("for (const each of document.querySelectorAll('details:not(.pick)')) each.open = true")
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    colour = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert colour == ("rgb(22, 24, 27)" if dark else "rgb(255, 255, 255)")
+    # The map stays in sight beside what is open.
+    box = page.execute_script(
+        "const b = document.getElementById('map').getBoundingClientRect(); return [b.top, b.bottom]"
+    )
+    assert box[1] > 0
+    assert box[0] < 800
+
+
+def test_without_scripts_picks_open_all_the_same(driver: Any, address: str) -> None:
+    resize(driver, 1200, scripts=False)
+    try:
+        driver.get(address)
+        driver.find_element(By.CSS_SELECTOR, "#pick-2 summary").click()
+        assert driver.find_element(By.CSS_SELECTOR, "#pick-2 .panel").is_displayed()
+        assert driver.find_element(By.CSS_SELECTOR, "#pick-2 svg.graph").is_displayed()
+    finally:
+        resize(driver, 1200)
+
+
+def test_names_are_text_and_nothing_is_loaded(page: Any) -> None:
+    assert EVIL in page.find_element(By.ID, "pick-1").get_attribute("textContent")
+    assert page.execute_script("return document.scripts.length") == 1
+    loaded = page.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
+    assert [name for name in loaded if not name.startswith("data:")] == []
+
+
+def test_scripts_put_into_the_page_do_not_run(driver: Any, tmp_path: Path) -> None:
+    path = tmp_path / "changed.html"
+    path.write_text(round_page(VIEW).replace("</main>", "<script>document.title = 'taken'</script></main>"))
+    driver.get(path.as_uri())
+    assert driver.title == "12 picks from points"
+    assert [each["source"] for each in driver.get_log("browser")] == ["security"]

@@ -1,0 +1,73 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_folders import write_run, write_runs
+
+from seqgcn.cli import main
+
+BOTH = {"random": {0: (0.5, 0.6, 0.7)}, "margin": {0: (0.5, 0.7, 0.8)}}
+
+
+def test_run_then_compare_and_report(
+    fakes: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ("--budget", "4", "--cycles", "3", "--quiet", "--seeds", "0", "1")
+    assert main(["run", "--selector", "random", "core-set", *small, "--out", "a"]) == 0
+    assert main(["run", "--selector", "margin", *small, "--out", "b"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "a", "b/margin/seed-0", "b/margin/seed-1", "--out", "c"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = [line.split()[1] for line in out.splitlines() if line.startswith("| ")]
+    assert rows[2:] == ["random", "core-set", "margin"]
+    assert out.endswith("comparison: c\n")
+    assert sorted(os.listdir("c")) == ["comparison.csv", "comparison.html", "comparison.md", "curve.png"]
+    assert main(["report", "a"]) == 0
+    assert main(["report", "b/margin/seed-1", "--out", "page.html"]) == 0
+    assert capsys.readouterr().out == f"report: {Path('a') / 'report.html'}\nreport: page.html\n"
+    assert "margin; seed 1" in Path("page.html").read_text()
+    # A page in it does not keep a run from going on.
+    assert main(["run", "--out", "a", "--resume", "--quiet"]) == 0
+
+
+def test_notes_go_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_runs(tmp_path / "a", BOTH)
+    write_run(tmp_path / "b", (0.5,), selector="badge")
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    out, err = capsys.readouterr()
+    assert "badge" not in out
+    assert err == (
+        "seqgcn: left out, as unfinished: badge, seed 0 (1 of 3 cycles). To finish: "
+        f"seqgcn run --out {tmp_path / 'b'} --resume\n"
+    )
+
+
+def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = str(write_runs(tmp_path / "a", BOTH))
+    assert main(["compare", str(tmp_path)]) == 1
+    assert "there is no run in" in capsys.readouterr().err
+    assert main(["compare", a, "--baseline", "badge"]) == 2
+    assert "--baseline: badge is not among them: finished runs are there of random (seeds 0); margin (seeds 0)" in (
+        capsys.readouterr().err
+    )
+    assert main(["compare", a, "--out", a]) == 1
+    assert "name another folder with --out" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 1
+    assert main(["report", a, "--out", str(tmp_path / "nowhere" / "page.html")]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_help_needs_neither_torch_nor_jinja(command: str) -> None:
+    code = (
+        f"import sys; from seqgcn.cli import main\ntry: main(['{command}', '--help'])\n"
+        "except SystemExit: print({'torch', 'matplotlib', 'jinja2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert f" {command} [-h]" in done.stdout
+    assert done.stdout.endswith("set()\n")
