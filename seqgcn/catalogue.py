@@ -1,7 +1,11 @@
 """Names on the command line, what they stand for, and what can be set on each; imports nothing until asked."""
 
 import difflib
+import importlib
 import inspect
+import os
+import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -182,9 +186,13 @@ SET_BY_THE_RUN = {
 """Parameters that `--set` does not take, and where they come from."""
 
 
+REQUIRED = inspect.Parameter.empty
+"""The default of a parameter that has none."""
+
+
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter that `--set` takes: its type and its default."""
+    """A parameter that `--set` takes: its type (`Any` for one that does not say) and its default."""
 
     type: Any
     default: Any
@@ -194,29 +202,94 @@ DEFAULT_LEARNER = {"classification": "small-cnn", "pose": "deep-prior"}
 """What a data set of each task is learned with if nothing else is asked for."""
 
 
+YOURS = ("selector", "learner")
+"""Kinds of which a user's own take part by import path, `MODULE:CLASS`."""
+
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def import_path(kind: str, text: str) -> str:
+    """The `MODULE:CLASS` that a name begins with, alone or with settings behind a second colon; else nothing.
+
+    A name of the catalogue is none, whatever its settings look like, nor are settings, which have a `=`.
+    """
+    found = _IMPORT_PATH.match(text)
+    if kind not in YOURS or found is None or text.partition(":")[0] in CATALOGUE[kind]:
+        return ""
+    return found.group() if text[found.end() :][:1] in ("", ":") else ""
+
+
 def task(kind: str, name: str) -> str | None:
-    """What a learner or data set is for; None for a name that is not in the catalogue."""
+    """What a learner or data set is for; None for one that does not say, or that is not known.
+
+    Raises:
+        ConfigError: It is given by an import path that leads to no class.
+    """
+    if import_path(kind, name) == name != "":
+        said: str | None = getattr(load(kind, name), "task", None)
+        return said
     return CATALOGUE[kind][name].task if name in CATALOGUE[kind] else None
 
 
 def load(kind: str, name: str) -> Callable[..., Any]:
     """The class a name stands for, or a function that makes one with what the name decides.
 
+    Args:
+        kind: Of component.
+        name: In the catalogue, or for `YOURS` the import path `MODULE:CLASS` of a user's own class.
+
     Raises:
-        ConfigError: No such name; the nearest ones are offered.
+        ConfigError: No such name (the nearest ones are offered), or the path leads to no class.
     """
     entries = CATALOGUE[kind]
     if name not in entries:
-        raise ConfigError(f"unknown {kind} {name!r}{suggestion(name, entries)}")
+        if import_path(kind, name) == name != "":
+            return _imported(kind, name)
+        own = f"; one of your own is MODULE:CLASS{_colon(name)}" if kind in YOURS else ""
+        raise ConfigError(f"unknown {kind} {name!r}{suggestion(name, entries)}{own}")
     module, _, attribute = entries[name].target.partition(":")
     component: Callable[..., Any] = getattr(import_module(module), attribute)
     preset = entries[name].preset
     return partial(component, **preset) if preset else component
 
 
+def _colon(name: str) -> str:
+    """`", as in my_module:MyLearner"` for what is written as an import statement would have it."""
+    module, _, attribute = name.rpartition(".")
+    return f", as in {module}:{attribute}" if module and attribute.isidentifier() else ""
+
+
+def _imported(kind: str, name: str) -> type:
+    """A user's own class, found as `python -m` finds modules."""
+    module, _, attribute = name.partition(":")
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()  # a long-lived process may be older than the file
+    try:
+        held = import_module(module)
+    except Exception as error:  # whatever a module does while it is imported
+        raise ConfigError(
+            f"cannot import {module} for the {kind} {name}: {type(error).__name__}: {error} (modules are looked for "
+            "in the current directory, then where this Python has its packages)"
+        ) from error
+    component = getattr(held, attribute, None)
+    if not isinstance(component, type):
+        classes = [key for key, value in vars(held).items() if getattr(value, "__module__", None) == module]
+        what = f"has no {attribute!r}" if component is None else f"has {attribute!r}, but that is no class"
+        raise ConfigError(f"the module {module} of the {kind} {name} {what}{suggestion(attribute, classes)}")
+    return component
+
+
 def parameters(kind: str, name: str) -> dict[str, Parameter]:
-    """What can be set on a component, by name."""
+    """What can be set on a component, by name.
+
+    Raises:
+        ConfigError: No such component.
+    """
     component = load(kind, name)
+    if name not in CATALOGUE[kind]:
+        return _parameters_of_yours(component)
     # Not of the class: one that inherits from a dataclass has its fields, whatever its own constructor takes.
     made = component.func if isinstance(component, partial) else component
     hints = typing.get_type_hints(made.__init__)
@@ -229,6 +302,38 @@ def parameters(kind: str, name: str) -> dict[str, Parameter]:
     }
 
 
+def _parameters_of_yours(component: Callable[..., Any]) -> dict[str, Parameter]:
+    """Of a class that nobody wrote for YAML: without hints, or with any; what YAML cannot hold cannot be set."""
+    try:
+        hints = typing.get_type_hints(component.__init__)
+    except Exception:  # a hint may name what is imported for type checkers alone
+        hints = {}
+    known: dict[str, Parameter] = {}
+    for key, value in inspect.signature(component).parameters.items():
+        named = value.kind in (value.KEYWORD_ONLY, value.POSITIONAL_OR_KEYWORD)
+        if named and key not in SET_BY_THE_RUN and (value.default is REQUIRED or _is_plain(value.default)):
+            known[key] = Parameter(_hint(hints.get(key, Any), value.default), value.default)
+    return known
+
+
+def _hint(hint: Any, default: Any) -> Any:
+    """A type that the default is of, so that a configuration that holds it can be read back: the hint, or any."""
+    if default is REQUIRED:
+        return hint
+    try:
+        if hint is not Any and coerce("", default, hint) == default:
+            return hint
+    except ConfigError:
+        pass
+    return tuple[Any, ...] if isinstance(default, tuple) else Any
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
 def coerce(key: str, value: Any, wanted: Any) -> Any:
     """A value from YAML or the command line as the type a parameter is declared with.
 
@@ -236,7 +341,10 @@ def coerce(key: str, value: Any, wanted: Any) -> Any:
         ConfigError: It is of another type.
     """
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin in (typing.Union, types.UnionType):
+    if wanted is Any:
+        if _is_plain(value):
+            return value
+    elif origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
         for choice in arguments:
@@ -247,9 +355,9 @@ def coerce(key: str, value: Any, wanted: Any) -> Any:
     elif origin is typing.Literal:
         if value in arguments:
             return value
-    elif origin is tuple:
+    elif origin in (tuple, list):
         items = value if isinstance(value, list | tuple) else [value]
-        return tuple(coerce(key, item, arguments[0]) for item in items)
+        return origin(coerce(key, item, arguments[0]) for item in items)
     elif wanted is float and not isinstance(value, bool):
         # YAML 1.1 reads 1e-3 as a string.
         try:
@@ -268,8 +376,10 @@ def describe_type(wanted: Any) -> str:
         return " or ".join(describe_type(choice) for choice in arguments)
     if origin is typing.Literal:
         return " | ".join(map(str, arguments))
-    if origin is tuple:
+    if origin in (tuple, list):
         return f"list of {describe_type(arguments[0])}"
+    if wanted is Any:
+        return "a number, text, true, false, null or a list of these"
     names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
     return names.get(wanted, getattr(wanted, "__name__", str(wanted)))
 

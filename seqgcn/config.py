@@ -1,19 +1,33 @@
 """A run's configuration: what the command line and a YAML file can say, and how the two come together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from seqgcn.catalogue import CATALOGUE, DEFAULT_LEARNER, SET_BY_THE_RUN, coerce, parameters, suggestion, task
-from seqgcn.errors import ConfigError, MissingFileError
+from seqgcn.catalogue import (
+    CATALOGUE,
+    DEFAULT_LEARNER,
+    REQUIRED,
+    SET_BY_THE_RUN,
+    coerce,
+    import_path,
+    parameters,
+    suggestion,
+    task,
+)
+from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
 FINGERPRINT = "fingerprint"
-KINDS = ("selector", "learner", "dataset")
+
+YOURS = "MODULE:CLASS for your own, imported as python -m would, from the current directory first"
+"""What the help says of components by import path."""
 
 
-def _option(default: Any, text: str, **metadata: Any) -> Any:
+def option(default: Any, text: str, **metadata: Any) -> Any:
+    """A field that is one option of a command and one key of its YAML file."""
     metadata = {"help": text, **metadata}
     return (
         field(default_factory=dict, metadata=metadata) if default == {} else field(default=default, metadata=metadata)
@@ -28,42 +42,36 @@ class RunConfig:
         ConfigError: A value is of the wrong type.
     """
 
-    dataset: str = _option("digits", "data set", kind="dataset")
-    root: str | None = _option(None, "folder that holds the data set's files", metavar="DIR")
-    learner: str = _option(
+    dataset: str = option("digits", "data set", kind="dataset")
+    root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
+    learner: str = option(
         "",
-        "network trained on the labelled items",
+        f"network trained on the labelled items; {YOURS}",
         kind="learner",
         shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
     )
-    selector: tuple[str, ...] = _option(
+    selector: tuple[str, ...] = option(
         ("core-gcn",),
-        "one or more selectors; NAME:PARAMETER=VALUE,... sets parameters of one",
+        "one or more selectors, MODULE:CLASS for your own; NAME:PARAMETER=VALUE,... sets parameters of one",
         kind="selector",
     )
-    seeds: tuple[int, ...] = _option((0,), "one or more seeds, one run each", metavar="N")
-    initial: int | None = _option(None, "items labelled at random at first", unit="items", shown="the budget")
-    budget: int = _option(40, "items labelled a cycle", unit="items")
-    cycles: int = _option(8, "how often the budget is spent", unit="cycles")
-    subset: int | None = _option(
+    seeds: tuple[int, ...] = option((0,), "one or more seeds, one run each", metavar="N")
+    initial: int | None = option(None, "items labelled at random at first", unit="items", shown="the budget")
+    budget: int = option(40, "items labelled a cycle", unit="items")
+    cycles: int = option(8, "how often the budget is spent", unit="cycles")
+    subset: int | None = option(
         None, "random unlabelled items a selector sees a cycle (the paper: 10000)", unit="items", shown="all"
     )
-    pool_size: int | None = _option(None, "use a fixed random part of the pool", unit="items", shown="all")
-    test_size: int | None = _option(None, "use a fixed random part of the test set", unit="items", shown="all")
-    warm_start: bool = _option(False, "train on from the last cycle's weights instead of fresh ones")
-    device: str = _option("auto", "auto, cpu, cuda or cuda:N", metavar="NAME")
-    set: Mapping[str, Any] = _option(
+    pool_size: int | None = option(None, "use a fixed random part of the pool", unit="items", shown="all")
+    test_size: int | None = option(None, "use a fixed random part of the test set", unit="items", shown="all")
+    warm_start: bool = option(False, "train on from the last cycle's weights instead of fresh ones")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N", metavar="NAME")
+    set: Mapping[str, Any] = option(
         {}, "parameter of the selector, learner or data set, e.g. selector.margin=0.2", metavar="KEY=VALUE"
     )
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name != "set":
-                object.__setattr__(self, item.name, coerce(item.name.replace("_", "-"), value, hints[item.name]))
-            elif not isinstance(value, Mapping):
-                raise ConfigError(f"set must be a mapping such as {{selector.margin: 0.2}}, got {value!r}")
+        coerce_fields(self)
         if not self.learner:
             object.__setattr__(self, "learner", DEFAULT_LEARNER[task("dataset", self.dataset) or "classification"])
         for name in ("selector", "seeds"):
@@ -81,13 +89,32 @@ class RunConfig:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def options() -> tuple[Field[Any], ...]:
-    """Fields of `RunConfig` with what the command line needs to know of each."""
-    return fields(RunConfig)
+def coerce_fields(config: Any) -> None:
+    """Turn the fields of a frozen configuration into the types they are declared with.
+
+    Raises:
+        ConfigError: A value is of another type.
+    """
+    hints = get_type_hints(type(config))
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if item.name != "set":
+            object.__setattr__(config, item.name, coerce(item.name.replace("_", "-"), value, hints[item.name]))
+        elif not isinstance(value, Mapping):
+            raise ConfigError(f"set must be a mapping such as {{selector.margin: 0.2}}, got {value!r}")
 
 
-def read_config(path: str | Path) -> dict[str, Any]:
+def options(config: type = RunConfig) -> tuple[Field[Any], ...]:
+    """Fields of a configuration with what the command line needs to know of each."""
+    return fields(config)
+
+
+def read_config(path: str | Path, config: type = RunConfig) -> dict[str, Any]:
     """Values of a YAML file, keys as on the command line (with `-` or `_`).
+
+    Args:
+        path: The file.
+        config: Whose fields the keys are.
 
     Raises:
         MissingFileError: There is no such file.
@@ -107,10 +134,12 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path} must hold a mapping of options to values, for example 'budget: 40'")
     # A run folder's configuration also says which data it was made with; that is not for the user to choose.
     values.pop(FINGERPRINT, None)
-    known = [item.name for item in options()]
+    known = [item.name for item in options(config)]
     result: dict[str, Any] = {}
     for key, value in values.items():
-        name = {"seed": "seeds"}.get(str(key), str(key).replace("-", "_"))
+        name = str(key).replace("-", "_")
+        if name == "seed" and name not in known:
+            name = "seeds"
         if name not in known:
             raise ConfigError(f"{path}: unknown key {key!r}{suggestion(name, known)}")
         if name in result:
@@ -152,18 +181,28 @@ class SelectorSpec:
 
     @classmethod
     def parse(cls, text: str) -> "SelectorSpec":
-        """`"core-gcn:graph=knn,k=5"`.
+        """`"core-gcn:graph=knn,k=5"`, or `"my_package.my_module:MySelector:k=5"`.
 
         Raises:
-            ConfigError: The part behind the colon is not a list of settings.
+            ConfigError: The part behind the name and its colon is not a list of settings.
         """
-        name, _, rest = text.partition(":")
+        own = import_path("selector", text)
+        name, rest = (own, text[len(own) + 1 :]) if own else text.partition(":")[::2]
         return cls(text, name, dict(parse_setting(part) for part in rest.split(",")) if rest else {})
 
     @property
     def folder(self) -> str:
         """The same as a folder name every file system takes."""
         return "".join(c if c.isalnum() or c in "-_=." else "_" for c in self.text)
+
+
+@contextmanager
+def as_config_errors(prefix: str = "") -> Iterator[None]:
+    """An argument that came from the configuration is the configuration's error."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise ConfigError(f"{prefix}{error}") from error
 
 
 def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
@@ -174,32 +213,54 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigError: An unknown component or parameter, or a value of the wrong type.
     """
-    names = {"selector": spec.name, "learner": config.learner, "dataset": config.dataset}
-    _check_tasks(config)
-    known = {kind: parameters(kind, names[kind]) for kind in KINDS}
-    values = {kind: {key: item.default for key, item in known[kind].items()} for kind in KINDS}
-    settings = {**config.set, **{f"selector.{key}": value for key, value in spec.settings.items()}}
-    for full, value in settings.items():
+    settings = dict(config.set)
+    if len(config.selector) > 1:
+        own = parameters("selector", spec.name)
+        for full in config.set:
+            kind, _, key = full.partition(".")
+            if kind == "selector" and key and key not in own and key not in SET_BY_THE_RUN:
+                _check_another_has(config, key)
+                del settings[full]
+    return settle({"selector": spec.name, "learner": config.learner, "dataset": config.dataset}, settings, spec)
+
+
+def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: SelectorSpec) -> dict[str, dict[str, Any]]:
+    """Every parameter of some components: as set, or with the selector, else its default.
+
+    Args:
+        names: Of the components, by kind.
+        settings: Values by `kind.parameter`.
+        spec: The selector.
+
+    Raises:
+        ConfigError: An unknown component or parameter, components of different tasks, or a value of the wrong type.
+    """
+    _check_tasks(names)
+    known = {kind: parameters(kind, name) for kind, name in names.items()}
+    values = {kind: {key: item.default for key, item in each.items()} for kind, each in known.items()}
+    for full, value in {**settings, **{f"selector.{key}": value for key, value in spec.settings.items()}}.items():
         kind, _, key = full.partition(".")
-        if kind not in KINDS or not key:
-            raise ConfigError(f"--set {full}: the key must begin with selector., learner. or dataset.")
+        if kind not in names or not key:
+            *others, last = [f"{each}." for each in names]
+            start = f"{', '.join(others)} or {last}" if others else last
+            raise ConfigError(f"--set {full}: the key must begin with {start}")
         if key in SET_BY_THE_RUN:
             raise ConfigError(f"{full} cannot be set: it comes from {SET_BY_THE_RUN[key]}")
-        if key in known[kind]:
-            values[kind][key] = coerce(full, value, known[kind][key].type)
-        elif kind != "selector" or key in spec.settings or len(config.selector) == 1:
+        if key not in known[kind]:
             raise ConfigError(f"{names[kind]} has no parameter {key!r}{suggestion(key, known[kind])}")
-        else:
-            _check_another_has(config, key)
+        values[kind][key] = coerce(full, value, known[kind][key].type)
+    for kind, each in values.items():
+        if unset := [f"{kind}.{key}" for key, value in each.items() if value is REQUIRED]:
+            raise ConfigError(f"{names[kind]} has no default for {', '.join(unset)}; give --set {unset[0]}=VALUE")
     return values
 
 
-def _check_tasks(config: RunConfig) -> None:
-    wanted, offered = task("dataset", config.dataset), task("learner", config.learner)
+def _check_tasks(names: Mapping[str, str]) -> None:
+    wanted, offered = (task(kind, names[kind]) if kind in names else None for kind in ("dataset", "learner"))
     if wanted and offered and wanted != offered:
         fitting = [name for name, entry in CATALOGUE["learner"].items() if entry.task == wanted]
         raise ConfigError(
-            f"the learner {config.learner} is for {offered}, but the data set {config.dataset} for {wanted}; take "
+            f"the learner {names['learner']} is for {offered}, but the data set {names['dataset']} for {wanted}; take "
             f"one of {', '.join(fitting)}"
         )
 

@@ -1,6 +1,5 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
-import io
 import math
 import platform
 import time
@@ -17,14 +16,15 @@ from torch_geometric.data import Data
 import seqgcn
 from seqgcn.checks import check_whole
 from seqgcn.datasets.base import Dataset
-from seqgcn.errors import ArgumentError, RunFolderError, SeqGCNError
+from seqgcn.errors import ArgumentError, RunFolderError
 from seqgcn.extensions import Generated
-from seqgcn.files import write_bytes
 from seqgcn.further import Pseudo, check_pseudo, generated_record, training_set
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.common import resolve_device
-from seqgcn.learners.extend import check_served, extended
+from seqgcn.learners.extend import check_served, extended, with_classes
+from seqgcn.learners.named import check_described, sources
+from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.pool import Pool
 from seqgcn.seeding import derive_seed, generator
 from seqgcn.selectors.base import Selector, for_cycle
@@ -92,14 +92,12 @@ class ActiveLearning:
                 )
             learner = clone(learner).set_params(warm_start=True)
         classes = getattr(dataset, "classes", None)
-        # Also of an ensemble's members, whose parameters are listed as learner__parameter.
-        unset = [k for k, v in learner.get_params().items() if k.rpartition("__")[2] == "num_classes" and v is None]
-        if classes is not None and unset:
-            # The first labels need not hold every class.
-            learner = clone(learner).set_params(**dict.fromkeys(unset, len(classes)))
+        if classes is not None:
+            learner = with_classes(learner, len(classes))
         learner = extended(learner, selector.extensions)
         check_served(learner, selector)
         self.dataset, self.learner, self.selector = dataset, learner, selector
+        self.sources = sources(learner, selector)
         self.budget = check_whole("budget", budget)
         self.cycles = check_whole("cycles", cycles)
         self.initial = self.budget if initial is None else check_whole("initial", initial)
@@ -165,6 +163,7 @@ class ActiveLearning:
                 wanted, description = selector.wanted(learner.provides), Data()
                 if wanted:
                     description = learner.describe(train.inputs[n_id], wanted, progress=self.progress)
+                    check_described(learner, description, wanted, len(n_id))
                 data = pool.as_data(n_id, description).to(_device(learner))
             with _timed(seconds, "select"):
                 selection = selector.select(data, self.budget, progress=self.progress)
@@ -180,7 +179,7 @@ class ActiveLearning:
             metric=metric,
             seconds=seconds,
             seeds=seeds,
-            environment={**environment(self.learner), "setup": self._setup()},
+            environment={**environment(self.learner), "setup": self._setup(), "sources": self.sources},
             pseudo=trusted,
             generated=generated_record(generated, pool),
             curves={name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()},
@@ -234,7 +233,8 @@ class ActiveLearning:
     def _setup(self) -> dict[str, Any]:
         """What a journal's lines must agree in; the device may change, and seeds are recorded apart."""
         parameters = {
-            key: repr(value)
+            # A function's repr has its address.
+            key: getattr(value, "__qualname__", None) or repr(value)
             for key, value in self.learner.get_params().items()
             # Those of an ensemble's members are listed one by one, as learner__parameter.
             if key.rpartition("__")[2] not in ("seed", "batch_seed", "device") and not isinstance(value, Learner)
@@ -250,35 +250,24 @@ class ActiveLearning:
 
     def _save(self, journal: Journal, learner: RestorableLearner, cycle: int) -> None:
         """Keep this cycle's weights beside the last cycle's, which count until the journal has this cycle's line."""
-        # By way of memory: where the disk is full, torch.save raises something that does not say so.
-        weights = io.BytesIO()
-        torch.save(learner.state(), weights)
-        write_bytes(self._weights(journal, cycle), weights.getvalue())
+        save_weights(learner, self._weights(journal, cycle))
         self._weights(journal, cycle - 2).unlink(missing_ok=True)
 
     def _restored(self, cycle: int) -> Learner:
         """A learner with the weights of an earlier cycle; a fresh one if there was no journal to keep them."""
         if self.journal is None:
             return cast(Learner, clone(self.learner))
-        path = self._weights(self.journal, cycle)
-        try:
-            # Onto the CPU, so that a run begun on a GPU can go on without one.
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            return cast(RestorableLearner, clone(self.learner)).restore(state)
-        except SeqGCNError:
-            raise
-        # A damaged file can make torch's reader trip over anything.
-        except Exception as error:
-            raise RunFolderError(
-                f"cannot read {path}, from which warm_start goes on ({type(error).__name__}); restore it, or start in "
-                "another folder"
-            ) from error
+        return restore_weights(cast(RestorableLearner, clone(self.learner)), self._weights(self.journal, cycle))
 
 
 def environment(learner: Learner) -> dict[str, Any]:
     """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
+    return machine(_device(learner))
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """The same for a device."""
     packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
-    device = _device(learner)
     return {
         "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
         | {name: _version(name) for name in packages},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from seqgcn.catalogue import CATALOGUE, load
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, read_config, resolve
+from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, as_config_errors, read_config, resolve
 from seqgcn.datasets.base import Dataset
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Metric
@@ -23,6 +23,8 @@ from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
+from seqgcn.learners.named import changes, new_learner, new_selector
+from seqgcn.locks import locked
 from seqgcn.selectors.base import Selector
 from seqgcn.summaries import CURVE, PICKS, TRAINING, compare_with_random, draw, draw_training, write_picks
 from seqgcn.training import Progress, Say
@@ -32,7 +34,7 @@ JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
 _MAY_DIFFER = ("root", "device", "dataset.cache")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
-_PATHS = ("train_centres", "test_centres", "cache")
+_PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class RunSet:
     A single run lies in the folder itself; several lie in `SELECTOR/seed-N` below it, each a run folder like a
     single one's. Seeds are the outer loop, so that a first comparison stands early.
 
+    While it is iterated over, no other process can work in the folder, nor in that of the run at hand.
+
     Args:
         config: What to run.
         folder: Where; made if it is not there.
@@ -73,8 +77,8 @@ class RunSet:
 
     Raises:
         ConfigError: A component or parameter is unknown, or of the wrong type.
-        RunFolderError: The folder holds a run and `resume` is False, holds another configuration, or cannot be
-            written.
+        RunFolderError: The folder holds a run and `resume` is False, holds another configuration, is in use by
+            another process, or cannot be written.
     """
 
     def __init__(
@@ -97,7 +101,7 @@ class RunSet:
         # Whatever is wrong with the configuration is found before any data is read or any file written.
         self.resolved = {spec.text: resolve(config, spec) for spec in specs}
         self.selectors = {spec.text: self._selector(spec) for spec in specs}
-        with _as_config_errors():
+        with as_config_errors():
             resolve_device(config.device)
         learner = self._check_learner()
         self.metric: Metric = learner.metric
@@ -107,32 +111,35 @@ class RunSet:
             for folder in (self.folder, *(run.folder for run in self.runs)):
                 _check_free(folder)
         self.dataset = self._load_dataset(learner)
-        with _as_config_errors():
+        with as_config_errors():
             for run in self.runs:
                 self._loop(run)
         self._claim(resume)
 
     def __iter__(self) -> Iterator[Event]:
         """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
-        with _finally(self.summarise):
+        with locked(self.folder, self.say), _finally(self.summarise):
             for run in self.runs:
-                yield from self._run(run)
+                # One of several may also be gone on with alone.
+                with nullcontext() if run.folder == self.folder else locked(run.folder, self.say):
+                    yield from self._run(run)
 
     def _run(self, run: Run) -> Iterator[Event]:
         known = len(run.journal.recover())
         loop = self._loop(run)
         if 0 < known <= self.config.cycles:
-            self._compare_environments(run, loop.learner)
+            self._compare_environments(run, loop)
         with _finally(lambda: self._draw(run)):
             for number, record in enumerate(loop):
+                if number >= known:
+                    _check_same(run.folder / CONFIG, self._document([run]))
                 yield Event(run, record, replayed=number < known)
 
     def _loop(self, run: Run) -> ActiveLearning:
         values = self.resolved[run.spec.text]["learner"]
-        learner: Learner = load("learner", self.config.learner)(**values, device=self.config.device)
         return ActiveLearning(
             self.dataset,
-            learner,
+            new_learner(self.config.learner, values, self.config.device),
             self.selectors[run.spec.text],
             budget=self.config.budget,
             cycles=self.config.cycles,
@@ -183,7 +190,7 @@ class RunSet:
             values = {"root": root, **values}
         elif root is not None:
             raise ConfigError(f"the data set {name} reads no files; leave --root out")
-        with _as_config_errors():
+        with as_config_errors():
             dataset: Dataset = component(**values)
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
@@ -192,17 +199,14 @@ class RunSet:
             return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:
-        with _as_config_errors(f"{spec.text}: "):
-            selector: Selector = load("selector", spec.name)(**self.resolved[spec.text]["selector"])
-        return selector
+        with as_config_errors(f"{spec.text}: "):
+            return new_selector(spec.name, self.resolved[spec.text]["selector"])
 
     def _check_learner(self) -> Learner:
         """A learner as the configuration has it, its parameters checked."""
         values = next(iter(self.resolved.values()))["learner"]
-        with _as_config_errors(f"{self.config.learner}: "):
-            learner: Learner = load("learner", self.config.learner)(**values)
-            learner.check_parameters()
-        return learner
+        with as_config_errors(f"{self.config.learner}: "):
+            return new_learner(self.config.learner, values, self.config.device)
 
     def _check_needs(self, learner: Learner) -> None:
         """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
@@ -245,25 +249,23 @@ class RunSet:
         documents = {self.folder: self._document(self.runs)}
         documents |= {run.folder: self._document([run]) for run in self.runs}
         for folder, document in documents.items():
-            path = folder / CONFIG
-            if path.exists():
-                if not resume:
-                    _check_free(folder)
-                _check_same(path, document)
-                continue
-            for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
-                if (folder / name).exists():
-                    raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
+            _check_folder(folder, document, resume=resume)
         for folder, document in documents.items():
-            if not (folder / CONFIG).exists():
-                try:
-                    folder.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise RunFolderError(f"cannot make the run folder {folder}: {error.strerror}") from error
-                write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunFolderError(f"cannot make the run folder {folder}: {error.strerror}") from error
+            with locked(folder, self.say):
+                # Another process may have been here since.
+                _check_folder(folder, document, resume=resume)
+                if not (folder / CONFIG).exists():
+                    write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
 
-    def _compare_environments(self, run: Run, learner: Learner) -> None:
-        then, now = _unnested(run.journal.read()[-1].environment), _unnested(environment(learner))
+    def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
+        held = run.journal.read()[-1].environment
+        for note in changes(held.get("sources"), loop.sources):
+            self.say(f"{run.folder}: {note}")
+        then, now = _unnested(held), _unnested(environment(loop.learner))
         changed = [f"{key} was {then.get(key)}, is {now[key]}" for key in now if now[key] != then.get(key)]
         if changed:
             self.say(
@@ -286,7 +288,7 @@ def _check_served(learner: Learner, selector: Selector) -> None:
 
 def _as_yaml(key: str, value: Any) -> Any:
     """A parameter as the configuration of a run folder holds it: paths count from anywhere."""
-    if key in _PATHS and value is not None:
+    if key in _PATHS and isinstance(value, str):
         return os.path.abspath(os.path.expanduser(value))
     return list(value) if isinstance(value, tuple) else value
 
@@ -294,6 +296,17 @@ def _as_yaml(key: str, value: Any) -> Any:
 def _check_free(folder: Path) -> None:
     if (folder / CONFIG).exists():
         raise RunFolderError(f"{folder} holds a run already: go on with --resume, or name another folder with --out")
+
+
+def _check_folder(folder: Path, document: Mapping[str, Any], *, resume: bool) -> None:
+    if (folder / CONFIG).exists():
+        if not resume:
+            _check_free(folder)
+        _check_same(folder / CONFIG, document)
+        return
+    for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
+        if (folder / name).exists():
+            raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
 
 
 def _check_same(path: Path, document: Mapping[str, Any]) -> None:
@@ -313,7 +326,9 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
         )
     if keys:
         changes = "; ".join(f"{key} is {held.get(key)} there, {now.get(key)} now" for key in keys)
-        raise RunFolderError(f"{path.parent} holds another configuration ({changes}); name another folder with --out")
+        raise RunFolderError(
+            f"{path.parent} holds another configuration ({changes}); take that back, or name another folder with --out"
+        )
 
 
 def _unnested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,19 +340,13 @@ def _unnested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _as_config_errors(prefix: str = "") -> Iterator[None]:
-    """An argument that came from the configuration is the configuration's error."""
-    try:
-        yield
-    except ArgumentError as error:
-        raise ConfigError(f"{prefix}{error}") from error
-
-
-@contextmanager
 def _finally(finish: Callable[[], None]) -> Iterator[None]:
     """Call `finish` at the end of a block; if the block failed, a second failure does not hide the first."""
     try:
         yield
+    except RunFolderError:
+        # Nothing more is written into a folder that is full, or no longer what it was.
+        raise
     except BaseException:
         with suppress(SeqGCNError):
             finish()
@@ -366,7 +375,7 @@ def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
         RunFolderError: Nothing to resume.
     """
     selectors = "-".join(SelectorSpec.parse(text).folder for text in config.selector[:4])
-    stem = f"{config.dataset}-{config.learner}-{selectors}"
+    stem = f"{config.dataset}-{config.learner.replace(':', '_')}-{selectors}"
     taken = [parent / stem]
     while (taken[-1] / CONFIG).exists():
         taken.append(parent / f"{stem}-{len(taken) + 1}")

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from seqgcn.catalogue import (
     CATALOGUE,
     DEFAULT_LEARNER,
+    REQUIRED,
     SET_BY_THE_RUN,
+    Parameter,
     coerce,
     describe_type,
+    import_path,
     load,
     parameters,
     suggestion,
@@ -129,6 +132,111 @@ def test_parameters() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("my_module:Mine", "my_module:Mine"),
+        ("my_pkg.my_mod:Mine", "my_pkg.my_mod:Mine"),
+        ("my_pkg.my_mod:Mine:k=5,graph=knn", "my_pkg.my_mod:Mine"),
+        ("my_pkg.my_mod:Mine:", "my_pkg.my_mod:Mine"),
+        ("core-gcn:graph=knn,k=5", ""),
+        ("my_module:k=5", ""),
+        ("margin", ""),
+        ("margin:k", ""),  # a setting without its value
+        ("my-module:Mine", ""),
+        ("../evil:Mine", ""),
+        ("my_module:", ""),
+        (":Mine", ""),
+        ("1module:Mine", ""),
+        ("a..b:Mine", ""),
+        ("", ""),
+    ],
+)
+def test_import_path(text: str, expected: str) -> None:
+    assert import_path("selector", text) == expected
+    assert import_path("dataset", text) == ""
+
+
+@given(st.text(max_size=30))
+def test_import_path_is_what_the_text_begins_with(text: str) -> None:
+    assert text.startswith(import_path("learner", text))
+
+
+class Unhinted:
+    """A class whose author thought of no YAML."""
+
+    def __init__(self, needed, depth=2, sizes=(1, 2), act=len, seed=0, *rest, name=None, **more) -> None:  # type: ignore[no-untyped-def]
+        del needed, depth, sizes, act, seed, rest, name, more
+
+
+class Hinted:
+    def __init__(
+        self,
+        steps: list[int],
+        depth: int = None,  # type: ignore[assignment]  # noqa: RUF013  # as many write it
+        rate: float = 0.1,
+        betas: tuple[float, ...] = (0.9, 0.99),
+        mode: Literal["a", "b"] = "a",
+        layers: list[int] = [1],  # noqa: B006
+        sizes: tuple[int, int] = (1, 2),
+        limit: float = float("inf"),
+    ) -> None: ...
+
+
+class Unresolved:
+    def __init__(self, net: "NotImported", depth: int = 1) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_parameters_of_a_users_own_class() -> None:
+    own = parameters("learner", f"{__name__}:Unhinted")
+    assert own == {
+        "needed": Parameter(Any, REQUIRED),
+        "depth": Parameter(Any, 2),
+        "sizes": Parameter(tuple[Any, ...], (1, 2)),
+        "name": Parameter(Any, None),
+    }
+    hinted = parameters("selector", f"{__name__}:Hinted")
+    assert {name: each.type for name, each in hinted.items()} == {
+        "steps": list[int],
+        "depth": Any,
+        "rate": float,
+        "betas": tuple[float, ...],
+        "mode": Literal["a", "b"],
+        "layers": list[int],
+        "sizes": tuple[int, int],
+        "limit": float,
+    }
+    assert parameters("learner", f"{__name__}:Unresolved")["depth"] == Parameter(Any, 1)
+
+
+def test_a_default_of_a_users_own_can_be_read_back() -> None:
+    for name in ("Unhinted", "Hinted"):
+        for key, parameter in parameters("learner", f"{__name__}:{name}").items():
+            if parameter.default is not REQUIRED:
+                held = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+                assert coerce(key, held, parameter.type) == parameter.default
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("learner", "no_such_module_there:X", "cannot import no_such_module_there for the learner .*No module named"),
+        ("learner", f"{__name__}:Hintd", "has no 'Hintd'; did you mean Hinted"),
+        ("learner", f"{__name__}:ENTRIES", "has 'ENTRIES', but that is no class"),
+        ("learner", "my_pkg.my_mod.MyLearner", "one of your own is MODULE:CLASS, as in my_pkg.my_mod:MyLearner"),
+        ("dataset", f"{__name__}:Hinted", "unknown dataset"),
+    ],
+)
+def test_import_paths_that_lead_nowhere(kind: str, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(kind, name)
+
+
+def test_task_of_a_users_own_is_what_it_says() -> None:
+    assert task("learner", f"{__name__}:Hinted") is None
+    assert task("learner", "seqgcn.learners:TorchLearner") == "classification"
+
+
+@pytest.mark.parametrize(
     ("value", "wanted", "expected"),
     [
         ("1e-3", float, 0.001),
@@ -140,6 +248,11 @@ def test_parameters() -> None:
         ([], tuple[int, ...], ()),
         (["1e-3", 2], tuple[float, ...], (0.001, 2.0)),
         ("sgd", Literal["sgd", "adam"], "sgd"),
+        ([1, 2], list[int], [1, 2]),
+        (5, list[int], [5]),
+        ("text", Any, "text"),
+        ([1, "x", None], Any, [1, "x", None]),
+        ([[1], 2], tuple[Any, ...], ([1], 2)),
         (None, int | None, None),
         (7, int | None, 7),
         (["a"], tuple[str, ...] | None, ("a",)),
@@ -168,6 +281,8 @@ def test_coerce(value: Any, wanted: Any, expected: Any) -> None:
         (None, int, "must be whole number, got None"),
         ("x", int | None, "must be whole number or null, got 'x'"),
         (5, str, "must be text, got 5"),
+        (["a"], list[int], "must be whole number, got 'a'"),
+        ({"a": 1}, Any, "must be a number, text, true, false, null or a list of these, got {'a': 1}"),
         (5, tuple[str, ...] | None, "must be list of text or null, got 5"),
     ],
 )

@@ -7,8 +7,18 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqgcn.config import RunConfig, SelectorSpec, options, parse_setting, read_config, resolve
-from seqgcn.errors import ConfigError, MissingFileError
+from seqgcn.config import (
+    RunConfig,
+    SelectorSpec,
+    as_config_errors,
+    coerce_fields,
+    options,
+    parse_setting,
+    read_config,
+    resolve,
+    settle,
+)
+from seqgcn.errors import ArgumentError, ConfigError, DataFileError, MissingFileError
 
 
 @pytest.fixture
@@ -262,3 +272,58 @@ def test_a_setting_goes_to_the_selectors_that_have_it() -> None:
 def test_wrong_settings(text: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolved(text, **changes)
+
+
+# other configurations than a run's
+
+
+def test_only_the_components_there_are_can_be_set() -> None:
+    spec = SelectorSpec.parse("core-gcn:k=5")
+    values = settle({"selector": "core-gcn"}, {"selector.k": 7, "selector.epochs": 3}, spec)
+    assert (values["selector"]["k"], values["selector"]["epochs"], list(values)) == (5, 3, ["selector"])
+    both = settle({"selector": "random", "learner": "small-cnn"}, {"learner.epochs": 2}, SelectorSpec.parse("random"))
+    assert (both["selector"], both["learner"]["epochs"]) == ({}, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "key", "message"),
+    [
+        ({"selector": "random"}, "learner.epochs", r"--set learner\.epochs: the key must begin with selector\.$"),
+        ({"selector": "random", "learner": "awr"}, "x", r"--set x: the key must begin with selector\. or learner\.$"),
+        ({"selector": "random"}, "selector.seed", "selector.seed cannot be set"),
+        ({"selector": "random"}, "selector.k", "random has no parameter 'k'"),
+        ({"selector": "random", "learner": "awr", "dataset": "digits"}, "x", "the learner awr is for pose, but"),
+        ({"selector": "randm"}, "selector.k", r"unknown selector 'randm'; did you mean random\?"),
+    ],
+)
+def test_wrong_settings_of_some_components(names: dict[str, str], key: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        settle(names, {key: 1}, SelectorSpec.parse("random"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    some_number: float
+    names: tuple[str, ...] = ()
+    set: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def test_fields_become_what_they_are_declared_as() -> None:
+    plain = Plain(3, ["a"], {"a": object})  # type: ignore[arg-type]
+    coerce_fields(plain)
+    assert plain == Plain(3.0, ("a",), {"a": object})
+    assert isinstance(plain.some_number, float)
+    with pytest.raises(ConfigError, match="some-number must be number, got 'x'"):
+        coerce_fields(Plain("x"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="set must be a mapping such as"):
+        coerce_fields(Plain(1, (), []))  # type: ignore[arg-type]
+
+
+def test_an_argument_of_the_configuration_is_its_error() -> None:
+    with pytest.raises(ConfigError, match="awr: lr must be") as caught, as_config_errors("awr: "):
+        raise ArgumentError("lr must be")
+    assert isinstance(caught.value.__cause__, ArgumentError)
+    with pytest.raises(DataFileError, match=r"^damaged$"), as_config_errors("awr: "):
+        raise DataFileError("damaged")
+    with as_config_errors():
+        pass

@@ -126,7 +126,7 @@ def test_weights_that_are_gone_or_damaged(start: Start, journal: Journal) -> Non
     other = weights.read_bytes()
     for damaged in (whole[:100], b"", b"rubbish", other):
         weights.write_bytes(damaged)
-        with pytest.raises(RunFolderError, match=r"cannot read .*learner-1.pt, from which warm_start goes on"):
+        with pytest.raises(RunFolderError, match=r"cannot read .*learner-1.pt, what a learner has learned"):
             list(start(warm_start=True))
     weights.unlink()
     with pytest.raises(RunFolderError, match=r"learner-1.pt"):

@@ -12,6 +12,7 @@ from seqgcn.config import RunConfig, read_config
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.evaluation import ACCURACY
 from seqgcn.journal import CycleRecord, Journal
+from seqgcn.locks import LOCK, OWNER
 from seqgcn.runs import RunSet, free_folder, held_config
 from seqgcn.summaries import compare_with_random, curve_of
 
@@ -26,7 +27,9 @@ def run(folder: Path, values: dict[str, Any] | None = None, **options: Any) -> l
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files below a folder but those that hold its lock, of which an empty one stays."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (LOCK, OWNER)]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def same(folder: Path) -> dict[str, list[CycleRecord]]:
@@ -246,6 +249,141 @@ def test_a_full_disk_is_said_once_and_loses_nothing(
             next(events)
     assert content(tmp_path) == before
     assert len(run(tmp_path, values, resume=True)) == 4 * len(same(tmp_path))
+
+
+@pytest.mark.parametrize("values", [SMALL, MANY])
+def test_a_disk_that_is_full_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    def out_of_space(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", out_of_space)
+        with pytest.raises(RunFolderError, match="No space left on device"):
+            run(tmp_path / "run", values)
+    assert content(tmp_path) == {}
+    assert len(run(tmp_path / "run", values)) == 4 * len(same(tmp_path / "run"))
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path)
+    before = content(tmp_path)
+
+    def read_only(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("filelock.FileLock._acquire", read_only)
+    with pytest.raises(RunFolderError, match=r"cannot lock .*: Read-only file system; make it writable, or name a"):
+        run(tmp_path, resume=True)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("values", [SMALL, MANY])
+def test_two_at_once(tmp_path: Path, values: dict[str, Any]) -> None:
+    events = iter(RunSet(RunConfig(**values), tmp_path))
+    seen = [next(events), next(events)]
+    before = content(tmp_path)
+    with pytest.raises(RunFolderError, match=rf"is in use by process {os.getpid()} on .* go on .*with --resume"):
+        run(tmp_path, values, resume=True)
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        run(tmp_path, values)
+    assert content(tmp_path) == before
+    seen += events
+    assert len(seen) == 4 * len(same(tmp_path))
+    assert not list(tmp_path.rglob(OWNER))
+    assert all(event.replayed for event in run(tmp_path, values, resume=True))
+
+
+def alone(folder: Path) -> RunSet:
+    """One run of several, gone on with by itself."""
+    return RunSet(RunConfig(**held_config(folder)), folder, resume=True)
+
+
+def test_one_of_several_at_the_same_time(tmp_path: Path) -> None:
+    events = iter(RunSet(RunConfig(**MANY), tmp_path))
+    seen = [next(events), next(events)]
+    with pytest.raises(RunFolderError, match=r"random/seed-0 is in use by process"):
+        list(alone(tmp_path / "random" / "seed-0"))
+    # Its turn has not come, and when it comes it is done.
+    assert [event.replayed for event in alone(tmp_path / "margin" / "seed-1")] == [False] * 4
+    seen += events
+    assert [event.replayed for event in seen if (event.run.spec.name, event.run.seed) == ("margin", 1)] == [True] * 4
+    run(tmp_path / "whole", MANY)
+    assert same(tmp_path / "whole") == {
+        name: rows for name, rows in same(tmp_path).items() if not name.startswith("whole")
+    }
+
+
+def test_one_of_several_in_use_when_its_turn_comes(tmp_path: Path) -> None:
+    events = iter(RunSet(RunConfig(**MANY), tmp_path))
+    next(events)
+    other = iter(alone(tmp_path / "margin" / "seed-0"))
+    first = next(other)
+    with pytest.raises(RunFolderError, match=r"margin/seed-0 is in use by process .* go on .*with --resume"):
+        list(events)
+    with pytest.raises(RunFolderError, match=r"margin/seed-0 is in use by process"):
+        RunSet(RunConfig(**MANY), tmp_path, resume=True)
+    records = [first.record, *(event.record for event in other)]
+    assert records == Journal(tmp_path / "margin" / "seed-0" / "journal.jsonl").read()
+    assert sum(event.replayed for event in run(tmp_path, MANY, resume=True)) == 8
+
+
+def test_a_killed_run_is_said_when_it_goes_on(tmp_path: Path) -> None:
+    events = iter(RunSet(RunConfig(**SMALL), tmp_path))
+    next(events)
+    owner = (tmp_path / OWNER).read_bytes()
+    events.close()  # type: ignore[attr-defined]
+    (tmp_path / OWNER).write_bytes(owner)
+    (tmp_path / ".curve.png.abcdefgh.unfinished").write_bytes(b"half")
+    said: list[str] = []
+    assert len(run(tmp_path, resume=True, say=said.append)) == 4
+    assert len(said) == 1
+    assert f"process {os.getpid()} on " in said[0]
+    assert "ended without a word, as when killed; its lock is taken over" in said[0]
+    assert {path.name for path in tmp_path.iterdir()} == {LOCK, "config.yaml", "journal.jsonl", "curve.png"}
+
+
+@pytest.mark.parametrize("what", ["replaced", "cut", "emptied", "removed"])
+def test_a_journal_changed_under_a_run(tmp_path: Path, what: str) -> None:
+    run(tmp_path / "other", SMALL | {"seeds": [2]})
+    folder = tmp_path / "run"
+    events = iter(RunSet(RunConfig(**SMALL), folder))
+    next(events), next(events)
+    journal = folder / "journal.jsonl"
+    whole = journal.read_bytes()
+    changed = {
+        "replaced": (tmp_path / "other" / "journal.jsonl").read_bytes(),
+        "cut": whole.splitlines(keepends=True)[0],
+        "emptied": b"",
+    }
+    if what == "removed":
+        journal.unlink()
+    else:
+        (folder / "new").write_bytes(changed[what])
+        (folder / "new").replace(journal)
+    before = content(folder)
+    with pytest.raises(RunFolderError, match=r"it was removed, replaced, cut or written to. Cycle 2 is not added"):
+        next(events)
+    # Nor is a picture made of what somebody else has put there.
+    assert content(folder) == before
+    journal.write_bytes(whole)
+    assert len(run(folder, resume=True)) == 4
+
+
+def test_a_configuration_changed_under_a_run(tmp_path: Path) -> None:
+    events = iter(RunSet(RunConfig(**SMALL), tmp_path))
+    next(events), next(events)
+    config = tmp_path / "config.yaml"
+    whole = config.read_bytes()
+    config.write_bytes(whole.replace(b"budget: 4", b"budget: 5"))
+    with pytest.raises(
+        RunFolderError, match=r"another configuration \(budget is 5 there, 4 now\); take that back, or name"
+    ):
+        next(events)
+    assert set(content(tmp_path)) == {"config.yaml", "journal.jsonl"}
+    config.write_bytes(whole)
+    assert [event.replayed for event in run(tmp_path, resume=True)] == [True, True, True, False]
 
 
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgcn.catalogue import CATALOGUE
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.config import RunConfig, options, parse_setting, read_config
-from seqgcn.errors import ConfigError
+from seqgcn.cli.options import add_options, given_options, merged, setting
+from seqgcn.config import RunConfig, read_config
 from seqgcn.progress import Bars
 
 
@@ -45,33 +44,7 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
     what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")
-    for option in options():
-        settings: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS}
-        shown = option.metadata.get("shown", option.default)
-        if isinstance(option.default, bool):
-            settings |= {"action": argparse.BooleanOptionalAction}
-            shown = "on" if option.default else "off"
-        elif option.name == "set":
-            settings |= {"action": "append", "type": _setting}
-            shown = "none"
-        elif isinstance(option.default, tuple):
-            settings |= {"nargs": "+"}
-            shown = " ".join(map(str, option.default))
-        elif shown is None:
-            shown = "none"
-        if option.name != "set" and option.metadata.get("unit"):
-            settings |= {"metavar": "N"}
-        if option.metadata.get("metavar"):
-            settings |= {"metavar": option.metadata["metavar"]}
-        if option.name in ("initial", "budget", "cycles", "subset", "pool_size", "test_size", "seeds"):
-            settings |= {"type": int}
-        text = option.metadata["help"]
-        if option.metadata.get("kind"):
-            settings |= {"metavar": "NAME"}
-            text += ": " + ", ".join(CATALOGUE[option.metadata["kind"]])
-        unit = f"{option.metadata['unit']}, " if option.metadata.get("unit") else ""
-        flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
-        what.add_argument(*flags, help=f"{text} ({unit}default: {shown})", **settings)
+    add_options(what, RunConfig)
     what.add_argument(
         "--test-subject",
         dest="set",
@@ -84,26 +57,19 @@ def _add_options(run: argparse.ArgumentParser) -> None:
 
 
 def _test_subject(text: str) -> tuple[str, Any]:
-    return _setting(f"dataset.test_subject={text}")
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    try:
-        return parse_setting(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return setting(f"dataset.test_subject={text}")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    given = {option.name: getattr(arguments, option.name) for option in options() if hasattr(arguments, option.name)}
-    config = _merge(read_config(arguments.config) if arguments.config else {}, given)
+    given = given_options(arguments, RunConfig)
+    config = RunConfig(**merged(read_config(arguments.config) if arguments.config else {}, given))
 
     from seqgcn.runs import RunSet, free_folder, held_config
 
     folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
     if arguments.resume:
         held = held_config(folder)
-        config = config if arguments.config else _merge(held, given)
+        config = config if arguments.config else RunConfig(**merged(held, given))
     with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
         # A warning printed by Python itself would tear the bars apart.
         warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
@@ -127,13 +93,6 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"\n{comparison.read_text()}")
         print(f"\nrun folder: {folder}\nlearning curve: {folder / 'curve.png'}")
     return DONE
-
-
-def _merge(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> RunConfig:
-    values = {**from_file, **given}
-    if "set" in given:
-        values["set"] = {**from_file.get("set", {}), **dict(given["set"])}
-    return RunConfig(**values)
 
 
 def _headline(selector: str, seed: int, record: Any, metric: Any) -> str:

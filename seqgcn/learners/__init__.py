@@ -6,6 +6,7 @@ from seqgcn.learners.common import resolve_device
 from seqgcn.learners.ensemble import Ensemble
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.handpose import HandPose
+from seqgcn.learners.torch_model import TorchLearner
 
 __all__ = [
     "Diagnosed",
@@ -17,6 +18,7 @@ __all__ = [
     "ResNet18Classifier",
     "RestorableLearner",
     "SmallCNNClassifier",
+    "TorchLearner",
     "check_served",
     "extended",
     "resolve_device",

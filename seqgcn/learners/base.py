@@ -1,4 +1,22 @@
-"""What the loop asks of a learner."""
+"""What the loop asks of a learner, and with it what your own needs.
+
+Three ways to bring your own, the shortest first:
+
+1. **Embeddings in a file**: `seqgcn select --features FILE` asks for no learner.
+2. **A `torch.nn.Module` that classifies**: `TorchLearner` is all that is here, for any network and the path of one of
+   its layers; weights may come from a checkpoint.
+3. **Anything else**: a class with the members of `Learner`. Nothing is inherited; `sklearn.base.BaseEstimator` brings
+   `get_params` and `set_params`.
+
+In Python an object is given to `seqgcn.experiment.ActiveLearning`. On the command line a class is named by its import
+path, `--learner my_package.my_module:MyLearner`, for `run` and `select`; `--set learner.NAME=VALUE` gives arguments of
+its constructor. What the loop sets by itself, it sets where the constructor has it: `seed` (always), `device`,
+`num_classes` (where it is None), `warm_start`. A class attribute `task`, `"classification"` or `"pose"`, has data sets
+of the other refused; without one, any data set is taken.
+
+Inputs are what the data set holds and `inputs[ids]` gives: images `[n, c, h, w]` uint8 with classes `[n]` int64, or
+`seqgcn.datasets.hands.HandFrames` with joints `[n, J, 3]` in mm.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol, Self, runtime_checkable

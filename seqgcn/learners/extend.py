@@ -36,6 +36,13 @@ def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:
     return learner
 
 
+def with_classes(learner: Learner, count: int) -> Learner:
+    """An unfitted learner that knows how many classes there are; the first labels need not hold every class."""
+    # Also of an ensemble's members, whose parameters are listed as learner__parameter.
+    unset = [k for k, v in learner.get_params().items() if k.rpartition("__")[2] == "num_classes" and v is None]
+    return cast(Learner, clone(learner)).set_params(**dict.fromkeys(unset, count)) if unset else learner
+
+
 def check_served(learner: Learner, selector: Selector) -> None:
     """Check that a learner gives what a selector needs of every item.
 

@@ -24,9 +24,9 @@ class WeightedCoreGCN(CoreGCN):
     last, by their index.
 
     The graph is that of the nearest neighbours by default, as k-center on its features had the higher means on digits
-    and CIFAR-10 (benchmarks/evidence); `graph="similarity"` is the paper's. The score is the weighted distance when picked. Details: `confidence`
-    `[n]`, `features` `[n, hidden_channels (+ 1)]`, `loss` `[epochs]`, `uncertainty` `[n]`. The remaining arguments are
-    those of `CoreGCN`.
+    and CIFAR-10 (benchmarks/evidence); `graph="similarity"` is the paper's. The score is the weighted distance when
+    picked. Details: `confidence` `[n]`, `features` `[n, hidden_channels (+ 1)]`, `loss` `[epochs]`, `uncertainty`
+    `[n]`. The remaining arguments are those of `CoreGCN`.
 
     Args:
         uncertainty: Of the class probabilities: `"margin"` (1 - the gap of the two largest), `"entropy"` (nats) or

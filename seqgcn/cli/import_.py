@@ -1,0 +1,103 @@
+"""`seqgcn import`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from seqgcn.cli.codes import BAD_DATA, DONE
+from seqgcn.rounds.config import SelectConfig
+
+DEPTHS = ("prediction", "surface+offset", "column")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    importer = commands.add_parser(
+        "import",
+        help="take the labels of a round back from a labelling tool",
+        description="Take exports of Label Studio (JSON) or CVAT (COCO keypoints) back into a round. Everything is "
+        "checked first; then all labels are added in one step, to a file in the round's folder that also holds those "
+        "of before, in the data set's own grammar. If anything is wrong, it is listed and nothing is added.",
+    )
+    importer.set_defaults(command=_import)
+    importer.add_argument("round", metavar="FOLDER", help="folder of the round")
+    importer.add_argument(
+        "--from",
+        dest="exports",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="FILE",
+        help="one or more exports, as of several annotators",
+    )
+    importer.add_argument(
+        "--joint-depth",
+        nargs="+",
+        action="extend",
+        choices=DEPTHS,
+        metavar="SOURCE",
+        help="where the depth of a joint is taken from, the first that has one: prediction (of the network that picked "
+        "the frames), surface+offset (the depth map, and half the thickness of the finger), column (the file of "
+        "--depths) (default: prediction)",
+    )
+    importer.add_argument("--depths", metavar="FILE", help="CSV file frame,joint,depth in mm (default: none)")
+    importer.add_argument(
+        "--disagree",
+        type=float,
+        default=10.0,
+        metavar="MM",
+        help="farther apart than this, two annotators disagree about a joint (default: 10)",
+    )
+    importer.add_argument(
+        "--accept-predictions",
+        action="store_true",
+        help="take joints that nobody moved from where the network predicted them (default: off)",
+    )
+    importer.add_argument(
+        "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
+    )
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from seqgcn.rounds.handoff import import_labels
+    from seqgcn.rounds.record import held_config
+
+    folder = Path(arguments.round)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
+        imported = import_labels(
+            folder,
+            SelectConfig(**held_config(folder, resume=False)),
+            arguments.exports,
+            joint_depth=arguments.joint_depth or ("prediction",),
+            depths=arguments.depths,
+            disagree=arguments.disagree,
+            partial=arguments.partial,
+            accept_predictions=arguments.accept_predictions,
+            say=_say,
+        )
+    print(imported.checked.table())
+    if imported.again:
+        print(f"{imported.again:,} more frames have that label already, or are of earlier rounds.")
+    if imported.labels is None:
+        if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
+            _say("depths come from the first that has one of several sources: --joint-depth surface+offset prediction")
+        if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
+            _say("frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right")
+        rest = ", or add what is right with --partial" if imported.checked.valid else ""
+        _say(f"nothing was added; mend what is wrong and import again{rest}")
+        return BAD_DATA
+    if imported.record is not None:
+        print(f"how the new labels came about: {imported.record}")
+    print(f"all labels: {imported.labels}")
+    print(f"next: seqgcn select --continue {shlex.quote(str(folder))} --out FOLDER")
+    return DONE
+
+
+def _say(message: str) -> None:
+    print(f"seqgcn: {message}", file=sys.stderr)

@@ -1,0 +1,65 @@
+"""The options of a command that are the fields of a configuration."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from seqgcn.catalogue import CATALOGUE
+from seqgcn.config import options, parse_setting
+from seqgcn.errors import ConfigError
+
+WHOLE = ("initial", "cycles", "subset", "pool_size", "test_size", "seeds", "seed", "min_gap")
+
+
+def add_options(group: Any, config: type) -> None:
+    """Add an option for each field of a configuration; what is not given is left out of the arguments."""
+    for option in options(config):
+        settings: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS}
+        shown = option.metadata.get("shown", option.default)
+        if isinstance(option.default, bool):
+            settings |= {"action": argparse.BooleanOptionalAction}
+            shown = "on" if option.default else "off"
+        elif option.name == "set":
+            settings |= {"action": "append", "type": setting}
+            shown = "none"
+        elif isinstance(option.default, tuple):
+            settings |= {"nargs": "+"}
+            shown = " ".join(map(str, option.default))
+        elif shown is None:
+            shown = "none"
+        if option.name != "set" and option.metadata.get("unit"):
+            settings |= {"metavar": "N"}
+        if option.metadata.get("metavar"):
+            settings |= {"metavar": option.metadata["metavar"]}
+        if option.name in WHOLE or option.name == "budget":
+            settings |= {"type": float if isinstance(option.default, float) else int}
+        text = option.metadata["help"]
+        if option.metadata.get("kind"):
+            settings |= {"metavar": "NAME"}
+            text += ": " + ", ".join(CATALOGUE[option.metadata["kind"]])
+        unit = f"{option.metadata['unit']}, " if option.metadata.get("unit") else ""
+        flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
+        group.add_argument(*flags, help=f"{text} ({unit}default: {shown})", **settings)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`KEY=VALUE` of the command line."""
+    try:
+        return parse_setting(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def given_options(arguments: argparse.Namespace, config: type) -> dict[str, Any]:
+    """The fields of a configuration that the command line gave."""
+    return {item.name: getattr(arguments, item.name) for item in options(config) if hasattr(arguments, item.name)}
+
+
+def merged(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a file and of the command line, which wins; of `set`, key by key."""
+    values = {**from_file, **given}
+    if "set" in given:
+        values["set"] = {**from_file.get("set", {}), **dict(given["set"])}
+    return values

@@ -1,0 +1,82 @@
+"""`seqgcn select`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from seqgcn.cli.codes import DONE, INTERRUPTED
+from seqgcn.cli.options import add_options, given_options, merged
+from seqgcn.config import read_config
+from seqgcn.errors import ConfigError
+from seqgcn.progress import Bars
+from seqgcn.rounds.config import SelectConfig
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    select = commands.add_parser(
+        "select",
+        help="choose which items to label next",
+        description="Choose which items to label next: of a data set some of whose items are labelled, on which a "
+        "network is trained first, or of your own embeddings. Writes report.html (look at it first), picks.csv "
+        "(what to label, best first), represents.csv (which of these, or of what is labelled, stands for each item) "
+        "and tasks (what labelling tools take) into a new folder.",
+    )
+    select.set_defaults(command=_select)
+    folder = select.add_argument_group("folders")
+    folder.add_argument("--out", required=True, metavar="FOLDER", help="folder of the round; new or empty")
+    folder.add_argument("--resume", action="store_true", help="go on with the round in the folder (default: off)")
+    folder.add_argument(
+        "--continue",
+        dest="earlier",
+        metavar="FOLDER",
+        help="ask as this round did, with the labels that were imported into it; options below change what they name "
+        "(default: none)",
+    )
+    folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
+    folder.add_argument("--quiet", action="store_true", help="no progress bars, no summary (default: off)")
+    what = select.add_argument_group("what to select", "each is also a key of the YAML file; the command line wins")
+    add_options(what, SelectConfig)
+
+
+def _select(arguments: argparse.Namespace) -> int:
+    if arguments.resume and arguments.earlier is not None:
+        raise ConfigError("--continue begins a round after another, --resume goes on with one that was begun; give one")
+    given = given_options(arguments, SelectConfig)
+    from_file = read_config(arguments.config, SelectConfig) if arguments.config else {}
+
+    from seqgcn.rounds.record import held_config, next_config
+    from seqgcn.rounds.round import Round
+
+    folder = Path(arguments.out)
+    if arguments.resume and not arguments.config:
+        from_file = held_config(folder)
+    elif arguments.earlier is not None:
+        from_file = {**next_config(Path(arguments.earlier), {*given, *from_file}), **from_file}
+    config = SelectConfig(**merged(from_file, given))
+    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
+        # A warning printed by Python itself would tear the bars apart.
+        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+        asked = Round(
+            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
+        )
+        if asked.done:
+            bars.note(f"seqgcn: this round is done already: {folder / 'picks.csv'}")
+            return DONE
+        try:
+            result = asked()
+        except KeyboardInterrupt:
+            bars.close()
+            command = f"seqgcn select --out {shlex.quote(str(folder))} --resume"
+            kept = "what was trained is kept" if (folder / "learner.pt").exists() else "nothing was trained yet"
+            print(f"seqgcn: interrupted; {kept}. Go on with: {command}", file=sys.stderr)
+            return INTERRUPTED
+    if not arguments.quiet:
+        print(result.summary())
+        print(f"\npicks: {folder / 'picks.csv'}\nwhy: {folder / 'report.html'}\nto label: {folder / 'tasks'}")
+    return DONE

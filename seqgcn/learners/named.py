@@ -1,0 +1,134 @@
+"""Selectors and learners by name: made, checked, and where a user's own come from."""
+
+import hashlib
+import inspect
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from sklearn.base import clone
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from seqgcn.catalogue import load
+from seqgcn.checks import kind_of
+from seqgcn.errors import ArgumentError, SeqGCNError
+from seqgcn.learners.base import Learner
+from seqgcn.selectors.base import Selector
+
+MEMBERS = tuple(name for name in (*Learner.__annotations__, *vars(Learner)) if not name.startswith("_"))
+"""What a learner must have."""
+
+
+def new_selector(name: str, values: Mapping[str, Any]) -> Selector:
+    """A selector of the catalogue, or of the user's own.
+
+    Args:
+        name: As for `seqgcn.catalogue.load`.
+        values: Its parameters.
+
+    Raises:
+        ArgumentError: It cannot be made of these, or is no selector.
+    """
+    made = _new("selector", name, values)
+    if not isinstance(made, Selector):
+        raise ArgumentError("this is no selector: it must inherit from seqgcn.selectors.Selector")
+    return made
+
+
+def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
+    """A learner of the catalogue, or of the user's own, its parameters checked.
+
+    Args:
+        name: As for `seqgcn.catalogue.load`.
+        values: Its parameters.
+        device: Where it trains, for those that have this parameter.
+
+    Raises:
+        ArgumentError: It cannot be made of these, or lacks what the loop asks of a learner.
+    """
+    placed = {"device": device} if "device" in inspect.signature(load("learner", name)).parameters else {}
+    made = _new("learner", name, {**values, **placed})
+    missing = [member for member in MEMBERS if not hasattr(made, member)]
+    if missing:
+        raise ArgumentError(
+            f"this is no learner: it lacks {', '.join(missing)}; seqgcn.learners.Learner says what each is, and "
+            "seqgcn.learners.TorchLearner brings them all for a torch.nn.Module"
+        )
+    if "seed" not in made.get_params():
+        raise ArgumentError("the constructor must take a seed, and keep it as self.seed")
+    try:
+        clone(made)
+    except Exception as error:  # whatever a constructor does
+        raise ArgumentError(f"this cannot be copied for each cycle: {type(error).__name__}: {error}") from error
+    made.check_parameters()
+    return cast(Learner, made)
+
+
+def check_described(learner: Learner, data: Any, attributes: Collection[str], n: int) -> None:
+    """Check that a learner described all n items, by everything that was asked for.
+
+    Raises:
+        ArgumentError: It did not.
+    """
+    who = f"{type(learner).__name__}.describe"
+    if not isinstance(data, Data):
+        raise ArgumentError(f"{who} must return a torch_geometric.data.Data, got {kind_of(data)}")
+    for name in attributes:
+        values = data.get(name)
+        if not isinstance(values, Tensor) or values.dim() == 0 or len(values) != n:
+            raise ArgumentError(f"{who} must give {name} as a tensor of {n:,} rows, one an item, got {kind_of(values)}")
+
+
+def sources(learner: Learner | None, selector: Selector) -> dict[str, str]:
+    """What a result depends on besides configuration, data and packages: a short hash of each file, by its name.
+
+    Those are the source files of the user's own classes (learner, network, selector), and a learner's `checkpoint`.
+    """
+    values = [] if learner is None else [learner, *learner.get_params().values()]
+    parts = [*(value for value in values if isinstance(value, Learner | nn.Module | type)), selector]
+    kinds = [part if isinstance(part, type) else type(part) for part in parts]
+    own = [kind for kind in dict.fromkeys(kinds) if kind.__module__.partition(".")[0] not in ("seqgcn", "torch")]
+    found = {f"{kind.__module__}:{kind.__qualname__}": _file_hash(_source_file(kind)) for kind in own}
+    checkpoint = getattr(learner, "checkpoint", None)
+    return {**found, checkpoint: _file_hash(checkpoint)} if isinstance(checkpoint, str) else found
+
+
+def changes(then: Any, now: Mapping[str, str]) -> list[str]:
+    """A sentence on each of `sources` that is not what it was.
+
+    Args:
+        then: What was written down, as far as anything was.
+        now: What is.
+    """
+    held = then if isinstance(then, dict) else {}
+    return [
+        f"{name} has changed since (hash {held[name]} then, {digest} now): what follows is of the new one"
+        for name, digest in now.items()
+        if held.get(name, digest) != digest
+    ]
+
+
+def _new(kind: str, name: str, values: Mapping[str, Any]) -> Any:
+    component = load(kind, name)
+    try:
+        return component(**values)
+    except SeqGCNError:
+        raise
+    except Exception as error:  # whatever a constructor does
+        raise ArgumentError(f"this cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _source_file(kind: type) -> str | None:
+    try:
+        return inspect.getsourcefile(kind)
+    except (TypeError, OSError):  # defined in a notebook or a console
+        return None
+
+
+def _file_hash(path: str | None) -> str:
+    """Short hash of a file, or that there is none."""
+    try:
+        return hashlib.blake2b(Path(path or "").expanduser().read_bytes(), digest_size=8).hexdigest()
+    except OSError:
+        return "no file"

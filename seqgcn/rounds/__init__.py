@@ -1,0 +1,1 @@
+"""One round of annotation: which items to label next, of items whose labels nobody has yet."""

@@ -1,0 +1,335 @@
+"""From picks to labelling tools, and from what these export to labels."""
+
+import csv
+import filecmp
+import os
+import shlex
+import shutil
+import zipfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+from seqgcn.annotation import (
+    Checked,
+    Column,
+    DepthSource,
+    Labelled,
+    Prediction,
+    Surface,
+    Tasks,
+    add_labels,
+    check_answers,
+    frames_of,
+    preview_name,
+    read_coco,
+    read_depths,
+    read_label_studio,
+    read_tasks,
+    write_record,
+    write_tasks,
+)
+from seqgcn.annotation.answers import Answer, read_json
+from seqgcn.annotation.checks import Problem
+from seqgcn.catalogue import load
+from seqgcn.checks import check_choice, check_number, name_some
+from seqgcn.config import as_config_errors
+from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
+from seqgcn.files import sync_folder, write_text
+from seqgcn.learners.base import Learner
+from seqgcn.locks import locked
+from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.lists import find_file
+from seqgcn.rounds.pool import RoundPool, labelled_hands, list_hands
+from seqgcn.training import Progress, Say
+
+TASKS = "tasks"
+LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
+"""File of all labels there are after a round, by data set."""
+
+SAME = 0.01
+"""mm between two labels that are the same: files round them."""
+
+JointDepth = Literal["prediction", "surface+offset", "column"]
+"""What a joint's depth is taken from: the network's prediction, the depth map, or a file."""
+
+
+def hand_off(
+    folder: Path, pool: RoundPool, index: Tensor, score: Tensor, learner: Learner | None, progress: Progress | None
+) -> None:
+    """Write what labelling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
+
+    Args:
+        folder: Of the round.
+        pool: The items.
+        index: Numbers of the picks, best first, `[b]`.
+        score: Theirs, `[b]`.
+        learner: What predicts the poses to begin with; None if nothing was trained.
+        progress: Told about every frame.
+    """
+    folder = folder / TASKS
+    if pool.frames is not None:
+        joints = None if learner is None else learner.predict(pool.inputs[index], progress=progress)
+        frames = frames_of(pool.frames, index, joints, score)
+        write_tasks(folder, frames, pool.frames.camera, pool.frames.skeleton, progress=progress)
+        return
+    folder.mkdir(exist_ok=True)
+    write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """What came of an import.
+
+    Args:
+        checked: Answers that are new labels now, or would be, and what is wrong with the others.
+        labels: The file that holds all labels now; None if nothing was taken.
+        record: The file that says how the new ones came about; None if there are none.
+        again: How many frames were answered that have this label already, or are of an earlier round.
+    """
+
+    checked: Checked
+    labels: Path | None = None
+    record: Path | None = None
+    again: int = 0
+
+
+def import_labels(
+    folder: str | Path,
+    config: SelectConfig,
+    exports: Sequence[str | Path],
+    *,
+    joint_depth: Sequence[JointDepth] = ("prediction",),
+    depths: str | Path | None = None,
+    disagree: float = 10.0,
+    partial: bool = False,
+    accept_predictions: bool = False,
+    say: Say = lambda _message: None,
+) -> Imported:
+    """Take the exports of labelling tools back into a round: all labels in one step or, on any problem, none.
+
+    The labels go into a file of the round's folder, in the data set's own grammar, together with those that there were
+    before the round; `imported-N.csv` records of each joint where its depth is from and who marked it. The same export
+    again, or one of the same project with more answers, adds what is new; answers to frames of earlier rounds are
+    passed over.
+
+    Args:
+        folder: Of the round.
+        config: What the round was asked.
+        exports: Files of Label Studio (JSON) or COCO keypoints.
+        joint_depth: Where the depth of a joint is taken from: the first of these that has one.
+        depths: File of `read_depths`, for `"column"`.
+        disagree: mm between two annotators' places of a joint that are still agreement.
+        partial: Add what is right, whatever is wrong with the rest.
+        accept_predictions: Take joints that nobody moved from where they were predicted.
+        say: Told when the lock of a process that was killed is taken over.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+        DataFileError: A file is missing or damaged, or the data set is not the one of the round any more.
+        RunFolderError: The round's labels cannot be written frame by frame, the round was not finished, another process
+            is at work in its folder, or that cannot be written.
+    """
+    folder = Path(folder)
+    if config.dataset not in LABELS:
+        raise RunFolderError(
+            f"labels of {config.dataset or 'features'} are not imported: no file can hold those of some items alone, "
+            f"as it can for {', '.join(LABELS)}. List what is labelled now, and go on with "
+            f"seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
+        )
+    with as_config_errors():
+        for source in joint_depth:
+            check_choice("joint-depth", source, get_args(JointDepth))
+        check_number("disagree", disagree, low=0, open_low=True)
+    if ("column" in joint_depth) != (depths is not None):
+        raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
+    with locked(folder, say):
+        return _import(folder, config, exports, joint_depth, depths, disagree, partial, accept_predictions)
+
+
+def _import(
+    folder: Path,
+    config: SelectConfig,
+    exports: Sequence[str | Path],
+    joint_depth: Sequence[JointDepth],
+    depths: str | Path | None,
+    disagree: float,
+    partial: bool,
+    accept_predictions: bool,
+) -> Imported:
+    grammar = config.dataset or ""
+    target = folder / LABELS[grammar]
+    tasks = _read_tasks(folder)
+    known = replace(config, labelled=str(target)) if target.exists() else config
+    hands, listed = list_hands(known, load("dataset", grammar)(root=config.root, **_dataset_parameters(config)))
+    _check_same_frames(tasks, hands)
+    poses = {hands.files[i]: hands.joints[i].double() for i in labelled_hands(hands, listed).tolist()}
+    sources = _sources(joint_depth, depths, tasks, hands)
+    given = [answer for path in exports for answer in _read_answers(Path(path), folder)]
+    answers = _of_this_round(given, tasks, poses)
+    checked = check_answers(
+        answers,
+        tasks,
+        sources,
+        disagree=disagree,
+        known=hands.files,
+        accept_predictions=accept_predictions,
+    )
+    checked, again = _leave_out_known(checked, answers, tasks, poses)
+    again += len({answer.frame for answer in given} - {answer.frame for answer in answers})
+    if checked.problems and not (partial and checked.valid):
+        return Imported(checked, again=again)
+    record = None
+    if checked.valid:
+        # The labels count, and come last. Of an import that was cut off before, the record is written anew.
+        record = _free_record(folder, poses)
+        write_record(record, checked.valid, tasks.camera, tasks.skeleton)
+    if checked.valid or not target.exists():
+        old = [_as_label(item, pose) for item, pose in poses.items()]
+        copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
+        _write_labels(target, copied, [*([] if copied else old), *checked.valid], grammar, hands)
+    return Imported(checked, target, record, again)
+
+
+def _dataset_parameters(config: SelectConfig) -> dict[str, Any]:
+    """The data set's alone: a learner of the user's own need not be there where labels are imported."""
+    own = {key: value for key, value in config.set.items() if key.startswith("dataset.")}
+    return replace(config, learner="", selector="random", set=own).settle()["dataset"]
+
+
+def read_export(path: str | Path) -> list[Answer]:
+    """Answers of an export, whichever tool wrote it.
+
+    Raises:
+        DataFileError: It is missing, damaged or of another format.
+    """
+    path = Path(path)
+    if zipfile.is_zipfile(path):
+        raise DataFileError(f"{path} is a ZIP archive; unpack it and name the JSON file in it")
+    return read_label_studio(path) if isinstance(read_json(path), list) else read_coco(path)
+
+
+def _read_answers(path: Path, folder: Path) -> list[Answer]:
+    answers, handed_off = read_export(path), folder / TASKS / "coco_keypoints.json"
+    if handed_off.exists() and filecmp.cmp(path, handed_off, shallow=False):
+        raise DataFileError(f"{path} is what was handed off, with predictions for labels; give what the tool exported")
+    return answers
+
+
+def _read_tasks(folder: Path) -> Tasks:
+    try:
+        return read_tasks(folder / TASKS)
+    except MissingFileError as error:
+        raise RunFolderError(
+            f"{error}; if the round was not finished, go on with seqgcn select --out {shlex.quote(str(folder))} "
+            "--resume, else restore that file"
+        ) from error
+
+
+def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
+    there = set(hands.files)
+    lost = [preview.item for preview in tasks.previews if preview.item not in there]
+    if lost:
+        raise DataFileError(
+            f"of the frames of this round, {hands.root} lacks {name_some(lost)}; restore it, or select again"
+        )
+    if (tasks.camera, tasks.skeleton) != (hands.camera, hands.skeleton):
+        raise DataFileError(
+            f"camera or joints of {hands.root} are not those of the round any more; restore them, or select again"
+        )
+
+
+def _sources(
+    joint_depth: Sequence[JointDepth], depths: str | Path | None, tasks: Tasks, hands: HandDataset
+) -> list[DepthSource]:
+    if set(joint_depth) == {"prediction"} and not any(map(any, (preview.guesses for preview in tasks.previews))):
+        raise ConfigError(
+            "no pose was predicted in this round, as nothing was labelled before it; take the depths from elsewhere, "
+            "with --joint-depth surface+offset or --joint-depth column --depths FILE"
+        )
+    made: dict[JointDepth, Callable[[], DepthSource]] = {
+        "prediction": Prediction,
+        "surface+offset": lambda: Surface(hands),
+        "column": lambda: Column(read_depths(depths or ""), tasks.skeleton),
+    }
+    return [made[source]() for source in dict.fromkeys(joint_depth)]
+
+
+def _of_this_round(answers: Sequence[Answer], tasks: Tasks, labelled: Collection[str]) -> list[Answer]:
+    """Without those of earlier rounds: people go on in one project, whose export has them all."""
+    strange = {answer.frame for answer in answers if tasks.find(answer.frame) is None}
+    earlier = {name for item in labelled for name in (item, preview_name(item)) if name in strange} if strange else ()
+    return [answer for answer in answers if answer.frame not in earlier]
+
+
+def _leave_out_known(
+    checked: Checked, answers: Sequence[Answer], tasks: Tasks, poses: Mapping[str, Tensor]
+) -> tuple[Checked, int]:
+    """What is left to add where frames of the round are labelled already, and how many answers tell nothing new.
+
+    A frame that has a label need not be answered again; if it is, by something else, the label stays.
+    """
+    again = [label for label in checked.valid if label.item in poses]
+    apart = [float((label.joints - poses[label.item]).norm(dim=1).max()) for label in again]
+    changed = [
+        Problem(
+            label.item,
+            "",
+            "; ".join(label.annotators),
+            f"labelled already, {mm:.2f} mm from this; to replace it, delete its row of the labels",
+        )
+        for label, mm in zip(again, apart, strict=True)
+        if mm > SAME
+    ]
+    named = {preview.item for answer in answers if not answer.skipped and (preview := tasks.find(answer.frame))}
+    unasked = {preview.item for preview in tasks.previews if preview.item in poses} - named
+    problems = (*(problem for problem in checked.problems if problem.item not in unasked), *changed)
+    valid = tuple(label for label in checked.valid if label.item not in poses)
+    return Checked(valid, problems), len(again) - len(changed)
+
+
+def _free_record(folder: Path, labelled: Collection[str]) -> Path:
+    """Where the next record goes: the first number that has none, or one of an import that was cut off."""
+    number = 1
+    while (path := folder / f"imported-{number}.csv").exists() and not _cut_off(path, set(labelled)):
+        number += 1
+    return path
+
+
+def _cut_off(record: Path, labelled: Collection[str]) -> bool:
+    """Whether a record was written, but not its labels. Anything else is to be kept, whatever has been made of it."""
+    try:
+        with open(record, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except (OSError, ValueError, csv.Error):
+        return False
+    return bool(rows) and rows[0][:2] == ["frame", "joint"] and not any(row and row[0] in labelled for row in rows)
+
+
+def _write_labels(
+    target: Path, copied: Path | None, labels: Sequence[Labelled], grammar: str, hands: HandDataset
+) -> None:
+    """Make `target`, in its last step, of a file and labels that are added to it."""
+    # What a killed process leaves of it goes when the folder is next locked, as it has the name of an unfinished file.
+    half = target.with_name(f".{target.name}.imported.unfinished")
+    try:
+        if copied is not None:
+            shutil.copyfile(copied, half)
+        add_labels(half, labels, grammar=grammar, camera=hands.camera, skeleton=hands.skeleton)
+        os.replace(half, target)
+        sync_folder(target.parent)
+    except SeqGCNError:
+        raise
+    except OSError as error:
+        raise RunFolderError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _as_label(item: str, pose: Tensor) -> Labelled:
+    """What is labelled already, to be written down again."""
+    return Labelled(item, pose, ("",) * len(pose), (False,) * len(pose), ())

@@ -1,0 +1,205 @@
+"""The report of a round, one page to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from seqgcn.annotation import Preview, read_tasks
+from seqgcn.coverage import tame
+from seqgcn.datasets.hands.base import HandFrames, in_words
+from seqgcn.datasets.hands.crop import FULL_SCALE
+from seqgcn.files import write_text
+from seqgcn.learners.base import Learner
+from seqgcn.report.html import Picture, RoundView, Table, round_page
+from seqgcn.report.html.round import SHEET
+from seqgcn.report.html.sheet import LARGE, SMALL, depth_image_of, fit, image_of, pack, skeleton
+from seqgcn.rounds.handoff import TASKS
+from seqgcn.rounds.pool import RoundPool
+from seqgcn.rounds.result import RoundResult
+from seqgcn.training import Progress
+
+REPORT = "report.html"
+
+HELD_OUT = "validation error (mm)"
+"""What hand pose learners call their error on held-out labels."""
+
+IMAGES = "images"
+"""Folder of the pictures among the tasks."""
+
+_OF_ITSELF = {"least-confidence": "the learner in its prediction"}
+"""What selectors are confident of, where that is not an item's being labelled."""
+
+
+def write_report(
+    folder: Path, result: RoundResult, record: Mapping[str, Any], progress: Progress | None = None
+) -> None:
+    """Write the page of a round into its folder.
+
+    Args:
+        folder: Of the round; the tasks are there already.
+        result: What the round came to.
+        record: What `round.yaml` holds.
+        progress: Told about it, as stage `"report"`.
+    """
+    if progress is not None:
+        progress("report", 0, 1)
+    write_text(folder / REPORT, round_page(_view(folder, result, record)))
+    if progress is not None:
+        progress("report", 1, 1)
+
+
+def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> RoundView:
+    pool, picks = result.pool, result.selection.index
+    shown = picks[:SHEET]
+    represented, details = result.represented, result.selection.details
+    # Distances of a pool whose squares would overflow are told as they are; places on the map need no scale.
+    x = tame(result.data.x, torch.linalg.vector_norm(result.data.x, torch.inf, dim=1))[0]
+    confidence = details.get("confidence")
+    return RoundView(
+        pool=pool.name,
+        selector=result.selector,
+        items=pool.items,
+        x=x.numpy(),
+        space=_space(result, record),
+        labelled=pool.labelled.numpy(),
+        picks=picks.numpy(),
+        score=result.selection.score.numpy(),
+        by=represented.by.numpy(),
+        distance=represented.distance.numpy(),
+        nearest=represented.labelled.numpy(),
+        before=represented.before.numpy(),
+        stands_for=represented.stands_for.numpy(),
+        confidence=None if confidence is None else confidence.numpy(),
+        confidence_of=_OF_ITSELF.get(result.selector, "being labelled"),
+        losses={name: value.tolist() for name, value in details.items() if name.endswith("loss") and value.dim() == 1},
+        curves=result.curves,
+        learning=_learning(result),
+        sheet=_sheet(folder, pool, shown),
+        told=_predicted(result.learner, pool, shown),
+        small=_small(pool),
+        notes=_notes(result, record),
+        seed=record["select"]["seed"],
+        command=record["command"],
+        settings=_settings(record),
+    )
+
+
+def _space(result: RoundResult, record: Mapping[str, Any]) -> str:
+    if result.pool.x is not None:
+        return "the space of the given features"
+    return "the space of thumbnails" if result.learner is None else f"the embedding of {record['select']['learner']}"
+
+
+def _learning(result: RoundResult) -> list[str]:
+    """What is known about the learner's error."""
+    if result.learner is None:
+        return []
+    errors = result.curves.get(HELD_OUT)
+    if not errors:
+        return ["The learner measured no error on held-out labels."]
+    return [
+        f"On the labelled frames held out from its training, the learner is {errors[-1]:.1f} mm off in the mean "
+        "over joints. That flatters it where frames are from videos, as frames beside the held-out ones were trained "
+        "on, and where labelled frames are unlike the rest."
+    ]
+
+
+def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
+    pool, asked = result.pool, record["select"]["selector"]
+    notes = []
+    if asked.partition(":")[0] != result.selector:
+        notes.append(f"Nothing was labelled yet, which {asked} needs: {result.selector} picked instead.")
+    if result.missing:
+        notes.append(f"{result.missing:,} picks fewer than asked for: the minimal gap leaves no more.")
+    barred = len(pool) - len(pool.labelled) - int(result.data.pool_mask.sum())
+    if barred:
+        notes.append(f"{barred:,} of the items without a label could not be picked (candidates, exclude).")
+    if pool.frames is not None and pool.frames.skipped:
+        notes.append(f"Frames left out of the pool: {in_words(pool.frames.skipped)}.")
+    return notes
+
+
+def _settings(record: Mapping[str, Any]) -> list[Table]:
+    asked = {key.replace("_", "-"): value for key, value in record["select"].items() if value not in (None, "", {})}
+    parameters = {
+        f"{kind}.{key}": value for kind, values in record["parameters"].items() for key, value in values.items()
+    }
+    environment = record.get("environment", {})
+    known = {key: value for key, value in environment.items() if key != "versions"}
+    conditions = {**environment.get("versions", {}), **known, "fingerprint": record.get("fingerprint")}
+    tables = {
+        "Options": asked,
+        "Parameters of selector, learner and data set": parameters,
+        "Versions and machine": {key: value for key, value in conditions.items() if value is not None},
+    }
+    return [
+        Table(
+            title=title,
+            header=["name", "value"],
+            rows=[[key, _text(value)] for key, value in rows.items()],
+            text=(0, 1),
+        )
+        for title, rows in tables.items()
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}={_text(each)}" for key, each in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _predicted(learner: Learner | None, pool: RoundPool, shown: Tensor) -> list[str]:
+    """The likeliest class of each pick, in words."""
+    predict = getattr(learner, "predict_proba", None)
+    if predict is None or not len(shown):
+        return []
+    sure, best = predict(pool.inputs[shown]).max(dim=1)
+    names = [pool.classes[i] if i < len(pool.classes) else str(i) for i in best.tolist()]
+    return [f"{name} ({share:.0%})" for name, share in zip(names, sure.tolist(), strict=True)]
+
+
+def _sheet(folder: Path, pool: RoundPool, shown: Tensor) -> list[Picture]:
+    """Pictures of picks: of hand frames the ones that go to the annotators, with the predicted pose."""
+    if pool.frames is not None:
+        bones = pool.frames.skeleton.bones
+        previews = read_tasks(folder / TASKS).previews[: len(shown)] if len(shown) else ()
+        return [_of_preview(folder / TASKS / IMAGES / preview.name, preview, bones) for preview in previews]
+    if _is_images(pool.inputs):
+        return [pack(image_of(pool.inputs[i].numpy()), LARGE) for i in shown.tolist()]
+    return []
+
+
+def _of_preview(path: Path, preview: Preview, bones: Sequence[tuple[int, int]]) -> Picture:
+    width, height = fit(preview.size, LARGE)
+    places = [None if place is None else (place[0] * width, place[1] * height) for place in preview.shown()]
+    strokes = skeleton(places, bones)
+    with Image.open(path) as image:
+        return pack(image, LARGE, strokes=strokes, shows="depth" + (" with the predicted skeleton" if strokes else ""))
+
+
+def _small(pool: RoundPool) -> Callable[[Sequence[int]], list[Picture]] | None:
+    """What makes small pictures of items, where they are pictures."""
+    if isinstance(pool.inputs, HandFrames):
+        frames = pool.inputs
+
+        def hands(items: Sequence[int]) -> list[Picture]:
+            crops = frames.crops[frames.index[torch.tensor(items)].numpy()]
+            values = np.where(crops < FULL_SCALE, crops.astype(np.float32), np.nan)
+            return [pack(depth_image_of(value), SMALL) for value in values]
+
+        return hands
+    if _is_images(pool.inputs):
+        return lambda items: [pack(image_of(pool.inputs[i].numpy()), SMALL) for i in items]
+    return None
+
+
+def _is_images(inputs: Any) -> bool:
+    return isinstance(inputs, Tensor) and inputs.dim() == 4 and inputs.dtype == torch.uint8

@@ -1,0 +1,135 @@
+"""`round.yaml`, which says what a round was asked: reading it, comparing it, going on from it."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqgcn.config import FINGERPRINT, options
+from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.handoff import LABELS
+
+ROUND = "round.yaml"
+
+_PATHS = ("root", "features", "items", "labelled", "exclude", "candidates", "cost")
+_PARAMETER_PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
+"""Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
+
+
+def held_config(folder: Path, resume: bool = True) -> dict[str, Any]:
+    """What a round's folder was asked for, to go on with it.
+
+    Args:
+        folder: Of the round.
+        resume: Whether to finish it, for the message.
+
+    Raises:
+        RunFolderError: It holds no round, or what it holds cannot be read.
+    """
+    path = folder / ROUND
+    if not path.is_file():
+        way_out = " to resume; without --resume one is begun there" if resume else "; name the folder of one"
+        raise RunFolderError(f"there is no round in {folder}{way_out}")
+    return dict(read_round(path)["select"])
+
+
+def next_config(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
+    """What to ask after a round: the same, with the labels that were imported into its folder.
+
+    Args:
+        folder: Of the round.
+        given: Names of what is asked otherwise.
+
+    Raises:
+        RunFolderError: It holds no round, or nothing was imported and `labelled` is not given.
+    """
+    values = held_config(folder, resume=False)
+    name = LABELS.get(values["dataset"] or "")
+    if name is not None and (folder / name).is_file():
+        values["labelled"] = os.path.abspath(folder / name)
+    elif "labelled" not in given:
+        how = "" if name is None else f"do that first (seqgcn import {folder} --from EXPORT), or "
+        raise RunFolderError(
+            f"no labels were imported into {folder}; {how}say what is labelled now with --labelled FILE"
+        )
+    return values
+
+
+def as_yaml(name: str, value: Any) -> Any:
+    """A value as the folder keeps it: paths count from anywhere."""
+    if isinstance(value, Mapping):
+        return {key: as_yaml(key.rpartition(".")[2], each) for key, each in value.items()}
+    if name in _PATHS + _PARAMETER_PATHS and isinstance(value, str):
+        return os.path.abspath(os.path.expanduser(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def check_free(folder: Path) -> None:
+    """Raise a `RunFolderError` if a folder holds a round, or anything else."""
+    if (folder / ROUND).exists():
+        raise RunFolderError(f"{folder} holds a round already: go on with --resume, or name another folder with --out")
+    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise RunFolderError(f"{folder} holds other files; name a new or empty folder with --out")
+
+
+def check_same(path: Path, document: Mapping[str, Any]) -> None:
+    """Raise a `RunFolderError` that says what a round was asked otherwise than it is now."""
+    document, now = read_round(path), yaml.safe_load(yaml.safe_dump(document))
+    held, asked = _asked(document), _asked(now)
+    keys = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
+    if keys:
+        changes = "; ".join(f"{key} is {held.get(key)} there, {asked.get(key)} now" for key in keys)
+        raise RunFolderError(f"{path.parent} holds another round ({changes}); name another folder with --out")
+    if document.get(FINGERPRINT) != now[FINGERPRINT]:
+        raise RunFolderError(
+            f"items, labels, lists or costs have changed since {path.parent} was begun; restore them, or name another "
+            "folder with --out"
+        )
+
+
+def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the picks besides files; what is `set` is among the parameters."""
+    own = {key: value for key, value in document["select"].items() if key not in ("set", "device", *_PATHS)}
+    return own | {
+        f"{kind}.{key}": value
+        for kind, values in document["parameters"].items()
+        for key, value in values.items()
+        if key not in _PARAMETER_PATHS
+    }
+
+
+def read_round(path: Path) -> dict[str, Any]:
+    """What `round.yaml` holds.
+
+    Raises:
+        RunFolderError: It cannot be read, or is no round's.
+    """
+    try:
+        held = yaml.safe_load(path.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+    if not _is_round(held):
+        raise RunFolderError(f"{path} does not hold a round; name another folder with --out")
+    unknown = held["select"].keys() - {item.name for item in options(SelectConfig)}
+    if unknown:
+        raise RunFolderError(
+            f"{path} has the unknown key {sorted(map(str, unknown))[0]}; name another folder with --out"
+        )
+    try:
+        SelectConfig(**held["select"])
+    except ConfigError as error:
+        raise RunFolderError(f"{path} is damaged ({error}); restore it, or name another folder with --out") from error
+    return {**held, "select": {**SelectConfig(**held["select"]).to_dict(), **held["select"]}}
+
+
+def _is_round(held: Any) -> bool:
+    mappings = (
+        [held.get(name) for name in ("select", "parameters", "environment")] if isinstance(held, dict) else [None]
+    )
+    if not all(isinstance(each, dict) for each in mappings):
+        return False
+    versions = held["environment"].get("versions")
+    return isinstance(versions, dict) and all(isinstance(values, dict) for values in held["parameters"].values())

@@ -1,0 +1,53 @@
+"""What came of a round."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch_geometric.data import Data
+
+from seqgcn.checks import name_some
+from seqgcn.learners.base import Learner
+from seqgcn.rounds.pool import RoundPool
+from seqgcn.rounds.tables import Represented
+from seqgcn.selectors.base import Selection
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RoundResult:
+    """What a round picked, and what it saw.
+
+    Args:
+        pool: The items.
+        data: Their description.
+        selection: The picks; their indices are numbers of items.
+        represented: Which labelled item or pick each item is nearest to.
+        selector: What picked, by its name in the catalogue.
+        learner: What was trained, if anything was.
+        curves: What it measured after each epoch, by name.
+        missing: How many fewer picks there are than were asked for, as a gap left no more.
+    """
+
+    pool: RoundPool
+    data: Data
+    selection: Selection
+    represented: Represented
+    selector: str
+    learner: Learner | None
+    curves: Mapping[str, list[float]]
+    missing: int = 0
+
+    def summary(self) -> str:
+        """What a person wants to know first."""
+        pool, picks = self.pool, self.selection.index.tolist()
+        before, after = self.represented.radius
+        lines = [
+            f"{self.selector} picked {len(picks):,} of {len(pool) - len(pool.labelled):,} unlabelled items of "
+            f"{pool.name} ({len(pool.labelled):,} labelled)"
+        ]
+        if picks:
+            lines.append(f"first: {name_some([pool.items[i] for i in picks])}")
+            start = "nothing labelled" if before == float("inf") else f"{before:.4g}"
+            lines.append(f"largest distance to a labelled item: {start}, {after:.4g} once these are labelled")
+        if self.missing:
+            lines.append(f"{self.missing:,} fewer than asked for: the gap leaves no more; lower it to get them")
+        return "\n".join(lines)

@@ -1,0 +1,290 @@
+"""One round: train on what is labelled, describe all items, pick, and write down which and why."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import yaml
+from sklearn.base import clone
+from torch_geometric.data import Data
+
+from seqgcn.catalogue import CATALOGUE, load
+from seqgcn.config import FINGERPRINT, as_config_errors
+from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.experiment import machine
+from seqgcn.files import write_text
+from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.common import resolve_device
+from seqgcn.learners.extend import check_served, extended, with_classes
+from seqgcn.learners.named import changes, check_described, new_learner, new_selector, sources
+from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.locks import locked
+from seqgcn.rounds.choice import Videos, choose, most_items
+from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.handoff import hand_off
+from seqgcn.rounds.page import write_report
+from seqgcn.rounds.pool import (
+    RoundPool,
+    candidates_of,
+    costs_of,
+    pool_of_dataset,
+    pool_of_features,
+    short_hash,
+    thumbnails_of,
+)
+from seqgcn.rounds.record import ROUND, as_yaml, check_free, check_same, read_round
+from seqgcn.rounds.result import RoundResult
+from seqgcn.rounds.tables import picks_table, represent, represents_table
+from seqgcn.seeding import derive_seed
+from seqgcn.selectors.base import Selector, for_cycle
+from seqgcn.training import Progress, Say
+
+PICKS, REPRESENTS, WEIGHTS, TRAINING = "picks.csv", "represents.csv", "learner.pt", "training.json"
+
+COLD_START = "typiclust"
+"""What picks where nothing is labelled and the selector asked for learns from labels."""
+
+LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclust")
+"""Selectors that read embeddings alone and need no label."""
+
+
+class Round:
+    """One question to a selector about items whose labels nobody has yet, answered in a folder of its own.
+
+    The folder gets `round.yaml` (the configuration, versions and seeds) when the round begins, `training.json` and
+    `learner.pt` (curves and weights) when the learner is trained, then `represents.csv`, `tasks` for labelling tools,
+    `report.html`, and at last `picks.csv`, with which the round is done.
+
+    Args:
+        config: What to select from, and how.
+        folder: Where; made if it is not there.
+        resume: Go on with what the folder holds, under the same configuration.
+        progress: Told about every stage.
+        say: Called with anything the user should know.
+
+    Raises:
+        ConfigError: A component or parameter is unknown or of the wrong type, or the learner cannot serve the selector.
+        DataFileError: A file cannot be used.
+        RunFolderError: The folder holds a round and `resume` is False, holds another one, or cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: SelectConfig,
+        folder: str | Path,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+        say: Say = lambda _message: None,
+    ) -> None:
+        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        self.parameters = config.settle()
+        with as_config_errors():
+            resolve_device(config.device)
+            self.selector = new_selector(config.spec.name, self.parameters["selector"])
+        learner = None if config.dataset is None else self._new_learner()
+        self._check_served(learner)
+        if config.root is not None and _inside(self.folder, Path(config.root)):
+            raise ConfigError(
+                f"{self.folder} lies in {config.root}, among the data, where its pictures would be taken for frames; "
+                "name a folder elsewhere with --out"
+            )
+        if not resume:
+            check_free(self.folder)
+        self.pool = self._read_pool(learner)
+        self.candidates = candidates_of(config, self.pool)
+        self.terms: dict[str, Any] = {
+            "costs": costs_of(config, self.pool, self.candidates),
+            "videos": Videos.of(self.pool.items) if config.min_gap else None,
+            "min_gap": config.min_gap,
+        }
+        with as_config_errors():
+            # Before anything is trained.
+            most_items(self.candidates, config.budget, **self.terms)
+        self.learner = learner
+        self._claim(resume)
+
+    def __call__(self) -> RoundResult:
+        """Do the round and write it down.
+
+        Raises:
+            TrainingError: The learner or the selector diverged.
+            RunFolderError: Another process is at work in the folder, or it cannot be written.
+        """
+        with locked(self.folder, self.say):
+            return self._answer()
+
+    def _answer(self) -> RoundResult:
+        pool, config = self.pool, self.config
+        learner = self._trained()
+        data = self._described(learner)
+        data.train_mask = torch.zeros(len(pool), dtype=torch.bool)
+        data.train_mask[pool.labelled] = True
+        data.pool_mask = self.candidates
+        name, selector = self._selector_in_force()
+        with as_config_errors():
+            selection = choose(
+                for_cycle(selector, seed=derive_seed(config.seed, 0, "selector"), cycle=0),
+                # Data.to moves what it is called on; all that follows is done on the CPU.
+                copy.copy(data).to(resolve_device(config.device)),
+                config.budget,
+                **self.terms,
+                progress=self.progress,
+            )
+        index = selection.index
+        represented = represent(data.x, data.train_mask, index, progress=self.progress)
+        write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
+        if len(index):
+            hand_off(self.folder, pool, index, selection.score, learner, self.progress)
+        result = RoundResult(
+            pool=pool,
+            data=data,
+            selection=selection,
+            represented=represented,
+            selector=name,
+            learner=learner,
+            curves=self._curves(),
+            missing=int(config.budget) - len(index) if config.cost is None else 0,
+        )
+        write_report(self.folder, result, read_round(self.folder / ROUND), self.progress)
+        write_text(self.folder / PICKS, picks_table(pool.items, selection, represented))
+        return result
+
+    @property
+    def done(self) -> bool:
+        """Whether the folder holds the picks already."""
+        return (self.folder / PICKS).exists()
+
+    def _new_learner(self) -> Learner:
+        """An unfitted learner as the configuration has it."""
+        config = self.config
+        with as_config_errors(f"{config.learner}: "):
+            learner = new_learner(config.learner, self.parameters["learner"], config.device)
+            return extended(learner, self.selector.extensions)
+
+    def _check_served(self, learner: Learner | None) -> None:
+        text = self.config.selector
+        if learner is not None:
+            with as_config_errors(f"{text} with the learner {self.config.learner}: "):
+                check_served(learner, self.selector)
+                if "x" not in learner.provides:
+                    raise ConfigError(
+                        f"a round needs embeddings x of every item, and the learner gives {', '.join(learner.provides)}"
+                    )
+        elif self.selector.missing(("x",)):
+            wants = ", ".join(self.selector.missing(("x",)))
+            fitting = [name for name in CATALOGUE["selector"] if not load("selector", name)().missing(("x",))]
+            raise ConfigError(
+                f"{text} needs {wants} of every item, and --features give embeddings alone; selectors that need no "
+                f"more: {', '.join(fitting)}"
+            )
+
+    def _read_pool(self, learner: Learner | None) -> RoundPool:
+        with as_config_errors():
+            if self.config.dataset is None:
+                return pool_of_features(self.config)
+            return pool_of_dataset(
+                self.config,
+                self.parameters["dataset"],
+                crop_check=getattr(learner, "check_size", None),
+                progress=self.progress,
+                say=self.say,
+            )
+
+    def _selector_in_force(self) -> tuple[str, Selector]:
+        """What picks: with nothing labelled, something that needs no label."""
+        name = self.config.spec.name
+        if len(self.pool.labelled) or name in LABEL_FREE:
+            return name, self.selector
+        self.say(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
+        return COLD_START, load("selector", COLD_START)()
+
+    def _trained(self) -> Learner | None:
+        """The learner, trained on what is labelled; by an earlier attempt, if it got that far."""
+        pool, learner = self.pool, self.learner
+        if learner is None or pool.targets is None or len(pool.labelled) == 0:
+            return None
+        learner = cast(Learner, clone(learner)).set_params(seed=derive_seed(self.config.seed, 0, "learner"))
+        if pool.classes:
+            learner = with_classes(learner, len(pool.classes))
+        weights = self.folder / WEIGHTS
+        if weights.exists() and isinstance(learner, RestorableLearner):
+            return restore_weights(learner, weights)
+        learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
+        curves = {name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()}
+        write_text(self.folder / TRAINING, json.dumps(curves) + "\n")
+        if isinstance(learner, RestorableLearner):
+            save_weights(learner, weights)
+        return learner
+
+    def _curves(self) -> dict[str, list[float]]:
+        """What the learner measured in its training, also in that of an earlier attempt."""
+        path = self.folder / TRAINING
+        if not path.exists():
+            return {}
+        try:
+            held: dict[str, list[float]] = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"cannot read {path} ({error}); delete it, and the report goes without it") from error
+        return held
+
+    def _described(self, learner: Learner | None) -> Data:
+        """What the selector reads of every item, and the embeddings."""
+        pool = self.pool
+        if pool.x is not None:
+            return Data(x=pool.x)
+        if learner is None:
+            self.say("nothing is labelled yet: items are described by thumbnails, as there is nothing to train on")
+            return Data(x=thumbnails_of(pool.inputs))
+        wanted = dict.fromkeys(("x", *self.selector.wanted(learner.provides)))
+        data = learner.describe(pool.inputs, tuple(wanted), progress=self.progress)
+        check_described(learner, data, wanted, len(pool))
+        return data
+
+    def _claim(self, resume: bool) -> None:
+        """Write what is asked for into the folder, or make sure that it is what is already there."""
+        path = self.folder / ROUND
+        costs = None if self.terms["costs"] is None else self.terms["costs"].tolist()
+        document = {
+            "select": as_yaml("select", self.config.to_dict()),
+            "parameters": as_yaml("parameters", self.parameters),
+            FINGERPRINT: short_hash(self.pool.fingerprint, self.candidates.tolist(), costs),
+        }
+        if path.exists():
+            if not resume:
+                check_free(self.folder)
+            check_same(path, document)
+            for note in changes(read_round(path).get("sources"), self._sources()):
+                self.say(f"{self.folder}: {note}")
+            return
+        if resume:
+            raise RunFolderError(f"there is no round in {self.folder} to resume; without --resume one is begun there")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        with locked(self.folder, self.say):
+            # Another process may have been here since.
+            check_free(self.folder)
+            write_text(path, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))
+
+    def _record(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What was asked, how to ask it again, and under which conditions it is answered."""
+        return {
+            **document,
+            "command": self.config.command(self.folder),
+            "environment": machine(resolve_device(self.config.device)),
+            "sources": self._sources(),
+        }
+
+    def _sources(self) -> dict[str, str]:
+        return sources(self.learner, self.selector)
+
+
+def _inside(folder: Path, root: Path) -> bool:
+    return Path(os.path.abspath(folder)).is_relative_to(os.path.abspath(root.expanduser()))

@@ -1,0 +1,570 @@
+import csv
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hand_releases import write_folder
+from PIL import Image
+from torch_geometric.data import Data
+
+from seqgcn.catalogue import CATALOGUE, Entry, load
+from seqgcn.errors import ArgumentError, ConfigError, DataFileError, RunFolderError, SeqGCNError
+from seqgcn.learners import SmallCNNClassifier, extended
+from seqgcn.learners.extend import with_classes
+from seqgcn.locks import LOCK, locked
+from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.record import held_config
+from seqgcn.rounds.result import RoundResult
+from seqgcn.rounds.round import COLD_START, LABEL_FREE, Round
+from seqgcn.selectors import EnsembleSelector
+from seqgcn.selectors.base import Query, Selection, Selector
+
+FILES = ["learner.pt", "picks.csv", "report.html", "represents.csv", "round.yaml", "tasks/frames.txt", "training.json"]
+"""What a round on images leaves behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class First(Selector):
+    """Ranks by the first column of the embeddings."""
+
+    needs: ClassVar[tuple[str, ...]] = ("x",)
+
+    least: bool = False
+
+    def _answer(self, query: Query) -> Selection:
+        return query.highest(query.features()[:, 0] * (-1 if self.least else 1))
+
+
+@pytest.fixture(autouse=True)
+def _quick(fakes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Fakes in place of the digits and the network, and a fake selector beside the real ones."""
+    monkeypatch.setitem(CATALOGUE["selector"], "first", Entry(f"{First.__module__}:First", "a fake"))
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def fits(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many items each training had."""
+    counts: list[int] = []
+    fit = fakes[1].fit
+
+    def counting(self: Any, inputs: Any, targets: Any, **options: Any) -> Any:
+        counts.append(len(inputs))
+        self.curves_ = {"training loss": torch.tensor([2.0, 0.5])}
+        return fit(self, inputs, targets, **options)
+
+    monkeypatch.setattr(fakes[1], "fit", counting)
+    return counts
+
+
+def write(path: Path, *lines: Any) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return str(path)
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Callable[..., SelectConfig]:
+    """A question about the toy digits, 8 of 60 labelled, that can be changed."""
+    labelled = write(tmp_path / "labelled.txt", *range(8))
+    given = {"dataset": "digits", "labelled": labelled, "selector": "first", "budget": 4, "device": "cpu"}
+    return lambda **changes: SelectConfig(**{**given, **changes})
+
+
+def features(tmp_path: Path, n: int = 40, **changes: Any) -> SelectConfig:
+    """A question about random embeddings, of which the first 6 are labelled."""
+    path = tmp_path / "x.npy"
+    if not path.exists():
+        np.save(path, np.random.default_rng(0).random((n, 4), np.float32))
+    given = {
+        "features": str(path),
+        "labelled": write(tmp_path / "first.txt", *range(6)),
+        "selector": "first",
+        "budget": 5,
+        "device": "cpu",
+    }
+    return SelectConfig(**{**given, **changes})
+
+
+def picked(folder: Path) -> list[str]:
+    with open(folder / "picks.csv", newline="") as file:
+        return [row["item"] for row in csv.DictReader(file)]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def answers(folder: Path) -> dict[str, bytes]:
+    """All but the files that hold the command, and with it the name of the folder."""
+    return {name: data for name, data in content(folder).items() if name not in ("round.yaml", "report.html")}
+
+
+# what a round does
+
+
+def test_a_round_on_a_data_set(tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int]) -> None:
+    result = Round(digits(), tmp_path / "round")()
+    assert fits == [8]
+    assert isinstance(result, RoundResult)
+    x, index = result.data.x, result.selection.index
+    assert index.tolist() == sorted(range(8, 60), key=lambda i: -float(x[i, 0]))[:4]
+    assert picked(tmp_path / "round") == [str(i) for i in index.tolist()]
+    assert list(content(tmp_path / "round")) == FILES
+    assert (tmp_path / "round/tasks/frames.txt").read_text().split() == picked(tmp_path / "round")
+    assert result.data.train_mask.nonzero().flatten().tolist() == list(range(8))
+    with open(tmp_path / "round/represents.csv", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert [row[0] for row in rows] == [str(i) for i in range(60)]
+    assert {row[1] for row in rows} <= {str(i) for i in [*range(8), *index.tolist()]}
+    before, after = result.represented.radius
+    assert result.summary().splitlines() == [
+        "first picked 4 of 52 unlabelled items of Toy (8 labelled)",
+        f"first: {', '.join(picked(tmp_path / 'round'))}",
+        f"largest distance to a labelled item: {before:.4g}, {after:.4g} once these are labelled",
+    ]
+
+
+def test_what_is_recorded(tmp_path: Path, digits: Callable[..., SelectConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = digits(labelled="labelled.txt", selector="first:least=true", set={"learner.noise": 2}, seed=3)
+    Round(config, "my round")
+    held = yaml.safe_load((tmp_path / "my round/round.yaml").read_text())
+    assert held["select"]["labelled"] == str(tmp_path / "labelled.txt")
+    assert held["select"]["set"] == {"learner.noise": 2}
+    assert held["parameters"]["selector"] == {"least": True}
+    assert held["parameters"]["learner"]["noise"] == 2.0
+    assert held["command"] == (
+        "seqgcn select --out 'my round' --dataset digits --labelled labelled.txt --learner small-cnn "
+        "--selector first:least=true --budget 4 --seed 3 --device cpu --set learner.noise=2"
+    )
+    environment = held["environment"]
+    assert (environment["device"], environment["threads"]) == ("cpu", torch.get_num_threads())
+    assert environment["versions"]["torch"] == torch.__version__
+    again = SelectConfig(**held_config(tmp_path / "my round"))
+    assert again == replace(config, labelled=str(tmp_path / "labelled.txt"))
+
+
+def test_the_first_labels_need_not_hold_every_class(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    labelled = write(tmp_path / "two.txt", 0, 4, 1)
+    learner: Any = Round(digits(labelled=labelled), tmp_path / "round")().learner
+    assert (learner.num_classes, learner.means_.shape[0]) == (4, 4)
+
+
+def test_with_classes() -> None:
+    plain = SmallCNNClassifier(device="cpu")
+    assert with_classes(plain, 7).get_params()["num_classes"] == 7
+    assert plain.num_classes is None
+    chosen = SmallCNNClassifier(num_classes=3, device="cpu")
+    assert with_classes(chosen, 7) is chosen
+    members = with_classes(extended(plain, EnsembleSelector(members=2).extensions), 7)
+    assert members.get_params()["learner__num_classes"] == 7
+
+
+def test_same_seed_same_picks(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    found = {}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        for selector in ("random", "margin"):
+            folder = tmp_path / f"{selector}-{name}"
+            Round(digits(selector=selector, seed=seed, budget=20), folder)()
+            found[folder.name] = answers(folder)
+    assert found["random-a"] == found["random-b"]
+    assert found["margin-a"] == found["margin-b"]
+    assert found["random-a"]["picks.csv"] != found["random-c"]["picks.csv"]
+    assert found["random-a"]["learner.pt"] != found["random-c"]["learner.pt"]
+
+
+def test_features_are_described_by_themselves(tmp_path: Path) -> None:
+    config = features(tmp_path)
+    result = Round(config, tmp_path / "round")()
+    x = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    assert result.selection.index.tolist() == (np.argsort(-x[6:, 0]) + 6)[:5].tolist()
+    assert list(content(tmp_path / "round")) == [name for name in FILES if name not in ("learner.pt", "training.json")]
+    assert result.learner is None
+    # Not even to look at them were they copied.
+    x[0, 0] = 123
+    x.flush()
+    assert result.data.x[0, 0] == 123
+
+
+def test_parameters_reach_selector_and_learner(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    plain = Round(digits(), tmp_path / "a")()
+    least = Round(digits(set={"selector.least": True, "learner.noise": 0.0}), tmp_path / "b")()
+    x: Any = least.data.x
+    assert least.selection.index.tolist() == sorted(range(8, 60), key=lambda i: float(x[i, 0]))[:4]
+    assert not torch.equal(plain.data.x, x)
+
+
+# what may be picked, and at what cost
+
+
+def test_lists_costs_and_a_gap_together(tmp_path: Path) -> None:
+    names = [f"v{i // 10}/{i % 10:03d}.png" for i in range(40)]
+    config = features(
+        tmp_path,
+        items=write(tmp_path / "names.txt", *names),
+        labelled=write(tmp_path / "known.txt", *names[:6]),
+        candidates=write(tmp_path / "c.txt", *names[4:38]),
+        exclude=write(tmp_path / "e.txt", *names[30:34]),
+        cost=write(tmp_path / "cost.csv", "item,cost", *(f"{name},{1 + i % 3}" for i, name in enumerate(names))),
+        min_gap=3,
+        budget=7.5,
+    )
+    result = Round(config, tmp_path / "round")()
+    index = result.selection.index.tolist()
+    assert set(index) <= set(range(6, 38)) - set(range(30, 34))
+    assert sum(1 + i % 3 for i in index) <= 7.5
+    assert all(abs(i - j) >= 3 for i in index for j in index if i != j and i // 10 == j // 10)
+    x, left, expected = result.data.x, 7.5, []
+    for i in sorted(set(range(6, 38)) - set(range(30, 34)), key=lambda i: -float(x[i, 0])):
+        near = any(i // 10 == j // 10 and abs(i - j) < 3 for j in expected)
+        if not near and 1 + i % 3 <= left:
+            expected.append(i)
+            left -= 1 + i % 3
+    assert index == expected[: len(index)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"budget": 53}, ConfigError, "budget is 53, but only 52 items are unlabelled and may be picked"),
+        ({"min_gap": 30, "budget": 3}, ConfigError, "only 2 candidates are 30 frames apart"),
+        ({"cost": "cost.csv", "budget": 0.5}, ConfigError, r"budget is 0\.5, but the cheapest candidate costs 1$"),
+        ({"exclude": "list.txt"}, DataFileError, r"list\.txt, line 2: 'x' is not the number of an item, 0 to 59"),
+        ({"candidates": "list.txt"}, DataFileError, r"list\.txt, line 2: 'x' is not the number"),
+        ({"labelled": "list.txt"}, DataFileError, r"list\.txt, line 2: 'x' is not the number"),
+        ({"cost": "list.txt"}, DataFileError, r"list\.txt, line 1: the header must be item,cost"),
+        ({"selector": "learning-loss"}, ConfigError, "learning-loss with the learner small-cnn|has no parameter"),
+        ({"selector": "variance"}, ConfigError, "variance with the learner small-cnn: Variance needs target_samples"),
+        ({"set": {"learner.noise": -1}}, ConfigError, "small-cnn: noise must not be negative"),
+        ({"device": "abacus"}, ConfigError, "device 'abacus' cannot be used here"),
+        ({"root": "here"}, ConfigError, "the data set digits reads no files; leave --root out"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is(
+    tmp_path: Path,
+    digits: Callable[..., SelectConfig],
+    fits: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    kind: type[SeqGCNError],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "list.txt", 9, "x")
+    write(tmp_path / "cost.csv", "item,cost", *(f"{i},{1 + i % 2}" for i in range(60)))
+    with pytest.raises(kind, match=message):
+        Round(digits(**changes), tmp_path / "round")
+    assert not (tmp_path / "round").exists()
+    assert fits == []
+
+
+# nothing labelled yet
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE["selector"]))
+def test_selectors_that_need_no_label(name: str) -> None:
+    """`LABEL_FREE` has those that read embeddings alone and answer with nothing labelled, and no others."""
+    selector: Selector = load("selector", name)()
+    x = torch.rand(30, 3, generator=torch.Generator().manual_seed(0))
+    alone = not selector.missing(("x",))
+    try:
+        found = len(selector.select(Data(x=x, train_mask=torch.zeros(30, dtype=torch.bool)), 4)) if alone else 0
+    except ArgumentError:
+        found = 0
+    assert (found == 4) == (name in LABEL_FREE)
+    assert COLD_START in LABEL_FREE
+
+
+@pytest.mark.parametrize("name", [*LABEL_FREE, "core-gcn", "discriminative"])
+def test_features_without_a_label(tmp_path: Path, name: str) -> None:
+    said: list[str] = []
+    result = Round(features(tmp_path, labelled=None, selector=name), tmp_path / "round", say=said.append)()
+    assert len(result.selection) == 5
+    assert result.selector == (name if name in LABEL_FREE else COLD_START)
+    other = [f"nothing is labelled yet, which {name} needs: typiclust picks instead"]
+    assert said == ([] if name in LABEL_FREE else other)
+    assert "largest distance to a labelled item: nothing labelled, " in result.summary()
+    with open(tmp_path / "round/picks.csv", newline="") as file:
+        assert all(row["nearest labelled item"] == row["distance"] == "" for row in csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", ["margin", "random", "bald", "ensemble"])
+def test_images_without_a_label(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
+    (tmp_path / "pets").mkdir()
+    for i in range(6):
+        Image.fromarray(np.full((9, 9), 40 * i, np.uint8)).save(tmp_path / "pets" / f"{i}.png")
+    said: list[str] = []
+    config = SelectConfig(dataset="image-folder", root=str(tmp_path / "pets"), selector=name, budget=2)
+    result = Round(config, tmp_path / "round", say=said.append)()
+    assert result.learner is None
+    assert result.data.x.shape == (6, 81)
+    assert said[0] == "nothing is labelled yet: items are described by thumbnails, as there is nothing to train on"
+    assert len(picked(tmp_path / "round")) == 2
+
+
+def test_hand_frames_without_a_label(tmp_path: Path) -> None:
+    write_folder(tmp_path / "lab", {"a": 4, "b": 3}, labelled=())
+    config = SelectConfig(
+        dataset="depth-folder", root=str(tmp_path / "lab"), budget=3, min_gap=2, set={"dataset.crop_size": 128}
+    )
+    result = Round(config, tmp_path / "round")()
+    assert (result.learner, result.selector, result.data.x.shape) == (None, COLD_START, (7, 256))
+    assert len(picked(tmp_path / "round")) >= 2
+    assert {"tasks/label_studio.json", "tasks/coco_keypoints.json"} <= set(content(tmp_path / "round"))
+
+
+# every selector on features
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE["selector"]))
+def test_every_selector_on_features(tmp_path: Path, name: str) -> None:
+    selector: Selector = load("selector", name)()
+    known = {field for field in ("epochs",) if hasattr(selector, field)}
+    config = features(tmp_path, selector=name, set={f"selector.{field}": 3 for field in known})
+    if selector.missing(("x",)):
+        with pytest.raises(ConfigError, match=r"of every item, and --features give embeddings alone; selectors that"):
+            Round(config, tmp_path / "round")
+        assert not (tmp_path / "round").exists()
+        return
+    assert len(Round(config, tmp_path / "round")().selection) == 5
+    assert len(set(picked(tmp_path / "round")) - {str(i) for i in range(6)}) == 5
+
+
+def test_selectors_that_work_on_features_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Round(features(tmp_path, selector="margin"), tmp_path / "round")
+    assert str(caught.value) == (
+        "margin needs prob of every item, and --features give embeddings alone; selectors that need no more: core-gcn, "
+        "uncertain-gcn, core-set, discriminative, typiclust, probcover, lcmd, max-herding, random, first"
+    )
+
+
+# the folder
+
+
+def test_a_folder_that_holds_something_else(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    folder = tmp_path / "round"
+    folder.mkdir()
+    (folder / ".hidden").touch()
+    (folder / "thesis.tex").write_text("x")
+    with pytest.raises(RunFolderError, match="holds other files; name a new or empty folder with --out"):
+        Round(digits(), folder)
+    assert content(folder) == {"thesis.tex": b"x"}
+    (folder / "thesis.tex").unlink()
+    Round(digits(), folder)()
+    assert list(content(folder)) == FILES
+    with pytest.raises(RunFolderError, match="cannot make the folder"):
+        Round(digits(), tmp_path / "labelled.txt")
+
+
+def test_a_used_folder(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    folder = tmp_path / "round"
+    Round(digits(), folder)()
+    before = content(folder)
+    with pytest.raises(RunFolderError, match="holds a round already: go on with --resume, or name another folder"):
+        Round(digits(), folder)
+    for changes, message in (
+        ({"budget": 5}, r"holds another round \(budget is 4\.0 there, 5\.0 now\)"),
+        ({"selector": "random"}, r"selector is first there, random now; selector\.least is False there, None now"),
+        ({"set": {"learner.noise": 3}}, r"\(learner\.noise is 1\.0 there, 3\.0 now\)"),
+    ):
+        with pytest.raises(RunFolderError, match=message):
+            Round(digits(**changes), folder, resume=True)
+    assert Round(digits(), folder, resume=True).done
+    # What was a default may be set to the same.
+    assert Round(digits(set={"learner.noise": 1}, device="auto"), folder, resume=True).done
+    assert content(folder) == before
+
+
+def test_nothing_to_resume(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    with pytest.raises(RunFolderError, match=r"there is no round in .* to resume; without --resume one is begun"):
+        Round(digits(), tmp_path / "round", resume=True)
+    with pytest.raises(RunFolderError, match="there is no round in"):
+        held_config(tmp_path / "round")
+    assert not (tmp_path / "round").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "does not hold a round"),
+        ("- 1", "does not hold a round"),
+        ("select: 3", "does not hold a round"),
+        ("select: {}\nparameters: 3", "does not hold a round"),
+        ("select: {}\nparameters: {learner: 3}", "does not hold a round"),
+        ("select: [", "cannot read"),
+        ("select: !!python/object/apply:os.getcwd []", "cannot read"),
+        ("select: {}\nparameters: {}\nenvironment: 3", "does not hold a round"),
+        ("select: {}\nparameters: {}\nenvironment: {versions: 3}", "does not hold a round"),
+        ("select: {bugdet: 3}\nparameters: {}\nenvironment: {versions: {}}", "has the unknown key bugdet"),
+        ("select: {dataset: [a]}\nparameters: {}\nenvironment: {versions: {}}", "is damaged .*dataset must be"),
+        ("select: {}\nparameters: {}\nenvironment: {versions: {}}", "is damaged .*give either --dataset"),
+    ],
+)
+def test_a_damaged_record(tmp_path: Path, digits: Callable[..., SelectConfig], text: str, message: str) -> None:
+    (tmp_path / "round").mkdir()
+    (tmp_path / "round/round.yaml").write_text(text)
+    with pytest.raises(RunFolderError, match=message):
+        held_config(tmp_path / "round")
+    with pytest.raises(RunFolderError, match=message):
+        Round(digits(), tmp_path / "round", resume=True)
+
+
+def test_two_at_once(tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int]) -> None:
+    asked = Round(digits(), tmp_path / "round")
+    with locked(tmp_path / "round"), pytest.raises(RunFolderError, match="is in use by process"):
+        asked()
+    assert fits == []
+    asked()
+    assert {path.name for path in (tmp_path / "round").iterdir() if path.name.startswith(".")} <= {LOCK}
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match="cannot make the folder"):
+        Round(digits(), tmp_path / "file" / "round")
+
+
+# going on
+
+
+class Killed(BaseException):
+    """Stands for a signal that nothing catches."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]:
+    """Die instead of giving a file its name, the n-th time from now on; returns the names so far."""
+
+    def arm(number: int | None) -> list[str]:
+        names: list[str] = []
+
+        def replacing(old: Any, new: Any) -> None:
+            if len(names) == number:
+                raise Killed
+            names.append(Path(new).name)
+            os.rename(old, new)
+
+        monkeypatch.setattr("os.replace", replacing)
+        return names
+
+    return arm
+
+
+@pytest.mark.parametrize("selector", ["first", "random", "core-gcn:epochs=3"])
+def test_killed_between_any_two_files(
+    tmp_path: Path,
+    digits: Callable[..., SelectConfig],
+    fits: list[int],
+    killed_at: Callable[[int | None], list[str]],
+    selector: str,
+) -> None:
+    config = digits(selector=selector)
+    written = killed_at(None)
+    curves = Round(config, tmp_path / "whole")().curves
+    assert curves == {"training loss": [2.0, 0.5]}
+    whole = answers(tmp_path / "whole")
+    assert [name for name in written if not name.startswith(".")] == [
+        "round.yaml",
+        "training.json",
+        "learner.pt",
+        "represents.csv",
+        "frames.txt",
+        "report.html",
+        "picks.csv",
+    ]
+    for number in range(len(written)):
+        folder = tmp_path / str(number)
+        killed_at(number)
+        with pytest.raises(Killed):
+            Round(config, folder)()
+        killed_at(None)
+        there = (folder / "round.yaml").exists()
+        assert not (folder / "picks.csv").exists()
+        fits.clear()
+        trained = (folder / "learner.pt").exists()
+        assert Round(config, folder, resume=there)().curves == curves
+        assert fits == ([] if trained else [8])
+        assert answers(folder) == whole
+        assert list(content(folder)) == FILES
+        assert not list(folder.glob("**/.*.unfinished"))
+
+
+def test_files_that_have_changed(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any) -> None:
+    lists = {
+        "labelled": write(tmp_path / "labelled.txt", *range(8)),
+        "exclude": write(tmp_path / "exclude.txt", 30),
+        "candidates": write(tmp_path / "candidates.txt", *range(40)),
+        "cost": write(tmp_path / "cost.csv", "item,cost", *(f"{i},1" for i in range(60))),
+    }
+    config = digits(**lists)
+    Round(config, tmp_path / "round")
+    more = {"labelled": "20\n", "exclude": "31\n", "candidates": "45\n"}
+    for key, name in lists.items():
+        text = Path(name).read_text()
+        Path(name).write_text(text.replace("58,1\n", "58,2\n") if key == "cost" else text + more[key])
+        with pytest.raises(RunFolderError, match=r"items, labels, lists or costs have changed since .* was begun"):
+            Round(config, tmp_path / "round", resume=True)
+        Path(name).write_text(text)
+    # They may have moved, though.
+    (tmp_path / "moved").mkdir()
+    moved = {key: str(Path(name).rename(tmp_path / "moved" / key)) for key, name in lists.items()}
+    asked = Round(digits(**moved), tmp_path / "round", resume=True)
+    assert not asked.done
+    asked()
+
+
+def test_other_images(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any, monkeypatch: Any) -> None:
+    Round(digits(), tmp_path / "round")
+    monkeypatch.setattr(fakes[0], "shift", 1)
+    with pytest.raises(RunFolderError, match="have changed since"):
+        Round(digits(), tmp_path / "round", resume=True)
+
+
+def test_damaged_weights(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    Round(digits(), tmp_path / "round")
+    (tmp_path / "round/learner.pt").write_bytes(b"no weights")
+    with pytest.raises(RunFolderError, match=r"learner\.pt, what a learner has learned .* restore it, or start in an"):
+        Round(digits(), tmp_path / "round", resume=True)()
+
+
+def test_a_learner_without_weights_is_trained_again(
+    tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int], fakes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(fakes[1], "state")
+    asked = Round(digits(), tmp_path / "round")
+    first, second = asked(), asked()
+    assert fits == [8, 8]
+    assert torch.equal(first.selection.index, second.selection.index)
+    assert "learner.pt" not in content(tmp_path / "round")
+
+
+def test_the_data_stays_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Data] = []
+
+    def to(self: Data, *_device: Any) -> Data:
+        # What moving does to the one it is called on.
+        self.x = self.x.clone()
+        seen.append(self)
+        return self
+
+    monkeypatch.setattr(Data, "to", to)
+    result = Round(features(tmp_path), tmp_path / "round")()
+    assert result.data.x.data_ptr() != seen[0].x.data_ptr()
+
+
+def test_among_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = SelectConfig(dataset="depth-folder", root="lab", budget=2, device="cpu")
+    for folder in (tmp_path / "lab/round", Path("lab"), Path("other/../lab/deep/round")):
+        with pytest.raises(ConfigError, match=r"lies in lab, among the data, .* elsewhere with --out"):
+            Round(config, folder)
+    assert not (tmp_path / "lab").exists()
