@@ -4,14 +4,13 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 import yaml
 
-from seqgcn import cli
-from seqgcn.cli import main
+from seqgcn.cli import evaluate, import_, main, render
 from seqgcn.config import RunConfig
 from seqgcn.datasets.hands.pools import FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
 from seqgcn.datasets.hands.rendered import RenderedHands
@@ -21,6 +20,7 @@ from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolde
 from seqgcn.evaluation import mean_joint_error
 from seqgcn.journal import Journal
 from seqgcn.learners import HandPose
+from seqgcn.rounds.handoff import JointDepth
 from seqgcn.runs import RunSet
 from seqgcn.scoring import RELEASES
 
@@ -214,8 +214,9 @@ def test_unlabelled_frames_are_counted(tmp_path: Path) -> None:
 
 
 def test_lists_of_the_command_line() -> None:
-    assert tuple(rendering_layouts.LAYOUTS) == cli.LAYOUTS
-    assert tuple(RELEASES) == cli.SCORED
+    assert tuple(rendering_layouts.LAYOUTS) == render.LAYOUTS
+    assert tuple(RELEASES) == evaluate.SCORED
+    assert get_args(JointDepth) == import_.DEPTHS
 
 
 def test_several_files_of_the_truth(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

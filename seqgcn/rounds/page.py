@@ -161,7 +161,7 @@ def _predicted(learner: Learner | None, pool: RoundPool, shown: Tensor) -> list[
     predict = getattr(learner, "predict_proba", None)
     if predict is None or not len(shown):
         return []
-    sure, best = predict(pool.inputs[shown]).max(dim=1)
+    sure, best = torch.as_tensor(predict(pool.inputs[shown])).max(dim=1)
     names = [pool.classes[i] if i < len(pool.classes) else str(i) for i in best.tolist()]
     return [f"{name} ({share:.0%})" for name, share in zip(names, sure.tolist(), strict=True)]
 
