@@ -1,7 +1,5 @@
 """Selectors compared over run folders: which runs belong together, what is computed of them, and how it is written."""
 
-import csv
-import io
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +21,7 @@ from seqgcn.evaluation import (
     saving_columns,
 )
 from seqgcn.evaluation.table import markdown_table
-from seqgcn.files import write_text
+from seqgcn.files import csv_text, write_text
 from seqgcn.folders import RunFolder, RunFolders, read_runs, title
 from seqgcn.report import learning_curve
 from seqgcn.report.html import comparison_page
@@ -111,12 +109,10 @@ class RunComparison:
         return ((name, run) for name, by_seed in self.runs.items() for _, run in sorted(by_seed.items()))
 
     def _csv(self) -> str:
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
         scale = self.metric.scale
         header = ["selector", "metric", "unit", "seeds", "aubc", "aubc_std", "difference", "standard_error"]
         header += ["interval_low", "interval_high", "p", "p_holm", "labels_saved", "labels_saved_low"]
-        table.writerow([*header, "labels_saved_high", "labels_needed", "labels_needed_by_baseline", "at"])
+        rows: list[list[Any]] = [[*header, "labels_saved_high", "labels_needed", "labels_needed_by_baseline", "at"]]
         for row in self.rows:
             low, high = row.interval or (None, None)
             scaled = (row.aubc_mean, row.aubc_std, row.difference, row.standard_error, low, high)
@@ -127,8 +123,8 @@ class RunComparison:
             if saving is not None:
                 cells += [saving.saved, *(saving.interval or (None, None)), saving.needed, saving.baseline_needed]
                 cells.append(scale * saving.level)
-            table.writerow([*cells, *[None] * (18 - len(cells))])
-        return text.getvalue()
+            rows.append([*cells, *[None] * (18 - len(cells))])
+        return csv_text(rows)
 
 
 def compare_runs(

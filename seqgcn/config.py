@@ -1,6 +1,7 @@
 """A run's configuration: what the command line and a YAML file can say, and how the two come together."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,9 @@ from seqgcn.catalogue import (
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
+PATHS = ("root", "train_centres", "test_centres", "cache", "checkpoint")
+"""Options and parameters that are paths."""
+
 FINGERPRINT = "fingerprint"
 
 YOURS = "MODULE:CLASS for your own, imported as python -m would, from the current directory first"
@@ -109,6 +113,13 @@ def options(config: type = RunConfig) -> tuple[Field[Any], ...]:
     return fields(config)
 
 
+def portable(name: str, value: Any, paths: Collection[str] = PATHS) -> Any:
+    """A value as YAML holds it in a folder that is gone on with from anywhere: lists, and paths from the root."""
+    if name in paths and isinstance(value, str):
+        return os.path.abspath(os.path.expanduser(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
 def read_config(path: str | Path, config: type = RunConfig) -> dict[str, Any]:
     """Values of a YAML file, keys as on the command line (with `-` or `_`).
 
@@ -119,6 +130,16 @@ def read_config(path: str | Path, config: type = RunConfig) -> dict[str, Any]:
     Raises:
         MissingFileError: There is no such file.
         ConfigError: Not YAML, not a mapping, or an unknown key.
+    """
+    return options_of(read_mapping(path), path, config)
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """A YAML file as it is.
+
+    Raises:
+        MissingFileError: There is no such file.
+        ConfigError: Not YAML, or not a mapping.
     """
     import yaml
 
@@ -132,11 +153,17 @@ def read_config(path: str | Path, config: type = RunConfig) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path} as YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping of options to values, for example 'budget: 40'")
-    # A run folder's configuration also says which data it was made with; that is not for the user to choose.
-    values.pop(FINGERPRINT, None)
+    return values
+
+
+def options_of(values: Mapping[str, Any], path: str | Path, config: type = RunConfig) -> dict[str, Any]:
+    """The options among the values of a file; see `read_config`."""
     known = [item.name for item in options(config)]
     result: dict[str, Any] = {}
     for key, value in values.items():
+        # A run folder's configuration also says which data it was made with; that is not for the user to choose.
+        if key == FINGERPRINT:
+            continue
         name = str(key).replace("-", "_")
         if name == "seed" and name not in known:
             name = "seeds"

@@ -21,7 +21,7 @@ from seqgcn.extensions import Generated
 from seqgcn.further import Pseudo, check_pseudo, generated_record, training_set
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
-from seqgcn.learners.common import resolve_device
+from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
 from seqgcn.learners.named import check_described, sources
 from seqgcn.learners.weights import restore_weights, save_weights
@@ -182,7 +182,7 @@ class ActiveLearning:
             environment={**environment(self.learner), "setup": self._setup(), "sources": self.sources},
             pseudo=trusted,
             generated=generated_record(generated, pool),
-            curves={name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()},
+            curves=curves_of(learner),
         )
 
     def _generate(self, selector: Selector, pool: Pool, learner: Learner) -> Generated | None:

@@ -1,12 +1,14 @@
 """Writing files so that a reader, or a crash, never meets half of one."""
 
+import csv
+import io
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from seqgcn.errors import RunFolderError
 
@@ -82,3 +84,26 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         file.write(data)
 
     write_atomically(path, write)
+
+
+def make_folder(folder: Path, what: str = "the folder ") -> None:
+    """Make a folder, and those above it, where it is not there.
+
+    Args:
+        folder: The folder.
+        what: It is, for the message.
+
+    Raises:
+        RunFolderError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot make {what}{folder}: {error.strerror or error}") from error
+
+
+def csv_text(rows: Iterable[Sequence[Any]], end: str = "\n") -> str:
+    """Rows, the header first, as CSV with these ends of lines."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator=end).writerows(rows)
+    return text.getvalue()

@@ -3,15 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqgcn.catalogue import import_path, load, parameters
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, read_config
+from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, options_of, read_mapping
 from seqgcn.errors import ConfigError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, Curve, Metric
 from seqgcn.journal import CycleRecord, Journal
@@ -59,7 +57,7 @@ class RunFolder:
         rows = [row for row in self.records if name in row.metric]
         if not rows:
             return None
-        return Curve(tuple(len(row.labelled) for row in rows), tuple(row.metric[name] for row in rows))
+        return curve_of(rows, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +83,15 @@ class RunFolders:
     def title(self) -> str:
         """What was run."""
         return title(self.config)
+
+
+def curve_of(records: Iterable[CycleRecord], metric: str | None = None) -> Curve:
+    """Labels against a metric of a run's cycles, the learner's own by default."""
+    rows = list(records)
+    return Curve(
+        labelled=tuple(len(row.labelled) for row in rows),
+        metric=tuple(row.metric[metric or next(iter(row.metric))] for row in rows),
+    )
 
 
 def title(config: RunConfig) -> str:
@@ -149,10 +156,10 @@ def _configuration(folder: Path) -> tuple[RunConfig, str]:
     if not path.exists():
         raise RunFolderError(f"there is no run in {folder}: it holds no {CONFIG}; name a folder that seqgcn run wrote")
     try:
-        config = RunConfig(**read_config(path))
+        held = read_mapping(path)
+        return RunConfig(**options_of(held, path)), str(held.get(FINGERPRINT, ""))
     except ConfigError as error:
         raise RunFolderError(f"{path}: {error}") from error
-    return config, str(yaml.safe_load(path.read_bytes()).get(FINGERPRINT, ""))
 
 
 def _spec(folder: Path, text: str) -> SelectorSpec:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -13,12 +11,14 @@ from typing import Any
 import yaml
 
 from seqgcn.catalogue import CATALOGUE, load
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, as_config_errors, read_config, resolve
+from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, as_config_errors, portable, read_config, resolve
 from seqgcn.datasets.base import Dataset
+from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Metric
 from seqgcn.experiment import ActiveLearning, environment
-from seqgcn.files import write_text
+from seqgcn.files import make_folder, write_text
+from seqgcn.folders import JOURNAL, PICKS
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
@@ -26,15 +26,13 @@ from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.named import changes, new_learner, new_selector
 from seqgcn.locks import locked
 from seqgcn.selectors.base import Selector
-from seqgcn.summaries import CURVE, PICKS, TRAINING, compare_with_random, draw, draw_training, write_picks
+from seqgcn.summaries import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
 from seqgcn.training import Progress, Say
 
-JOURNAL, COMPARISON = "journal.jsonl", "comparison.md"
+COMPARISON = "comparison.md"
 
 _MAY_DIFFER = ("root", "device", "dataset.cache")
 """Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
-
-_PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -183,15 +181,9 @@ class RunSet:
     def _load_dataset(self, learner: Learner) -> Dataset:
         name, root = self.config.dataset, self.config.root
         values = next(iter(self.resolved.values()))["dataset"]
-        component = load("dataset", name)
-        if "root" in inspect.signature(component).parameters:
-            if root is None:
-                raise ConfigError(f"the data set {name} needs --root DIR, the folder that holds its files")
-            values = {"root": root, **values}
-        elif root is not None:
-            raise ConfigError(f"the data set {name} reads no files; leave --root out")
+        make = dataset_maker(name, root)
         with as_config_errors():
-            dataset: Dataset = component(**values)
+            dataset: Dataset = make(**values)
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
                 learner.check_size(dataset.crop_size)
@@ -228,7 +220,7 @@ class RunSet:
         if len(runs) == 1:
             spec = runs[0].spec
             settings = {
-                f"{kind}.{key}": _as_yaml(key, value)
+                f"{kind}.{key}": portable(key, value)
                 for kind, values in self.resolved[spec.text].items()
                 for key, value in values.items()
             }
@@ -239,7 +231,7 @@ class RunSet:
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             initial=self.config.initial or self.config.budget,
             # So that a run goes on from any working directory.
-            root=None if self.config.root is None else os.path.abspath(os.path.expanduser(self.config.root)),
+            root=portable("root", self.config.root),
             set=settings,
         )
         return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint}
@@ -251,10 +243,7 @@ class RunSet:
         for folder, document in documents.items():
             _check_folder(folder, document, resume=resume)
         for folder, document in documents.items():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunFolderError(f"cannot make the run folder {folder}: {error.strerror}") from error
+            make_folder(folder, "the run folder ")
             with locked(folder, self.say):
                 # Another process may have been here since.
                 _check_folder(folder, document, resume=resume)
@@ -284,13 +273,6 @@ def _serves(learner: Learner, name: str) -> bool:
 
 def _check_served(learner: Learner, selector: Selector) -> None:
     check_served(extended(learner, selector.extensions), selector)
-
-
-def _as_yaml(key: str, value: Any) -> Any:
-    """A parameter as the configuration of a run folder holds it: paths count from anywhere."""
-    if key in _PATHS and isinstance(value, str):
-        return os.path.abspath(os.path.expanduser(value))
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_free(folder: Path) -> None:

@@ -15,9 +15,9 @@ from seqgcn.checks import check_choice, name_some
 from seqgcn.datasets.files import read_bytes
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA, ICVL_CAMERA, MSRA_CAMERA, NYU_CAMERA, Camera
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, NYU_EVALUATED, Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, RunFolderError
+from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 from seqgcn.evaluation import Score, score_poses
-from seqgcn.files import write_text
+from seqgcn.files import make_folder, write_text
 
 FARTHEST = 1e6
 """No px or mm of a file may be as large as this: a kilometre."""
@@ -237,10 +237,7 @@ def write_scores(scores: Mapping[str, Score], folder: str | PathLike[str]) -> No
         raise ArgumentError(f"scores must be of one data set, got {', '.join(datasets) or 'none'}")
     (title,) = datasets
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"cannot make the folder {folder}: {error.strerror}") from error
+    make_folder(folder)
     document = {
         name: {**asdict(score), "frames_auc": score.frames_auc, "joints_auc": score.joints_auc}
         for name, score in scores.items()

@@ -1,16 +1,15 @@
 """What is drawn and tabulated of finished cycles: learning curves, training curves, the comparison with Random."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seqgcn.evaluation import Curve, Metric, compare, comparison_table
-from seqgcn.files import write_text
+from seqgcn.files import csv_text, write_text
+from seqgcn.folders import PICKS, curve_of
 from seqgcn.journal import CycleRecord
 from seqgcn.report import learning_curve, training_curves
 
-CURVE, TRAINING, PICKS = "curve.png", "training.png", "picks.csv"
+CURVE, TRAINING = "curve.png", "training.png"
 
 Records = Mapping[str, Mapping[int, list[CycleRecord]]]
 """For each selector the records of each seed."""
@@ -66,13 +65,12 @@ def write_picks(records: Sequence[CycleRecord], files: Sequence[str], folder: Pa
     """
     if not records:
         return
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["cycle", "rank", "item", "file", "score"])
-    for record in records:
-        for rank, (item, score) in enumerate(zip(record.picks, record.scores, strict=True), start=1):
-            table.writerow([record.cycle, rank, item, files[item], score])
-    write_text(folder / PICKS, text.getvalue())
+    rows = [
+        [record.cycle, rank, item, files[item], score]
+        for record in records
+        for rank, (item, score) in enumerate(zip(record.picks, record.scores, strict=True), start=1)
+    ]
+    write_text(folder / PICKS, csv_text([["cycle", "rank", "item", "file", "score"], *rows]))
 
 
 def compare_with_random(records: Records, cycles: int, metric: Metric) -> str | None:
@@ -86,12 +84,3 @@ def compare_with_random(records: Records, cycles: int, metric: Metric) -> str | 
     if "random" not in shared or len(shared) < 2:
         return None
     return comparison_table(compare(shared), metric=metric)
-
-
-def curve_of(records: Iterable[CycleRecord], metric: str | None = None) -> Curve:
-    """Labels against a metric of a run's cycles, the learner's own by default."""
-    rows = list(records)
-    return Curve(
-        labelled=tuple(len(row.labelled) for row in rows),
-        metric=tuple(row.metric[metric or next(iter(row.metric))] for row in rows),
-    )

@@ -128,6 +128,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--budget", "many"), "argument --budget: invalid int value: 'many'"),
         (("run", "--set", "selector.margin"), "'selector.margin' must be KEY=VALUE, for example selector.margin=0.2"),
         (("run", "--seeds"), "expected at least one argument"),
+        (("select",), "the following arguments are required: --out"),
+        (("select", "--out", "a", "--budget", "many"), "argument --budget: invalid float value: 'many'"),
+        (("select", "--out", "a", "--min-gap", "1.5"), "argument --min-gap: invalid int value: '1.5'"),
+        (("select", "--out", "a", "--set", "x"), "'x' must be KEY=VALUE"),
+        (("select", "--out", "a", "--lablled", "x"), "unrecognized arguments: --lablled"),
     ],
 )
 def test_wrong_command_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:

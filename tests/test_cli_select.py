@@ -84,23 +84,6 @@ def test_the_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("select",), "the following arguments are required: --out"),
-        (("select", "--out", "a", "--budget", "many"), "argument --budget: invalid float value: 'many'"),
-        (("select", "--out", "a", "--min-gap", "1.5"), "argument --min-gap: invalid int value: '1.5'"),
-        (("select", "--out", "a", "--set", "x"), "'x' must be KEY=VALUE"),
-        (("select", "--out", "a", "--lablled", "x"), "unrecognized arguments: --lablled"),
-    ],
-)
-def test_wrong_command_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         ((), 2, "give either --dataset, and the folder of its files, or --features FILE"),

@@ -11,10 +11,11 @@ import yaml
 from seqgcn.config import RunConfig, read_config
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.evaluation import ACCURACY
+from seqgcn.folders import curve_of
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.locks import LOCK, OWNER
 from seqgcn.runs import RunSet, free_folder, held_config
-from seqgcn.summaries import compare_with_random, curve_of
+from seqgcn.summaries import compare_with_random
 
 pytestmark = pytest.mark.usefixtures("fakes")
 

@@ -18,10 +18,10 @@ import yaml
 from results import write_result
 
 from seqgcn.config import CONFIG, RunConfig, SelectorSpec
+from seqgcn.folders import curve_of
 from seqgcn.journal import CycleRecord
 from seqgcn.progress import Bars
 from seqgcn.runs import RunSet
-from seqgcn.summaries import curve_of
 
 HERE = Path(__file__).parent
 

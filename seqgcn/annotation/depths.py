@@ -4,7 +4,6 @@ The depth map gives the skin, not the bone, and nothing for a joint that is hidd
 is recorded for each joint.
 """
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple, Protocol
 from seqgcn.annotation.answers import printable
 from seqgcn.annotation.preview import Preview, surface_at
 from seqgcn.checks import check_number
+from seqgcn.datasets.files import open_csv
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.labels import coordinate
@@ -158,26 +158,18 @@ def read_depths(path: str | Path) -> dict[tuple[str, str], float]:
     if not os.path.isfile(path):
         raise MissingFileError(f"{path} is missing or not a regular file")
     depths: dict[tuple[str, str], float] = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            if [name.strip() for name in next(rows, [])] != ["frame", "joint", "depth"]:
-                raise DataFileError(f"{path}, line 1 must be frame,joint,depth")
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                if not any(cell.strip() for cell in row):
-                    continue
-                if len(row) != 3:
-                    raise DataFileError(f"{where} has {len(row)} cells, the header 3")
-                key, depth = (row[0].strip(), row[1].strip()), coordinate(row[2].strip(), where)
-                if depth <= 0 or key in depths:
-                    wrong = "is not in front of the camera" if depth <= 0 else "was given before"
-                    raise DataFileError(f"{where}: the depth of {printable(key[1])} in {printable(key[0])} {wrong}")
-                depths[key] = depth
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataFileError(f"{path} is not a CSV file in UTF-8 ({error})") from error
-    except OSError as error:
-        if isinstance(error, MissingFileError):
-            raise
-        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    with open_csv(Path(path)) as rows:
+        if [name.strip() for name in next(rows, [])] != ["frame", "joint", "depth"]:
+            raise DataFileError(f"{path}, line 1 must be frame,joint,depth")
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != 3:
+                raise DataFileError(f"{where} has {len(row)} cells, the header 3")
+            key, depth = (row[0].strip(), row[1].strip()), coordinate(row[2].strip(), where)
+            if depth <= 0 or key in depths:
+                wrong = "is not in front of the camera" if depth <= 0 else "was given before"
+                raise DataFileError(f"{where}: the depth of {printable(key[1])} in {printable(key[0])} {wrong}")
+            depths[key] = depth
     return depths

@@ -1,24 +1,23 @@
 """New labels in a data set's own label file, and a record of how they came about."""
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from torch import Tensor
 
 from seqgcn.annotation.checks import Labelled
 from seqgcn.checks import check_choice
+from seqgcn.datasets.files import open_csv
 from seqgcn.datasets.hands.bighand import IMAGES
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import check_path, read_rows
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError
-from seqgcn.files import write_atomically, write_text
+from seqgcn.files import csv_text, write_atomically, write_text
 
 ICVL_FRAMES = "Training/Depth/"
 WHOLE_ONLY = {
@@ -132,19 +131,12 @@ def _with_csv_rows(path: Path, labels: Sequence[Labelled], skeleton: Skeleton) -
             raise _twice(path, label.item, known + 1)
         else:
             rows[known] = row
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _csv_rows(path: Path) -> list[list[str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataFileError(f"{path} is not a CSV file in UTF-8 ({error})") from error
-    except OSError as error:
-        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    with open_csv(path) as rows:
+        return list(rows)
 
 
 def _twice(path: Path, name: str, line: int) -> DataFileError:
@@ -167,14 +159,12 @@ def write_record(path: str | Path, labels: Sequence[Labelled], camera: Camera, s
     Raises:
         RunFolderError: The file cannot be written.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "annotators"])
+    rows: list[list[Any]] = [["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "annotators"]]
     for label in labels:
         numbers = np.round(
             np.concatenate([camera.to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
         )
         who = "; ".join(label.annotators)
         columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, strict=True)
-        rows.writerows([label.item, joint, *six, source, int(hidden), who] for joint, six, source, hidden in columns)
-    write_text(path, text.getvalue())
+        rows += [[label.item, joint, *six, source, int(hidden), who] for joint, six, source, hidden in columns]
+    write_text(path, csv_text(rows))

@@ -17,8 +17,8 @@ from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import check_path
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, RunFolderError
-from seqgcn.files import write_bytes, write_text
+from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.files import make_folder, write_bytes, write_text
 from seqgcn.training import Progress
 
 IMAGES, RECORD = "images", "frames.json"
@@ -112,10 +112,7 @@ def write_tasks(
         raise ArgumentError(f"frames: {twin} is there twice; each frame is labelled once")
     setup = configuration(skeleton)
     folder = Path(folder)
-    try:
-        (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"cannot make {folder / IMAGES}: {error.strerror or error}") from error
+    make_folder(folder / IMAGES)
     previews = []
     for done, frame in enumerate(frames, start=1):
         preview, picture = make_preview(frame, camera, len(skeleton))

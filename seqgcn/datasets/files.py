@@ -4,15 +4,17 @@ Nothing is ever downloaded. A missing file is an error that says which file, whe
 to put it.
 """
 
+import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNError
 
 
 class Layout(NamedTuple):
@@ -121,3 +123,21 @@ def check_labels(labels: NDArray[np.integer[Any]], path: Path, *, low: int = 0, 
             f"{path}: record {record} (counted from 0) has the {what} {labels[record]}, expected {low} to "
             f"{high}; the file is damaged or of another format"
         )
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[Any]:
+    """The `csv.reader` of a file in UTF-8.
+
+    Raises:
+        DataFileError: It cannot be read, or is no such file.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            yield csv.reader(file)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataFileError(f"{path} is not a CSV file in UTF-8 ({error})") from error
+    except SeqGCNError:  # some are an OSError too
+        raise
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error

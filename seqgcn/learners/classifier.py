@@ -17,6 +17,7 @@ from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.extensions import LossPrediction
 from seqgcn.learners.common import (
     check_attributes,
+    check_classes,
     check_fitted,
     copy_weights,
     in_batches,
@@ -251,7 +252,7 @@ class ImageClassifier(NetworkLearner, ABC):
 
     def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> Classifier:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
-        _check_targets(targets, len(inputs))
+        check_classes(targets, len(inputs))
         goes_on = self.warm_start and hasattr(self, "module_")
         if goes_on:
             self._check_channels(inputs)
@@ -351,11 +352,6 @@ class ResNet18Classifier(ImageClassifier):
     def build(self, in_channels: int, num_classes: int) -> Classifier:
         """New network."""
         return ResNet18(in_channels, num_classes, scaled(self.width, (64, 128, 256, 512)), self.dropout)
-
-
-def _check_targets(targets: Any, n: int) -> None:
-    if not isinstance(targets, Tensor) or targets.shape != (n,) or targets.dtype != torch.int64:
-        raise ArgumentError(f"targets must be an int64 tensor [{n}], got {kind_of(targets)}")
 
 
 def _check_images(images: Any) -> None:

@@ -1,11 +1,12 @@
 """What learners that train a network share."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from seqgcn.checks import kind_of
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
@@ -83,6 +84,12 @@ def in_batches(
     return results
 
 
+def check_classes(targets: Any, n: int) -> None:
+    """Raise an `ArgumentError` unless targets are a class number for each of n items."""
+    if not isinstance(targets, Tensor) or targets.shape != (n,) or targets.dtype != torch.int64:
+        raise ArgumentError(f"targets must be an int64 tensor [{n}], got {kind_of(targets)}")
+
+
 def check_attributes(learner: object, attributes: Collection[str], provides: Collection[str]) -> None:
     """Raise an `ArgumentError` that names the attributes a learner cannot describe items by."""
     unknown = sorted(set(attributes) - set(provides))
@@ -100,6 +107,11 @@ def ways_out(learner: object, attributes: Iterable[str]) -> str:
     wanted = [part for name in attributes for part in name.split(" or ")]
     ways = [could[name] for name in wanted if name in could]
     return f". {'; '.join(ways)}" if ways else ""
+
+
+def curves_of(learner: object) -> dict[str, list[float]]:
+    """What a learner measured after each epoch, by name; nothing of one that tells nothing."""
+    return {name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()}
 
 
 def check_fitted(learner: object) -> None:

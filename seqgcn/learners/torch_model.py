@@ -18,6 +18,7 @@ from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.learners.common import (
     check_attributes,
+    check_classes,
     check_fitted,
     copy_weights,
     in_batches,
@@ -161,8 +162,7 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         """
         del unconfirmed
         self._check_values()
-        if not isinstance(targets, Tensor) or targets.shape != (len(inputs),) or targets.dtype != torch.int64:
-            raise ArgumentError(f"targets must be an int64 tensor [{len(inputs)}], got {kind_of(targets)}")
+        check_classes(targets, len(inputs))
         device = resolve_device(self.device)
         if not (self.warm_start and hasattr(self, "module_")):
             self.num_classes_ = self.num_classes or int(targets.max()) + 1

@@ -34,12 +34,12 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.answers import Answer, read_json
 from seqgcn.annotation.checks import Problem
-from seqgcn.catalogue import load
 from seqgcn.checks import check_choice, check_number, name_some
 from seqgcn.config import as_config_errors
 from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
-from seqgcn.files import sync_folder, write_text
+from seqgcn.files import make_folder, sync_folder, write_text
 from seqgcn.learners.base import Learner
 from seqgcn.locks import locked
 from seqgcn.rounds.config import SelectConfig
@@ -77,7 +77,7 @@ def hand_off(
         frames = frames_of(pool.frames, index, joints, score)
         write_tasks(folder, frames, pool.frames.camera, pool.frames.skeleton, progress=progress)
         return
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
 
 
@@ -165,7 +165,7 @@ def _import(
     target = folder / LABELS[grammar]
     tasks = _read_tasks(folder)
     known = replace(config, labelled=str(target)) if target.exists() else config
-    hands, listed = list_hands(known, load("dataset", grammar)(root=config.root, **_dataset_parameters(config)))
+    hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**_dataset_parameters(config)))
     _check_same_frames(tasks, hands)
     poses = {hands.files[i]: hands.joints[i].double() for i in labelled_hands(hands, listed).tolist()}
     sources = _sources(joint_depth, depths, tasks, hands)

@@ -1,7 +1,6 @@
 """What a round picks from: items with names, some of them labelled, and what describes them."""
 
 import hashlib
-import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +14,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.catalogue import load
 from seqgcn.checks import name_some
 from seqgcn.datasets.base import Dataset
 from seqgcn.datasets.folder import read_images_below
 from seqgcn.datasets.hands.base import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
-from seqgcn.errors import ConfigError, DataFileError
+from seqgcn.datasets.named import dataset_maker
+from seqgcn.errors import DataFileError
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
@@ -142,14 +141,10 @@ def pool_of_dataset(
         DataFileError: A file cannot be used.
     """
     assert config.dataset is not None  # noqa: S101  # for mypy
-    component = load("dataset", config.dataset)
-    needs_root = "root" in inspect.signature(component).parameters
-    if needs_root != (config.root is not None):
-        what = "needs --root DIR, the folder that holds its files" if needs_root else "reads no files; leave --root out"
-        raise ConfigError(f"the data set {config.dataset} {what}")
+    make = dataset_maker(config.dataset, config.root)
     if config.dataset == "image-folder":
         return _pool_of_images(config, parameters["image_size"])
-    dataset = component(**({"root": config.root} if needs_root else {}), **parameters)
+    dataset = make(**parameters)
     if crop_check is not None and hasattr(dataset, "crop_size"):
         crop_check(dataset.crop_size)
     if isinstance(dataset, PoseFiles):

@@ -7,15 +7,14 @@ from typing import Any
 
 import yaml
 
-from seqgcn.config import FINGERPRINT, options
+from seqgcn.config import FINGERPRINT, PATHS, options, portable
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.handoff import LABELS
 
 ROUND = "round.yaml"
 
-_PATHS = ("root", "features", "items", "labelled", "exclude", "candidates", "cost")
-_PARAMETER_PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
+_PATHS = (*PATHS, "features", "items", "labelled", "exclude", "candidates", "cost")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
 
 
@@ -29,11 +28,7 @@ def held_config(folder: Path, resume: bool = True) -> dict[str, Any]:
     Raises:
         RunFolderError: It holds no round, or what it holds cannot be read.
     """
-    path = folder / ROUND
-    if not path.is_file():
-        way_out = " to resume; without --resume one is begun there" if resume else "; name the folder of one"
-        raise RunFolderError(f"there is no round in {folder}{way_out}")
-    return dict(read_round(path)["select"])
+    return dict(read_round(folder, resume)["select"])
 
 
 def next_config(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
@@ -62,9 +57,7 @@ def as_yaml(name: str, value: Any) -> Any:
     """A value as the folder keeps it: paths count from anywhere."""
     if isinstance(value, Mapping):
         return {key: as_yaml(key.rpartition(".")[2], each) for key, each in value.items()}
-    if name in _PATHS + _PARAMETER_PATHS and isinstance(value, str):
-        return os.path.abspath(os.path.expanduser(value))
-    return list(value) if isinstance(value, tuple) else value
+    return portable(name, value, _PATHS)
 
 
 def check_free(folder: Path) -> None:
@@ -75,19 +68,24 @@ def check_free(folder: Path) -> None:
         raise RunFolderError(f"{folder} holds other files; name a new or empty folder with --out")
 
 
-def check_same(path: Path, document: Mapping[str, Any]) -> None:
-    """Raise a `RunFolderError` that says what a round was asked otherwise than it is now."""
-    document, now = read_round(path), yaml.safe_load(yaml.safe_dump(document))
-    held, asked = _asked(document), _asked(now)
+def check_same(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the `round.yaml` of a folder holds, which must have been asked what is asked now.
+
+    Raises:
+        RunFolderError: It was asked something else, which the message names; as for `read_round`.
+    """
+    record, now = read_round(folder), yaml.safe_load(yaml.safe_dump(document))
+    held, asked = _asked(record), _asked(now)
     keys = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
     if keys:
         changes = "; ".join(f"{key} is {held.get(key)} there, {asked.get(key)} now" for key in keys)
-        raise RunFolderError(f"{path.parent} holds another round ({changes}); name another folder with --out")
-    if document.get(FINGERPRINT) != now[FINGERPRINT]:
+        raise RunFolderError(f"{folder} holds another round ({changes}); name another folder with --out")
+    if record.get(FINGERPRINT) != now[FINGERPRINT]:
         raise RunFolderError(
-            f"items, labels, lists or costs have changed since {path.parent} was begun; restore them, or name another "
+            f"items, labels, lists or costs have changed since {folder} was begun; restore them, or name another "
             "folder with --out"
         )
+    return record
 
 
 def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,16 +95,24 @@ def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
         f"{kind}.{key}": value
         for kind, values in document["parameters"].items()
         for key, value in values.items()
-        if key not in _PARAMETER_PATHS
+        if key not in PATHS
     }
 
 
-def read_round(path: Path) -> dict[str, Any]:
-    """What `round.yaml` holds.
+def read_round(folder: Path, resume: bool = True) -> dict[str, Any]:
+    """What the `round.yaml` of a folder holds.
+
+    Args:
+        folder: Of the round.
+        resume: As for `held_config`.
 
     Raises:
-        RunFolderError: It cannot be read, or is no round's.
+        RunFolderError: There is none, it cannot be read, or it is no round's.
     """
+    path = folder / ROUND
+    if not path.is_file():
+        way_out = " to resume; without --resume one is begun there" if resume else "; name the folder of one"
+        raise RunFolderError(f"there is no round in {folder}{way_out}")
     try:
         held = yaml.safe_load(path.read_bytes())
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -119,17 +125,16 @@ def read_round(path: Path) -> dict[str, Any]:
             f"{path} has the unknown key {sorted(map(str, unknown))[0]}; name another folder with --out"
         )
     try:
-        SelectConfig(**held["select"])
+        config = SelectConfig(**held["select"])
     except ConfigError as error:
         raise RunFolderError(f"{path} is damaged ({error}); restore it, or name another folder with --out") from error
-    return {**held, "select": {**SelectConfig(**held["select"]).to_dict(), **held["select"]}}
+    return {**held, "select": {**config.to_dict(), **held["select"]}}
 
 
 def _is_round(held: Any) -> bool:
-    mappings = (
-        [held.get(name) for name in ("select", "parameters", "environment")] if isinstance(held, dict) else [None]
-    )
-    if not all(isinstance(each, dict) for each in mappings):
+    if not isinstance(held, dict):
+        return False
+    if not all(isinstance(held.get(name), dict) for name in ("select", "parameters", "environment")):
         return False
     versions = held["environment"].get("versions")
     return isinstance(versions, dict) and all(isinstance(values, dict) for values in held["parameters"].values())

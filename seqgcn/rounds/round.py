@@ -17,9 +17,9 @@ from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.experiment import machine
-from seqgcn.files import write_text
+from seqgcn.files import make_folder, write_text
 from seqgcn.learners.base import Learner, RestorableLearner
-from seqgcn.learners.common import resolve_device
+from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
 from seqgcn.learners.named import changes, check_described, new_learner, new_selector, sources
 from seqgcn.learners.weights import restore_weights, save_weights
@@ -151,7 +151,7 @@ class Round:
             curves=self._curves(),
             missing=int(config.budget) - len(index) if config.cost is None else 0,
         )
-        write_report(self.folder, result, read_round(self.folder / ROUND), self.progress)
+        write_report(self.folder, result, read_round(self.folder), self.progress)
         write_text(self.folder / PICKS, picks_table(pool.items, selection, represented))
         return result
 
@@ -216,8 +216,7 @@ class Round:
         if weights.exists() and isinstance(learner, RestorableLearner):
             return restore_weights(learner, weights)
         learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
-        curves = {name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()}
-        write_text(self.folder / TRAINING, json.dumps(curves) + "\n")
+        write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
         if isinstance(learner, RestorableLearner):
             save_weights(learner, weights)
         return learner
@@ -248,30 +247,23 @@ class Round:
 
     def _claim(self, resume: bool) -> None:
         """Write what is asked for into the folder, or make sure that it is what is already there."""
-        path = self.folder / ROUND
         costs = None if self.terms["costs"] is None else self.terms["costs"].tolist()
         document = {
             "select": as_yaml("select", self.config.to_dict()),
             "parameters": as_yaml("parameters", self.parameters),
             FINGERPRINT: short_hash(self.pool.fingerprint, self.candidates.tolist(), costs),
         }
-        if path.exists():
-            if not resume:
-                check_free(self.folder)
-            check_same(path, document)
-            for note in changes(read_round(path).get("sources"), self._sources()):
+        if resume:
+            held = check_same(self.folder, document)
+            for note in changes(held.get("sources"), self._sources()):
                 self.say(f"{self.folder}: {note}")
             return
-        if resume:
-            raise RunFolderError(f"there is no round in {self.folder} to resume; without --resume one is begun there")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        check_free(self.folder)
+        make_folder(self.folder)
         with locked(self.folder, self.say):
             # Another process may have been here since.
             check_free(self.folder)
-            write_text(path, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))
+            write_text(self.folder / ROUND, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))
 
     def _record(self, document: dict[str, Any]) -> dict[str, Any]:
         """What was asked, how to ask it again, and under which conditions it is answered."""

@@ -1,7 +1,5 @@
 """What a round writes down of its picks, and what each of them stands for."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.coverage import nearest_centre, tame
+from seqgcn.files import csv_text
 from seqgcn.selectors.base import Selection
 from seqgcn.training import Progress
 
@@ -128,9 +127,5 @@ def _number(value: float) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
     # Ends of lines as in RFC 4180: cells with either character are quoted, which names of files may hold.
-    table = csv.writer(text)
-    table.writerow(header)
-    table.writerows(rows)
-    return text.getvalue()
+    return csv_text([header, *rows], end="\r\n")

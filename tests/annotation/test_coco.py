@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from annotation.fuzzing import jsons, nearly
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from seqgcn.annotation import Tasks, read_coco
 from seqgcn.errors import DataFileError, SeqGCNError
@@ -146,29 +146,8 @@ def test_a_list_is_no_export(save: Save) -> None:
         read_coco(save([]))
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-jsons = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
-)
-
-
-@st.composite
-def nearly(draw: st.DrawFn) -> Any:
-    """An export in which a few values are replaced."""
-    whole: Any = content(attributes={"annotator": "a"})
-    for _ in range(draw(st.integers(1, 3))):
-        place: Any = whole
-        while isinstance(place, list | dict) and place:
-            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
-            if draw(st.booleans()) or not isinstance(place[key], list | dict):
-                place[key] = draw(jsons)
-                break
-            place = place[key]
-    return whole
-
-
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(jsons | nearly())
+@given(jsons | nearly(content(attributes={"annotator": "a"})))
 def test_any_json_is_answers_or_an_error(tmp_path: Path, whole: Any) -> None:
     path = tmp_path / "fuzz.json"
     path.write_text(json.dumps(whole))

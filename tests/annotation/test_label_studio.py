@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from annotation.annotator import label
+from annotation.fuzzing import jsons, nearly
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -156,32 +157,15 @@ def test_text_that_would_steer_a_terminal_is_escaped(save: Save) -> None:
     assert answer.annotator == "\\x1b[31m\\u202e\\ud800"
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-jsons = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
-)
 keys = st.sampled_from(["data", "annotations", "result", "image", "item", "id"])
 
 
-@st.composite
-def nearly(draw: st.DrawFn) -> Any:
-    """An export in which a few values are replaced or gone."""
-    content: Any = json.loads(
-        json.dumps([task(region(), {"id": "a", "type": "choices", "value": {"choices": ["hidden"]}})])
-    )
-    for _ in range(draw(st.integers(1, 3))):
-        place: Any = content
-        while isinstance(place, list | dict) and place:
-            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
-            if draw(st.booleans()) or not isinstance(place[key], list | dict):
-                place[key] = draw(jsons)
-                break
-            place = place[key]
-    return content
-
-
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(jsons | nearly() | st.dictionaries(keys, jsons).map(lambda entry: [entry]))
+@given(
+    jsons
+    | nearly([task(region(), {"id": "a", "type": "choices", "value": {"choices": ["hidden"]}})])
+    | st.dictionaries(keys, jsons).map(lambda entry: [entry])
+)
 def test_any_json_is_answers_or_an_error(tmp_path: Path, content: Any) -> None:
     path = tmp_path / "fuzz.json"
     path.write_text(json.dumps(content))

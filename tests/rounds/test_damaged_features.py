@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.lib import format as npy
+from rounds.feature_files import fails, write
 from safetensors.numpy import save
 
-from seqgcn.errors import DataFileError, SeqGCNError
+from seqgcn.errors import SeqGCNError
 from seqgcn.rounds import features
 from seqgcn.rounds.features import read_features
 
@@ -42,18 +43,6 @@ def claim(shape: str, descr: str = "'<f4'", order: str = "False", version: bytes
     """Header of a .npy that says what it likes."""
     text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     return npy.MAGIC_PREFIX + version + struct.pack("<H" if version == b"\1\0" else "<I", len(text)) + text
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def fails(path: str | Path, message: str, kind: type[Exception] = DataFileError) -> str:
-    with pytest.raises(kind, match=message) as caught:
-        read_features(path)
-    assert str(path).rpartition(":")[0] in str(caught.value) or str(path) in str(caught.value)
-    return str(caught.value)
 
 
 def peak(read: Callable[[], Any]) -> int:

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.lib import format as npy
+from rounds.feature_files import fails, write
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
 
-from seqgcn.errors import DataFileError, MissingFileError, MissingPackageError
+from seqgcn.errors import MissingFileError, MissingPackageError
 from seqgcn.rounds import features
 from seqgcn.rounds.features import read_features
 
@@ -49,18 +50,6 @@ def valid(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / request.param
     path.write_bytes(FILES[request.param])
     return path
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def fails(path: str | Path, message: str, kind: type[Exception] = DataFileError) -> str:
-    with pytest.raises(kind, match=message) as caught:
-        read_features(path)
-    assert str(path).rpartition(":")[0] in str(caught.value) or str(path) in str(caught.value)
-    return str(caught.value)
 
 
 def test_formats(valid: Path) -> None:

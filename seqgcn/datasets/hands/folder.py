@@ -1,6 +1,5 @@
 """One's own depth frames: folders of 16-bit PNG files, a description of the camera and optional labels."""
 
-import csv
 import os
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from seqgcn.checks import check_bool, check_choice, check_number
-from seqgcn.datasets.files import check_root
+from seqgcn.datasets.files import check_root, open_csv
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.depth import GREY, png_header, read_depth_png
@@ -23,7 +22,7 @@ from seqgcn.datasets.hands.labels import check_path, coordinate
 from seqgcn.datasets.hands.listing import given_labels, list_frames
 from seqgcn.datasets.hands.release import choose_frames, need_file, report_missing
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.seeding import derive_seed
 
 CAMERA, LABELS = "camera.yaml", "labels.csv"
@@ -244,32 +243,24 @@ def _read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
     """Pose of each frame that has one, `[J, 3]`."""
     poses: dict[str, NDArray[np.float32]] = {}
     seen: dict[str, int] = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            header = next(rows, None)
-            if header is None:  # an empty file: nothing is labelled yet
-                return {}
-            columns = _columns(path, header, skeleton)
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                if not any(cell.strip() for cell in row):
-                    continue
-                if len(row) != len(columns) + 1:
-                    raise DataFileError(f"{where} has {len(row)} cells, the header {len(columns) + 1}")
-                frame = check_path(row[0].strip(), where)
-                if frame in seen:
-                    raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
-                seen[frame] = rows.line_num
-                cells = [row[column].strip() for column in columns]
-                if any(cells):
-                    poses[frame] = _pose(cells, where, skeleton)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataFileError(f"{path} is not a CSV file in UTF-8 ({error})") from error
-    except OSError as error:
-        if isinstance(error, MissingFileError):
-            raise
-        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    with open_csv(path) as rows:
+        header = next(rows, None)
+        if header is None:  # an empty file: nothing is labelled yet
+            return {}
+        columns = _columns(path, header, skeleton)
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(columns) + 1:
+                raise DataFileError(f"{where} has {len(row)} cells, the header {len(columns) + 1}")
+            frame = check_path(row[0].strip(), where)
+            if frame in seen:
+                raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
+            seen[frame] = rows.line_num
+            cells = [row[column].strip() for column in columns]
+            if any(cells):
+                poses[frame] = _pose(cells, where, skeleton)
     return poses
 
 
