@@ -92,7 +92,8 @@ def test_images_that_are_neither_labelled_nor_candidates_teach_nothing() -> None
 
 def test_equal_images_and_a_single_candidate_can_be_picked() -> None:
     equal = Data(image=torch.full((6, 3, 5, 5), 0.5), train_mask=torch.arange(6) == 2)
-    assert VAAL(**TINY).select(equal, 5).index.tolist() == [0, 1, 3, 4, 5]
+    # In no certain order: some processors round equal rows of a batch differently.
+    assert sorted(VAAL(**TINY).select(equal, 5).index.tolist()) == [0, 1, 3, 4, 5]
     last = Data(image=frames(), train_mask=torch.arange(30) != 7)
     assert VAAL(**TINY).select(last, 1).index.tolist() == [7]
 
