@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -82,6 +82,20 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(deadline=None)
+@example(
+    # Columns 3 and 7 gain alike, but have levels that were rounded up by unlike amounts.
+    question={
+        "points": torch.tensor(
+            [[0, 0], [-1, 0], [2, 0], [0, 1], [0, 0], [0, 2], [2, 0], [-2, 0], [0, 2]], dtype=torch.float64
+        ),
+        "rows": [4, 6, 7, 3, 8],
+        "columns": [0, 1, 2, 3, 4, 5, 6, 7],
+        "centres": [0, 1, 2, 5],
+        "budget": 1,
+    },
+    pairs=0,
+    kernel="gaussian",
+)
 @given(questions(), st.sampled_from([0, 30, 2**27]), st.sampled_from(sorted(KERNELS)))
 def test_equal_gains_go_to_the_first_row(question: dict[str, Any], pairs: int, kernel: str) -> None:
     make, least = KERNELS[kernel]
