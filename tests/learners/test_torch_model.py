@@ -53,7 +53,7 @@ def targets(images: Tensor) -> Tensor:
 
 
 def learner(**options: Any) -> TorchLearner:
-    return TorchLearner(**{"module": Net, "embedding": "hidden", "epochs": 2, **options})
+    return TorchLearner(**{"module": Net, "embedding": "hidden", "epochs": 2, "device": "cpu", **options})
 
 
 def test_is_a_learner_that_can_be_restored() -> None:
