@@ -87,7 +87,6 @@ class _Lifted(NamedTuple):
     answer: Answer
     joints: Tensor
     sources: tuple[str, ...]
-    hidden: tuple[bool, ...]
 
 
 def check_answers(
@@ -103,7 +102,8 @@ def check_answers(
 
     A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
     have a joint farther apart than `disagree`, or if any of its answers has a fault. That somebody skipped it matters
-    only if nobody else answered.
+    only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not come from
+    what lies before it, nor the poses lie apart because it does for some.
 
     Args:
         answers: Of all annotators.
@@ -137,7 +137,7 @@ def check_answers(
         wrong += _disagreements(lifted, preview, tasks, disagree)
         problems += wrong
         if not wrong:
-            valid.append(_merge(preview.item, lifted))
+            valid.append(_merge(preview.item, lifted, tasks.skeleton.joints))
     return Checked(tuple(valid), tuple(problems))
 
 
@@ -165,12 +165,13 @@ def _lift_all(
         skipped = [Problem(preview.item, "", answer.annotator, "skipped", answer.where) for answer in answers]
         return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
     lifted, problems = [], []
+    hidden = {click.joint for answer in given for click in answer.clicks if click.hidden}
     for answer in given:
         found = list(_faults(answer, preview, tasks.skeleton.joints))
         if not (found or accept_predictions) and _is_prediction(answer, preview, tasks.skeleton.joints):
             found = [("", "the predicted joints, unchanged")]
         if not found:
-            result = _lift(answer, preview, tasks, sources)
+            result = _lift(answer, hidden, preview, tasks, sources)
             if isinstance(result, _Lifted):
                 lifted.append(result)
                 continue
@@ -212,7 +213,7 @@ def _is_prediction(answer: Answer, preview: Preview, joints: tuple[str, ...]) ->
 
 
 def _lift(
-    answer: Answer, preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
+    answer: Answer, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
 ) -> _Lifted | list[tuple[str, str]]:
     """A faultless answer in 3-D, or the joints without a depth."""
     clicks = {click.joint: click for click in answer.clicks}
@@ -220,7 +221,7 @@ def _lift(
     for number_of, joint in enumerate(tasks.skeleton.joints):
         click = clicks[joint]
         u, v = preview.to_sensor(click.x, click.y)
-        depth = find_depth(sources, preview, Mark(number_of, u, v, click.hidden))
+        depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
         else:
@@ -229,7 +230,7 @@ def _lift(
     if lacking:
         return lacking
     joints = tasks.camera.to_world(torch.tensor(points, dtype=torch.float64))
-    return _Lifted(answer, joints, tuple(used), tuple(clicks[joint].hidden for joint in tasks.skeleton.joints))
+    return _Lifted(answer, joints, tuple(used))
 
 
 def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, most: float) -> list[Problem]:
@@ -244,12 +245,13 @@ def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, mo
     return problems
 
 
-def _merge(item: str, lifted: Sequence[_Lifted]) -> Labelled:
+def _merge(item: str, lifted: Sequence[_Lifted], joints: Sequence[str]) -> Labelled:
+    hidden = {click.joint for one in lifted for click in one.answer.clicks if click.hidden}
     sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
     return Labelled(
         item=item,
         joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
         sources=tuple(sources),
-        hidden=tuple(any(flags) for flags in zip(*(one.hidden for one in lifted), strict=True)),
+        hidden=tuple(joint in hidden for joint in joints),
         annotators=tuple(dict.fromkeys(one.answer.annotator for one in lifted)),
     )

@@ -150,6 +150,21 @@ def test_annotators_who_agree_are_averaged(answers: list[Answer], tasks: Tasks) 
     assert len(refused.valid) == 2
 
 
+def test_hidden_for_one_annotator_is_hidden_for_all(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
+    """The depth of one must not be the skin's and that of the other the network's, though both clicked one place."""
+    low = replace(tasks.previews[0], guesses=tuple(g and g._replace(d=g.d + 40) for g in tasks.previews[0].guesses))
+    tasks = replace(tasks, previews=(low, *tasks.previews[1:]))
+    clicks = list(answers[0].clicks)
+    clicks[4] = clicks[4]._replace(hidden=True)
+    second = answers[0]._replace(annotator="bea", clicks=tuple(clicks))
+    sources = [Surface(hands), Prediction()]
+    assert check_answers(answers[:1], tasks, sources).valid[0].sources[4] == "surface+offset"
+    for both in ([answers[0], second], [second, answers[0]]):
+        labelled = check_answers(both, tasks, sources, disagree=0.01).valid[0]
+        assert labelled.sources[4] == "prediction"
+        assert labelled.hidden == tuple(joint == 4 for joint in range(16))
+
+
 def test_one_bad_answer_spoils_a_frame(answers: list[Answer], tasks: Tasks) -> None:
     checked = check([*answers, spoil(answers[2], "missing")._replace(annotator="bea")], tasks)
     assert [(problem.item, problem.annotator) for problem in checked.problems] == [(answers[2].frame, "bea")]
