@@ -16,10 +16,14 @@ from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.extensions import LossPrediction
 from seqgcn.learners.common import (
+    TRAINING_LOSS,
+    VALIDATION_ACCURACY,
     check_attributes,
     check_classes,
     check_fitted,
     copy_weights,
+    curves_by,
+    hold_out,
     in_batches,
     load_weights,
     mixed_precision,
@@ -41,7 +45,9 @@ class ImageClassifier(NetworkLearner, ABC):
 
     Pixels are normalised by the channel means and deviations of the training images. After `fit`, `module_` is
     the network (in evaluation mode), `num_classes_` the classes it tells apart, `loss_` `[epochs]` the training
-    loss, `mean_` and `std_` `[c]` the normalisation in grey levels.
+    loss, `validation_accuracy_` `[epochs]` the accuracy (%) on the labelled images held out, empty if there are none,
+    `curves_` both by name, for plots, and `mean_` and `std_` `[c]` the normalisation in grey levels. Nothing is stopped
+    or tuned by the validation accuracy.
 
     Args:
         num_classes: Classes; by default the largest target seen in `fit` plus 1.
@@ -57,6 +63,8 @@ class ImageClassifier(NetworkLearner, ABC):
         flip: Whether training images are mirrored left-right at random.
         dropout: Share of the embedding's units dropped in training, and in the passes behind `prob_samples`.
         samples: Those passes.
+        validation: Share of the labelled images held out of training, if there are at least 10; none where `warm_start`
+            goes on, as the weights have seen them.
         width: Factor on the network's channels, its capacity.
         loss_prediction: Train a module along that predicts each image's loss, and provide `loss_pred`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
@@ -79,6 +87,7 @@ class ImageClassifier(NetworkLearner, ABC):
     flip: bool = False
     dropout: float = 0.0
     samples: int = 50
+    validation: float = 0.0
     width: float = 1.0
     loss_prediction: LossPrediction | None = None
     warm_start: bool = False
@@ -96,6 +105,7 @@ class ImageClassifier(NetworkLearner, ABC):
     predictor_: LossPredictor | None = field(init=False)
     num_classes_: int = field(init=False)
     loss_: Tensor = field(init=False)
+    validation_accuracy_: Tensor = field(init=False)
     mean_: Tensor = field(init=False)
     std_: Tensor = field(init=False)
 
@@ -115,19 +125,30 @@ class ImageClassifier(NetworkLearner, ABC):
         Args:
             inputs: `[n, c, h, w]` uint8.
             targets: `[n]` int64 classes.
-            unconfirmed: Without effect, as no image is held out.
+            unconfirmed: How many of the last images have a class that nobody confirmed; they are never held out.
             progress: Told about every epoch, as stage `"train"`.
 
         Raises:
             ArgumentError: Images, targets or a parameter cannot be used.
             TrainingError: The loss became NaN or infinite.
         """
-        del unconfirmed
         self.check_parameters()
         _check_images(inputs)
+        check_classes(targets, len(inputs))
         device = resolve_device(self.device)
+        share = 0.0 if self.warm_start and hasattr(self, "module_") else self.validation
+        held_out, kept = hold_out(len(inputs), share, unconfirmed, generator(self._batch_seed, "validation"))
+        everything, accuracies = (inputs, targets), list[float]()
+
+        def validate(_epoch: int) -> None:
+            if len(held_out):
+                module.eval()
+                accuracies.append(100 * self.score(*(values[held_out] for values in everything)))
+
         with seeded(derive_seed(self.seed, "classifier"), device):
             module = self._start(inputs, targets, device)
+            if len(held_out):
+                inputs, targets = inputs[kept], targets[kept]
             mean, std = channel_statistics(inputs)
             self.mean_, self.std_ = mean.to(device), std.to(device)
             example = normalise(inputs[:1].to(device), self.mean_, self.std_)
@@ -146,10 +167,17 @@ class ImageClassifier(NetworkLearner, ABC):
                 epochs=self.epochs,
                 scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma),
                 autocast=mixed_precision(self.precision, device),
+                after_epoch=validate,
                 progress=progress,
             )
         module.eval()
+        self.validation_accuracy_ = torch.tensor(accuracies)
         return self
+
+    @property
+    def curves_(self) -> dict[str, Tensor]:
+        """What was measured after each epoch, by name and unit."""
+        return curves_by(self, {TRAINING_LOSS: "loss_", VALIDATION_ACCURACY: "validation_accuracy_"})
 
     def predict(self, inputs: Tensor, *, progress: Progress | None = None) -> Tensor:
         """Most probable class of each image, `[n]` int64."""
@@ -242,6 +270,7 @@ class ImageClassifier(NetworkLearner, ABC):
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("gamma", self.gamma, low=0, open_low=True)
         check_number("dropout", self.dropout, low=0, high=1, open_high=True)
+        check_number("validation", self.validation, low=0, high=1, open_high=True)
         self._check_network()
         if not isinstance(self.milestones, list | tuple):
             raise ArgumentError(f"milestones must be a tuple of epochs such as (160,), got {self.milestones!r}")
@@ -252,7 +281,6 @@ class ImageClassifier(NetworkLearner, ABC):
 
     def _start(self, inputs: Tensor, targets: Tensor, device: torch.device) -> Classifier:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""
-        check_classes(targets, len(inputs))
         goes_on = self.warm_start and hasattr(self, "module_")
         if goes_on:
             self._check_channels(inputs)

@@ -10,6 +10,10 @@ from seqgcn.checks import kind_of
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
+TRAINING_LOSS = "training loss"
+VALIDATION_ERROR, VALIDATION_ACCURACY = "validation error (mm)", "validation accuracy (%)"
+"""Curves: what is minimised, and how well the labelled items held out of it are predicted."""
+
 _PREFIX, _PREDICTOR = "module_.", "predictor_."
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -112,6 +116,35 @@ def ways_out(learner: object, attributes: Iterable[str]) -> str:
 def curves_of(learner: object) -> dict[str, list[float]]:
     """What a learner measured after each epoch, by name; nothing of one that tells nothing."""
     return {name: torch.as_tensor(curve).tolist() for name, curve in getattr(learner, "curves_", {}).items()}
+
+
+FEW = 10
+"""Labelled items below which none is held out."""
+
+
+def count_held_out(n: int, share: float) -> int:
+    """How many of n labelled items are held out of training as a share of them; at least one, of `FEW` or more."""
+    return max(1, int(share * n)) if share > 0 and n >= FEW else 0
+
+
+def hold_out(n: int, share: float, unconfirmed: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Numbers of the items held out for validation, none of the last `unconfirmed`, and of the others, ascending."""
+    sure = n - unconfirmed
+    count = count_held_out(sure, share)
+    order = torch.randperm(sure, generator=draw)
+    return order[:count], torch.cat([order[count:], torch.arange(sure, n)]).sort().values
+
+
+def curves_by(learner: object, attributes: Mapping[str, str]) -> dict[str, Tensor]:
+    """What a learner measured after each epoch, by the name of the curve; not what it has not measured.
+
+    Args:
+        learner: Whose `curves_` these are to be.
+        attributes: The fitted attribute behind each name.
+    """
+    nothing = torch.empty(0)  # before `fit`, and after `restore`
+    curves = {name: getattr(learner, attribute, nothing) for name, attribute in attributes.items()}
+    return {name: curve for name, curve in curves.items() if len(curve)}
 
 
 def check_fitted(learner: object) -> None:

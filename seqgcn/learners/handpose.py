@@ -17,9 +17,13 @@ from seqgcn.extensions import LossPrediction
 from seqgcn.learners.answers import answers
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
+    TRAINING_LOSS,
+    VALIDATION_ERROR,
     check_attributes,
     check_fitted,
     copy_weights,
+    curves_by,
+    hold_out,
     in_batches,
     load_weights,
     mixed_precision,
@@ -187,12 +191,7 @@ class HandPose(NetworkLearner):
     @property
     def curves_(self) -> dict[str, Tensor]:
         """What was measured after each epoch, by name and unit."""
-        nothing = torch.empty(0)  # after `restore`
-        curves = {
-            "training loss": getattr(self, "loss_", nothing),
-            "validation error (mm)": getattr(self, "validation_error_", nothing),
-        }
-        return {name: curve for name, curve in curves.items() if len(curve)}
+        return curves_by(self, {TRAINING_LOSS: "loss_", VALIDATION_ERROR: "validation_error_"})
 
     def predict(self, inputs: HandFrames, *, progress: Progress | None = None) -> Tensor:
         """Joints of each frame, `[n, J, 3]` float32, mm, x right, y down, z away from the camera."""
@@ -322,12 +321,9 @@ class HandPose(NetworkLearner):
         return next(self.module_.parameters()).device
 
     def _split(self, n: int, unconfirmed: int = 0) -> tuple[Tensor, Tensor]:
-        """Numbers of the frames held out for validation, none of the last `unconfirmed`, and of the others."""
-        sure = n - unconfirmed
-        count = max(1, int(self.validation * sure)) if self.validation > 0 and sure >= 10 and not self._goes_on else 0
-        order = torch.randperm(sure, generator=generator(self._batch_seed, "validation"))
-        kept = torch.cat([order[count:], torch.arange(sure, n)])
-        return order[:count], kept.sort().values
+        """Numbers of the frames held out for validation and of the others."""
+        share = 0.0 if self._goes_on else self.validation
+        return hold_out(n, share, unconfirmed, generator(self._batch_seed, "validation"))
 
     def _start(self, frames: HandFrames, joints: Tensor, device: torch.device) -> PoseNet:
         """The network that training starts from: the last fit's for `warm_start`, else a new one."""

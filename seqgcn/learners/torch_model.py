@@ -17,10 +17,14 @@ from seqgcn.checks import check_number, check_whole, kind_of, name_some
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.learners.common import (
+    TRAINING_LOSS,
+    VALIDATION_ACCURACY,
     check_attributes,
     check_classes,
     check_fitted,
     copy_weights,
+    curves_by,
+    hold_out,
     in_batches,
     load_weights,
     resolve_device,
@@ -48,7 +52,8 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
                 return Net(self.width, num_classes)
 
     `prepare`, `loss` and `optimizer` can be overridden too. After `fit`, `module_` is the network (in evaluation mode),
-    `num_classes_` how many classes it was built for, and `loss_` `[epochs]` the training loss.
+    `num_classes_` how many classes it was built for, `loss_` `[epochs]` the training loss, `validation_accuracy_`
+    `[epochs]` the accuracy (%) on the labelled items held out, empty if there are none, and `curves_` both by name.
 
     Args:
         module: A class or function that makes the network, called in each `fit`; or a network, of which each `fit`
@@ -63,6 +68,8 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         lr: Learning rate of Adam.
         weight_decay: L2 term added to the gradient.
         samples: Passes with the network's dropout behind `prob_samples`; 0 for none.
+        validation: Share of the labelled items held out of training, if there are at least 10; none where `warm_start`
+            goes on, as the weights have seen them.
         num_classes: Classes there are, for `build`; by default the largest target seen in `fit` plus 1.
         warm_start: Whether `fit` goes on from the last fit's weights.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
@@ -78,6 +85,7 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
     lr: float = 1e-3
     weight_decay: float = 0.0
     samples: int = 0
+    validation: float = 0.0
     num_classes: int | None = None
     warm_start: bool = False
     device: str = "auto"
@@ -91,6 +99,7 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
     module_: nn.Module = field(init=False, repr=False)
     num_classes_: int = field(init=False, repr=False)
     loss_: Tensor = field(init=False, repr=False)
+    validation_accuracy_: Tensor = field(init=False, repr=False)
 
     def build(self, num_classes: int) -> nn.Module:
         """New network, under the learner's seed; one that is given decides itself how many classes it tells apart."""
@@ -144,6 +153,7 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         check_whole("batch_size", self.batch_size)
         check_number("lr", self.lr, low=0, open_low=True)
         check_number("weight_decay", self.weight_decay, low=0)
+        check_number("validation", self.validation, low=0, high=1, open_high=True)
         if check_whole("samples", self.samples, low=0) == 1:
             raise ArgumentError("samples must be 0 or at least 2, as one pass never disagrees with itself, got 1")
 
@@ -153,18 +163,26 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         Args:
             inputs: n items; `inputs[ids]` are those of some.
             targets: `[n]` int64 classes.
-            unconfirmed: Without effect, as no item is held out.
+            unconfirmed: How many of the last items have a class that nobody confirmed; they are never held out.
             progress: Told about every epoch, as stage `"train"`.
 
         Raises:
             ArgumentError: Items, targets or a parameter cannot be used.
             TrainingError: The loss became NaN or infinite.
         """
-        del unconfirmed
         self._check_values()
         check_classes(targets, len(inputs))
         device = resolve_device(self.device)
-        if not (self.warm_start and hasattr(self, "module_")):
+        goes_on = self.warm_start and hasattr(self, "module_")
+        share = 0.0 if goes_on else self.validation
+        held_out, kept = hold_out(len(inputs), share, unconfirmed, generator(self.seed, "validation"))
+        everything, accuracies = (inputs, targets), list[float]()
+
+        def validate(_epoch: int) -> None:
+            if len(held_out):
+                accuracies.append(100 * self.score(*(values[held_out] for values in everything)))
+
+        if not goes_on:
             self.num_classes_ = self.num_classes or int(targets.max()) + 1
             self.module_ = self._new(self.num_classes_).to(device)
         classes = self._forward(inputs[torch.arange(min(2, len(inputs)))], ("prob", "x"))["prob"].shape[1]
@@ -173,6 +191,8 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
                 f"targets must be classes from 0 to {classes - 1}, as the network gives {classes} logits, got "
                 f"{int(targets.min())} to {int(targets.max())}"
             )
+        if len(held_out):
+            inputs, targets = inputs[kept], targets[kept]
         trained = [parameter for parameter in self.module_.parameters() if parameter.requires_grad]
         if self.epochs and not trained:
             raise ArgumentError("no parameter of the network requires a gradient; epochs=0 trains nothing")
@@ -183,10 +203,17 @@ class TorchLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
                 lambda batch: self.loss(self.module_(batch[0]), batch[1]),
                 optimizer=self.optimizer(trained or list(self.module_.parameters())),
                 epochs=self.epochs,
+                after_epoch=validate,
                 progress=progress,
             )
         self.module_.eval()
+        self.validation_accuracy_ = torch.tensor(accuracies)
         return self
+
+    @property
+    def curves_(self) -> dict[str, Tensor]:
+        """What was measured after each epoch, by name and unit."""
+        return curves_by(self, {TRAINING_LOSS: "loss_", VALIDATION_ACCURACY: "validation_accuracy_"})
 
     def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
         """Most probable class of each item, `[n]` int64."""

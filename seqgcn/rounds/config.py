@@ -11,6 +11,9 @@ from seqgcn.catalogue import DEFAULT_LEARNER, task
 from seqgcn.config import YOURS, SelectorSpec, coerce_fields, option, options, settle
 from seqgcn.errors import ConfigError
 
+VALIDATION = 0.1
+"""Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
@@ -92,7 +95,10 @@ class SelectConfig:
         names = {"selector": self.spec.name}
         if self.dataset is not None:
             names |= {"learner": self.learner, "dataset": self.dataset}
-        return settle(names, self.set, self.spec)
+        settled = settle(names, self.set, self.spec)
+        if "learner.validation" not in self.set and settled.get("learner", {}).get("validation") == 0:
+            settled["learner"]["validation"] = VALIDATION
+        return settled
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML."""

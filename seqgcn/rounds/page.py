@@ -17,6 +17,7 @@ from seqgcn.datasets.hands.base import HandFrames, in_words
 from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.files import write_text
 from seqgcn.learners.base import Learner
+from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, depth_image_of, fit, image_of, pack, skeleton
@@ -26,9 +27,6 @@ from seqgcn.rounds.result import RoundResult
 from seqgcn.training import Progress
 
 REPORT = "report.html"
-
-HELD_OUT = "validation error (mm)"
-"""What hand pose learners call their error on held-out labels."""
 
 IMAGES = "images"
 """Folder of the pictures among the tasks."""
@@ -80,7 +78,7 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
         confidence_of=_OF_ITSELF.get(result.selector, "being labelled"),
         losses={name: value.tolist() for name, value in details.items() if name.endswith("loss") and value.dim() == 1},
         curves=result.curves,
-        learning=_learning(result),
+        learning=_learning(result, record),
         sheet=_sheet(folder, pool, shown),
         told=_predicted(result.learner, pool, shown),
         small=_small(pool),
@@ -97,18 +95,25 @@ def _space(result: RoundResult, record: Mapping[str, Any]) -> str:
     return "the space of thumbnails" if result.learner is None else f"the embedding of {record['select']['learner']}"
 
 
-def _learning(result: RoundResult) -> list[str]:
+def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     """What is known about the learner's error."""
     if result.learner is None:
         return []
-    errors = result.curves.get(HELD_OUT)
-    if not errors:
-        return ["The learner measured no error on held-out labels."]
-    return [
-        f"On the labelled frames held out from its training, the learner is {errors[-1]:.1f} mm off in the mean "
-        "over joints. That flatters it where frames are from videos, as frames beside the held-out ones were trained "
-        "on, and where labelled frames are unlike the rest."
-    ]
+    share = record["parameters"].get("learner", {}).get("validation", 0.0)
+    held_out = f"{count_held_out(len(result.pool.labelled), share):,}"
+    if errors := result.curves.get(VALIDATION_ERROR):
+        return [
+            f"On the {held_out} labelled frames held out from its training, the learner is {errors[-1]:.1f} mm off in "
+            "the mean over joints. That flatters it where frames are from videos, as frames beside the held-out ones "
+            "were trained on, and where labelled frames are unlike the rest."
+        ]
+    if accuracies := result.curves.get(VALIDATION_ACCURACY):
+        wrong = 100 - accuracies[-1]
+        return [
+            f"Of the {held_out} labelled items held out from its training, the learner has {wrong:.0f} % wrong. That "
+            "flatters it where labelled items are unlike the rest."
+        ]
+    return ["The learner measured no error on held-out labels."]
 
 
 def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
