@@ -89,7 +89,9 @@ class RunComparison:
         listed = "\n".join(f"- {name}, seed {run.seed}: {run.folder}" for name, run in self._each())
         notes = "".join(f"\n\nNote: {note}" for note in self.notes)
         write_text(folder / TABLE, f"{self.table()}{notes}\n\n{listed}\n")
-        learning_curve(self.curves, folder / CURVE, title=self.title, metric=self.metric)
+        learning_curve(
+            self.curves, folder / CURVE, title=self.title, metric=self.metric, references=self._first.references
+        )
         command = ["seqgcn", "compare", *map(os.path.abspath, self.folders), "--baseline", self.baseline]
         confirmatory = [row.selector for row in self.rows if row.confirmatory]
         command += ["--confirmatory", *confirmatory] if confirmatory else []

@@ -24,7 +24,8 @@ CONFIG = "config.yaml"
 PATHS = ("root", "train_centres", "test_centres", "cache", "checkpoint")
 """Options and parameters that are paths."""
 
-FINGERPRINT = "fingerprint"
+FINGERPRINT, REFERENCES = "fingerprint", "references"
+"""What a run folder's configuration says besides options: the data it was made with, and what is published of it."""
 
 YOURS = "MODULE:CLASS for your own, imported as python -m would, from the current directory first"
 """What the help says of components by import path."""
@@ -161,8 +162,7 @@ def options_of(values: Mapping[str, Any], path: str | Path, config: type = RunCo
     known = [item.name for item in options(config)]
     result: dict[str, Any] = {}
     for key, value in values.items():
-        # A run folder's configuration also says which data it was made with; that is not for the user to choose.
-        if key == FINGERPRINT:
+        if key in (FINGERPRINT, REFERENCES):  # not for the user to choose
             continue
         name = str(key).replace("-", "_")
         if name == "seed" and name not in known:

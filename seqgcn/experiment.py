@@ -3,7 +3,7 @@
 import math
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -275,6 +275,22 @@ def machine(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
     }
+
+
+def other_conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A sentence on conditions, as from `machine`, that are not what they were; none if all are."""
+    held, found = unnested(then), unnested(now)
+    changed = [f"{key} was {held.get(key)}, is {found[key]}" for key in found if found[key] != held.get(key)]
+    told = "resumed under other conditions, so results may differ in the last bits: "
+    return [told + "; ".join(changed)] if changed else []
+
+
+def unnested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the items of its mappings in their place."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def _device(learner: Learner) -> torch.device:

@@ -4,12 +4,12 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seqgcn.catalogue import import_path, load, parameters
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, options_of, read_mapping
+from seqgcn.config import CONFIG, FINGERPRINT, REFERENCES, RunConfig, SelectorSpec, options_of, read_mapping
 from seqgcn.errors import ConfigError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, Curve, Metric
 from seqgcn.journal import CycleRecord, Journal
@@ -28,6 +28,7 @@ class RunFolder:
         selector: Its name with the parameters that are not the defaults, as the command line takes it.
         records: Its cycles.
         metric: What they measure; None before the first.
+        references: Published results on the same data, in the metric's unit.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class RunFolder:
     selector: str
     records: tuple[CycleRecord, ...]
     metric: Metric | None
+    references: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -84,6 +86,11 @@ class RunFolders:
         """What was run."""
         return title(self.config)
 
+    @property
+    def references(self) -> Mapping[str, float]:
+        """Published results on the same data, in the metric's unit."""
+        return next((run.references for run in self.runs if run.references), {})
+
 
 def curve_of(records: Iterable[CycleRecord], metric: str | None = None) -> Curve:
     """Labels against a metric of a run's cycles, the learner's own by default."""
@@ -106,19 +113,17 @@ def read_runs(folder: str | Path) -> RunFolders:
         RunFolderError: It holds no run, or a file in it is damaged.
     """
     folder = Path(folder)
-    config, fingerprint = _configuration(folder)
+    config, known = _configuration(folder)
     specs = [_spec(folder, text) for text in config.selector]
     if len(specs) * len(config.seeds) == 1:
-        return RunFolders(folder=folder, config=config, runs=(_read(folder, config, fingerprint),))
+        return RunFolders(folder=folder, config=config, runs=(_read(folder, config, known),))
     runs = []
     for spec in specs:
         for seed in config.seeds:
             below = folder / spec.folder / f"seed-{seed}"
             if not (below / CONFIG).exists():  # stopped before it was begun, or taken away since
                 alone = replace(config, selector=(spec.text,), seeds=(seed,))
-                run = RunFolder(
-                    folder=below, config=alone, fingerprint=fingerprint, selector=spec.text, records=(), metric=None
-                )
+                run = RunFolder(folder=below, config=alone, selector=spec.text, records=(), metric=None, **known)
             else:
                 run = _read(below, *_configuration(below))
             runs.append(run)
@@ -151,15 +156,21 @@ def picked_files(folder: Path) -> dict[int, str]:
     return files
 
 
-def _configuration(folder: Path) -> tuple[RunConfig, str]:
+def _configuration(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """What was to be run, and what else is known of its data."""
     path = folder / CONFIG
     if not path.exists():
         raise RunFolderError(f"there is no run in {folder}: it holds no {CONFIG}; name a folder that seqgcn run wrote")
     try:
         held = read_mapping(path)
-        return RunConfig(**options_of(held, path)), str(held.get(FINGERPRINT, ""))
+        config = RunConfig(**options_of(held, path))
     except ConfigError as error:
         raise RunFolderError(f"{path}: {error}") from error
+    references = held.get(REFERENCES, {})
+    if not isinstance(references, dict) or not all(_is_number(value) for value in references.values()):
+        raise RunFolderError(f"{path}: {REFERENCES} must be a mapping of names to numbers; restore it")
+    known = {"fingerprint": str(held.get(FINGERPRINT, "")), "references": {str(k): v for k, v in references.items()}}
+    return config, known
 
 
 def _spec(folder: Path, text: str) -> SelectorSpec:
@@ -172,7 +183,7 @@ def _spec(folder: Path, text: str) -> SelectorSpec:
     return spec
 
 
-def _read(folder: Path, config: RunConfig, fingerprint: str) -> RunFolder:
+def _read(folder: Path, config: RunConfig, known: Mapping[str, Any]) -> RunFolder:
     if len(config.selector) * len(config.seeds) != 1:
         raise RunFolderError(f"{folder / CONFIG} must be of one selector and one seed, as it lies below another run")
     spec = _spec(folder, config.selector[0])
@@ -182,10 +193,10 @@ def _read(folder: Path, config: RunConfig, fingerprint: str) -> RunFolder:
     return RunFolder(
         folder=folder,
         config=config,
-        fingerprint=fingerprint,
         selector=_label(spec, config.set),
         records=tuple(records),
         metric=_metric(folder, next(iter(records[0].metric)), config.learner) if records else None,
+        **known,
     )
 
 

@@ -11,12 +11,22 @@ from typing import Any
 import yaml
 
 from seqgcn.catalogue import CATALOGUE, load
-from seqgcn.config import CONFIG, FINGERPRINT, RunConfig, SelectorSpec, as_config_errors, portable, read_config, resolve
+from seqgcn.config import (
+    CONFIG,
+    FINGERPRINT,
+    REFERENCES,
+    RunConfig,
+    SelectorSpec,
+    as_config_errors,
+    portable,
+    read_config,
+    resolve,
+)
 from seqgcn.datasets.base import Dataset
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Metric
-from seqgcn.experiment import ActiveLearning, environment
+from seqgcn.experiment import ActiveLearning, environment, other_conditions, unnested
 from seqgcn.files import make_folder, write_text
 from seqgcn.folders import JOURNAL, PICKS
 from seqgcn.journal import CycleRecord, Journal
@@ -234,7 +244,8 @@ class RunSet:
             root=portable("root", self.config.root),
             set=settings,
         )
-        return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint}
+        references = {REFERENCES: dict(self.dataset.references)} if self.dataset.references else {}
+        return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint, **references}
 
     def _claim(self, resume: bool) -> None:
         """Write the configuration of every run into its folder, or make sure that it is the one already there."""
@@ -254,13 +265,8 @@ class RunSet:
         held = run.journal.read()[-1].environment
         for note in changes(held.get("sources"), loop.sources):
             self.say(f"{run.folder}: {note}")
-        then, now = _unnested(held), _unnested(environment(loop.learner))
-        changed = [f"{key} was {then.get(key)}, is {now[key]}" for key in now if now[key] != then.get(key)]
-        if changed:
-            self.say(
-                f"{run.folder}: resumed under other conditions, so results may differ in the last bits: "
-                + "; ".join(changed)
-            )
+        for note in other_conditions(held, environment(loop.learner)):
+            self.say(f"{run.folder}: {note}")
 
 
 def _serves(learner: Learner, name: str) -> bool:
@@ -299,8 +305,10 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
     if not isinstance(held, dict):
         raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
     # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
-    now = _unnested(yaml.safe_load(yaml.safe_dump(document)))
-    held = _unnested(held)
+    now, held = (
+        unnested({key: value for key, value in values.items() if key != REFERENCES})
+        for values in (yaml.safe_load(yaml.safe_dump(document)), held)
+    )
     keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
     if keys == [FINGERPRINT]:
         raise RunFolderError(
@@ -311,14 +319,6 @@ def _check_same(path: Path, document: Mapping[str, Any]) -> None:
         raise RunFolderError(
             f"{path.parent} holds another configuration ({changes}); take that back, or name another folder with --out"
         )
-
-
-def _unnested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with the items of its mappings in their place."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= value if isinstance(value, dict) else {key: value}
-    return flat
 
 
 @contextmanager

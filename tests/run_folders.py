@@ -38,6 +38,7 @@ def write_run(
     budget: int = 10,
     records: Sequence[CycleRecord] | None = None,
     fingerprint: str = "f1",
+    references: Any = None,
     **config: Any,
 ) -> Path:
     """One run; unfinished where there are fewer than `cycles + 1` values."""
@@ -45,6 +46,7 @@ def write_run(
     settings = {f"selector.{key}": value for key, value in spec.settings.items()}
     written = {"selector": [spec.name], "seeds": [seed], "budget": budget, "initial": budget, "cycles": cycles}
     written |= {**config, "set": {**settings, **config.get("set", {})}, "fingerprint": fingerprint}
+    written |= {} if references is None else {"references": references}
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(written))
     pose = {"metric": "mean joint error"} if config.get("learner") == "deep-prior" else {}

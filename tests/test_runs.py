@@ -11,7 +11,7 @@ import yaml
 from seqgcn.config import RunConfig, read_config
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.evaluation import ACCURACY
-from seqgcn.folders import curve_of
+from seqgcn.folders import curve_of, read_runs
 from seqgcn.journal import CycleRecord, Journal
 from seqgcn.locks import LOCK, OWNER
 from seqgcn.runs import RunSet, free_folder, held_config
@@ -201,6 +201,18 @@ def test_other_conditions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "threads was 1, is 7" in said[0]
     assert "seqgcn was 0.1.0, is 9.9" in said[0]
     assert "numpy" not in said[0]
+
+
+def test_published_results_are_kept_with_a_run(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "none")
+    assert "references" not in (tmp_path / "none/config.yaml").read_text()
+    monkeypatch.setattr(fakes[0], "references", {"Net": 0.9})
+    run(tmp_path / "run")
+    assert read_runs(tmp_path / "run").references == {"Net": 0.9}
+    # They are no part of what was asked: others do not stand in the way of going on, or of doing it again.
+    monkeypatch.setattr(fakes[0], "references", {"Net": 0.8, "Other": 0.7})
+    run(tmp_path / "run", resume=True)
+    assert RunConfig(**read_config(tmp_path / "run/config.yaml")).cycles == 3
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -136,6 +137,28 @@ def test_a_single_run(tmp_path: Path) -> None:
         "Line chart of loss over epoch",
         "Line chart of error (mm) over epoch",
     ]
+
+
+def test_published_results_are_lines_and_a_table(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", (30.0, 20.0, 15.0), learner="deep-prior", references={"Net <b>": 9.5, "Old": 40})
+    page = page_of(folder)
+    text = " ".join(page.text.split())
+    assert (
+        "Dashed: published systems, trained on all labels system test mean joint error (mm) Net <b> 9.5 Old 40" in text
+    )
+    html = run_page(read_runs(folder))
+    assert html.count('class="reference"') == 2
+    assert "<title>Net &lt;b&gt;: 9.5</title>" in html
+    # Both lie inside of the chart.
+    levels = [float(found) for found in re.findall(r'class="reference" d="M0 ([-0-9.]+)H100"', html)]
+    assert all(0 <= level <= 100 for level in levels)
+    assert "published systems" not in page_of(write_run(tmp_path / "b", (0.5, 0.6, 0.7))).text
+
+
+@pytest.mark.parametrize("references", [3, {"a": "b"}, {"a": None}])
+def test_damaged_references(tmp_path: Path, references: Any) -> None:
+    with pytest.raises(RunFolderError, match="references must be a mapping of names to numbers"):
+        read_runs(write_run(tmp_path / "a", (0.5,), references=references))
 
 
 def test_files_of_picks(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Line charts as a page draws them: coordinates in percent of the plot, so that text keeps its size on any screen."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from matplotlib.ticker import MaxNLocator
 
@@ -59,10 +60,18 @@ class Chart:
     x_ticks: Sequence[tuple[float, str]]
     y_ticks: Sequence[tuple[float, str]]
     lines: Sequence[Drawn]
+    references: Sequence[tuple[float, str]]
     description: str
 
 
-def chart(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> Chart | None:
+def chart(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    references: Mapping[str, float] = MappingProxyType({}),
+) -> Chart | None:
     """Lay out a line chart; None if there is nothing finite to draw.
 
     The legend lists lines as they end, from top to bottom. The baseline is grey.
@@ -72,6 +81,7 @@ def chart(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> C
         title: Of the chart.
         x_label: What x is, with its unit; x counts something.
         y_label: What y is, with its unit.
+        references: Heights to compare with, drawn as level lines.
     """
     kept = [(line, _finite(line)) for line in lines]
     kept = [(line, points) for line, points in kept if points]
@@ -79,6 +89,8 @@ def chart(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> C
         return None
     xs = [x for _, points in kept for x, _, _ in points]
     edges = [edge for _, points in kept for _, y, spread in points for edge in (y - spread, y + spread)]
+    levels = {name: value for name, value in references.items() if math.isfinite(value)}
+    edges += levels.values()
     across, up = _Scale(min(xs), max(xs), 0.02), _Scale(min(edges), max(edges), 0.06)
     coloured = [line.name for line, _ in kept if line.name != BASELINE]
     drawn = [
@@ -93,6 +105,7 @@ def chart(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> C
         x_ticks=across.ticks(sorted(set(xs)), whole=True),
         y_ticks=up.ticks([], whole=False),
         lines=drawn,
+        references=[(up(value), f"{name}: {value:g}") for name, value in levels.items()],
         description=f"Line chart of {y_label} over {x_label}: {spans}{'; and more' if len(kept) > 12 else ''}.",
     )
 

@@ -19,6 +19,7 @@ from seqgcn.report.html.selectors import (
     learning_chart,
     mean_lines,
     means_table,
+    published_table,
     run_cells,
     seeds_caption,
 )
@@ -65,7 +66,8 @@ def run_page(runs: RunFolders) -> str:
         unfinished=[run.progress for run in runs.unfinished],
         resume=_resume(runs),
         repeat=shlex.join(["seqgcn", "run", "--config", os.path.abspath(runs.folder / CONFIG), "--out", "NEW-FOLDER"]),
-        chart=learning_chart(means, metric),
+        chart=learning_chart(means, metric, runs.references),
+        published=published_table(runs.references, metric),
         caption=_caption(curves, left_out=len(farthest) < sum(bool(run.records) for run in runs.runs)),
         figures=means_table(means, metric),
         differences=_differences(runs, metric),

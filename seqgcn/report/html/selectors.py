@@ -50,12 +50,14 @@ def comparison_page(
         command: That makes this page again.
     """
     means = mean_lines(curves, metric)
+    references = next((run.references for run in runs if run.references), {})
     return render(
         "comparison.html.j2",
         title=title,
         selectors=len(curves),
         runs=len(runs),
-        chart=learning_chart(means, metric),
+        chart=learning_chart(means, metric, references),
+        published=published_table(references, metric),
         caption=seeds_caption(curves),
         figures=means_table(means, metric),
         differences=differences(rows, savings, metric),
@@ -101,11 +103,24 @@ def mean_lines(curves: Curves, metric: Metric) -> list[Line]:
     return lines
 
 
-def learning_chart(lines: Sequence[Line], metric: Metric) -> Chart | None:
+def learning_chart(lines: Sequence[Line], metric: Metric, references: Mapping[str, float]) -> Chart | None:
     """The metric over the labels; bands only where they leave something to see."""
     if len(lines) > MOST_BANDS:
         lines = [replace(line, spread=None) for line in lines]
-    return chart(lines, title="Learning curves", x_label="labelled items", y_label=f"test {metric.label}")
+    return chart(
+        lines,
+        title="Learning curves",
+        x_label="labelled items",
+        y_label=f"test {metric.label}",
+        references=references,
+    )
+
+
+def published_table(references: Mapping[str, float], metric: Metric) -> Table | None:
+    """Published results, the lowest first; None where there are none."""
+    rows = [[name, f"{value:g}"] for name, value in sorted(references.items(), key=lambda item: item[1])]
+    title = "Dashed: published systems, trained on all labels"
+    return Table(title=title, header=["system", f"test {metric.label}"], rows=rows) if rows else None
 
 
 def seeds_caption(curves: Curves) -> str:
