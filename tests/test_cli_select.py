@@ -177,6 +177,14 @@ def test_a_file_of_options(digits: list[str], tmp_path: Path) -> None:
     assert picks("a") == picks("b")
 
 
+def test_the_record_of_another_round_as_options(digits: list[str]) -> None:
+    assert main([*digits, "--budget", "3", "--seed", "4", "--out", "a", "--quiet"]) == 0
+    assert main(["select", "--config", "a/round.yaml", "--out", "b", "--quiet"]) == 0
+    assert picks("a") == picks("b")
+    assert main(["select", "--config", "a/round.yaml", "--budget", "2", "--out", "c", "--quiet"]) == 0
+    assert len(picks("c")) == 2
+
+
 def test_a_used_folder(capsys: pytest.CaptureFixture[str], digits: list[str], tmp_path: Path) -> None:
     command = [*digits, "--out", "round", "--quiet"]
     assert main(command) == 0

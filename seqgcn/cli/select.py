@@ -11,7 +11,6 @@ from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_options, given_options, merged
-from seqgcn.config import read_config
 from seqgcn.errors import ConfigError
 from seqgcn.progress import Bars
 from seqgcn.rounds.config import SelectConfig
@@ -38,7 +37,11 @@ def add_to(commands: Any) -> None:
         help="ask as this round did, with the labels that were imported into it; options below change what they name "
         "(default: none)",
     )
-    folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
+    folder.add_argument(
+        "--config",
+        metavar="FILE",
+        help="YAML file of the options below, or the round.yaml of another round (default: none)",
+    )
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no summary (default: off)")
     what = select.add_argument_group("what to select", "each is also a key of the YAML file; the command line wins")
     add_options(what, SelectConfig)
@@ -48,9 +51,11 @@ def _select(arguments: argparse.Namespace) -> int:
     if arguments.resume and arguments.earlier is not None:
         raise ConfigError("--continue begins a round after another, --resume goes on with one that was begun; give one")
     given = given_options(arguments, SelectConfig)
-    from_file = read_config(arguments.config, SelectConfig) if arguments.config else {}
 
-    from seqgcn.rounds.record import held_config, next_config
+    from seqgcn.rounds.record import config_of, held_config, next_config
+
+    from_file = config_of(arguments.config) if arguments.config else {}
+
     from seqgcn.rounds.round import Round
 
     folder = Path(arguments.out)

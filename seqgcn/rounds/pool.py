@@ -156,7 +156,10 @@ def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress
     hands, listed = list_hands(config, dataset)
     if hands.skipped:
         say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+    _check_lists(config, hands.files)
+    labelled_hands(hands, listed)
     hands.prepare(progress, say)
+    # Once more, as frames that turned out to be empty may have been left out.
     labelled = labelled_hands(hands, listed)
     return RoundPool(
         name=dataset.name,
@@ -211,6 +214,19 @@ def candidates_of(config: SelectConfig, pool: RoundPool) -> Tensor:
         mask[read_ids(config.exclude, pool.names, len(pool))] = False
     mask[pool.labelled] = False
     return mask
+
+
+def _check_lists(config: SelectConfig, items: Sequence[str]) -> None:
+    """Find what is wrong with a list before an hour of cropping.
+
+    Raises:
+        DataFileError: A list cannot be used.
+    """
+    for path in (config.candidates, config.exclude):
+        if path is not None:
+            read_ids(path, items, len(items))
+    if config.cost is not None:
+        read_costs(config.cost, items, len(items))
 
 
 def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tensor | None:

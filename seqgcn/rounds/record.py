@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from seqgcn.config import FINGERPRINT, PATHS, options, portable
+from seqgcn.config import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.handoff import LABELS
@@ -29,6 +29,18 @@ def held_config(folder: Path, resume: bool = True) -> dict[str, Any]:
         RunFolderError: It holds no round, or what it holds cannot be read.
     """
     return dict(read_round(folder, resume)["select"])
+
+
+def config_of(path: str | Path) -> dict[str, Any]:
+    """The options in a YAML file, which may be the `round.yaml` of another round.
+
+    Raises:
+        MissingFileError: There is no such file.
+        ConfigError: Not YAML, not a mapping, or an unknown key.
+    """
+    values = read_mapping(path)
+    asked = values.get("select")
+    return options_of(asked if isinstance(asked, dict) else values, path, SelectConfig)
 
 
 def next_config(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
 from seqgcn.errors import ConfigError, RunFolderError
-from seqgcn.experiment import machine
+from seqgcn.experiment import machine, other_conditions
 from seqgcn.files import make_folder, write_text
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
@@ -199,7 +199,9 @@ class Round:
     def _selector_in_force(self) -> tuple[str, Selector]:
         """What picks: with nothing labelled, something that needs no label."""
         name = self.config.spec.name
-        if len(self.pool.labelled) or name in LABEL_FREE:
+        # A user's own selector knows best what it needs; if that is labels, its message says so.
+        own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
+        if len(self.pool.labelled) or name in LABEL_FREE or own:
             return name, self.selector
         self.say(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
@@ -255,7 +257,9 @@ class Round:
         }
         if resume:
             held = check_same(self.folder, document)
-            for note in changes(held.get("sources"), self._sources()):
+            notes = changes(held.get("sources"), self._sources())
+            notes += other_conditions(held["environment"], self._machine())
+            for note in [] if self.done else notes:
                 self.say(f"{self.folder}: {note}")
             return
         check_free(self.folder)
@@ -270,9 +274,12 @@ class Round:
         return {
             **document,
             "command": self.config.command(self.folder),
-            "environment": machine(resolve_device(self.config.device)),
+            "environment": self._machine(),
             "sources": self._sources(),
         }
+
+    def _machine(self) -> dict[str, Any]:
+        return machine(resolve_device(self.config.device))
 
     def _sources(self) -> dict[str, str]:
         return sources(self.learner, self.selector)

@@ -245,6 +245,22 @@ def test_crops_a_network_cannot_take_are_not_made(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.parametrize("option", ["exclude", "candidates", "cost", "labelled"])
+def test_a_wrong_list_is_found_before_crops_are_made(
+    tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
+    write_icvl(tmp_path / "icvl")
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("item,cost\nnowhere.png,1\n" if option == "cost" else "nowhere.png\n")
+    config = SelectConfig(
+        dataset="icvl", root=str(tmp_path / "icvl"), set={"dataset.crop_size": 32}, **{option: str(wrong)}
+    )
+    with pytest.raises(DataFileError, match=r"nowhere.png' is not the name of an item"):
+        pool_of_dataset(config, config.settle()["dataset"])
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_root(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     write_icvl(tmp_path / "icvl")
     monkeypatch.setenv("HOME", str(tmp_path))

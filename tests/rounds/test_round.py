@@ -295,6 +295,14 @@ def test_features_without_a_label(tmp_path: Path, name: str) -> None:
         assert all(row["nearest labelled item"] == row["distance"] == "" for row in csv.DictReader(file))
 
 
+def test_a_selector_of_ones_own_is_asked_with_nothing_labelled(tmp_path: Path) -> None:
+    said: list[str] = []
+    config = features(tmp_path, labelled=None, selector=f"{First.__module__}:First")
+    result = Round(config, tmp_path / "round", say=said.append)()
+    assert (result.selector, said) == (config.selector, [])
+    assert result.selection.index.tolist() == result.data.x[:, 0].argsort(descending=True)[:5].tolist()
+
+
 @pytest.mark.parametrize("name", ["margin", "random", "bald", "ensemble"])
 def test_images_without_a_label(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
@@ -520,6 +528,23 @@ def test_files_that_have_changed(tmp_path: Path, digits: Callable[..., SelectCon
     asked = Round(digits(**moved), tmp_path / "round", resume=True)
     assert not asked.done
     asked()
+
+
+def test_other_conditions_are_said(
+    tmp_path: Path, digits: Callable[..., SelectConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    Round(digits(), tmp_path / "round", say=said.append)
+    Round(digits(), tmp_path / "round", resume=True, say=said.append)
+    assert said == []
+    monkeypatch.setattr("seqgcn.__version__", "9.9")
+    other = "resumed under other conditions, so results may differ in the last bits: seqgcn was 0.1.0, is 9.9"
+    asked = Round(digits(), tmp_path / "round", resume=True, say=said.append)
+    assert said == [f"{tmp_path / 'round'}: {other}"]
+    asked()
+    said.clear()
+    assert Round(digits(), tmp_path / "round", resume=True, say=said.append).done
+    assert said == []  # nothing is left to differ
 
 
 def test_other_images(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any, monkeypatch: Any) -> None:
