@@ -229,7 +229,9 @@ def test_select_and_resume(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     forget("round_of_mine")
     Path("round_of_mine.py").write_text(NETWORK + "\n# Another line.\n")
     assert main(["select", "--out", "round", "--resume", "--quiet"]) == 0
-    assert "round: round_of_mine:MyLearner has changed since" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "round: round_of_mine:MyLearner has changed since" in said
+    assert "the training of before is kept; delete round/learner.pt to train anew" in said
     # From the weights that were kept.
     assert Path("round/picks.csv").read_text() == picks
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
     from seqgcn.annotation.label_studio import read_label_studio
     from seqgcn.annotation.labels import add_labels, write_record
-    from seqgcn.annotation.preview import Frame, Guess, Preview, preview_name
+    from seqgcn.annotation.preview import Frame, Guess, Preview, digest_of, preview_name
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Tasks",
     "add_labels",
     "check_answers",
+    "digest_of",
     "frames_of",
     "preview_name",
     "read_coco",
@@ -63,6 +64,7 @@ _MODULES = {
     "Tasks": "tasks",
     "add_labels": "labels",
     "check_answers": "checks",
+    "digest_of": "preview",
     "frames_of": "tasks",
     "preview_name": "preview",
     "read_coco": "coco",

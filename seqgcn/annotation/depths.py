@@ -5,6 +5,7 @@ is recorded for each joint.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,8 +20,17 @@ from seqgcn.datasets.hands.labels import coordinate
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 
-BEHIND_SKIN = {"tip": 6.0, "dip": 7.0, "mid": 8.0, "pip": 8.0, "mcp": 10.0, "root": 10.0, "palm": 12.0, "wrist": 14.0}
-"""mm from skin to bone, by the last word of a joint's name: half the thickness of an adult's finger or hand there."""
+BEHIND_SKIN: Mapping[str, float] = {
+    "tip": 6.0,
+    "dip": 7.0,
+    "mid": 8.0,
+    "pip": 8.0,
+    "mcp": 10.0,
+    "root": 10.0,
+    "palm": 12.0,
+    "wrist": 14.0,
+}
+"""mm from skin to bone, by a word of a joint's name: half the thickness of an adult's finger or hand there."""
 
 ELSEWHERE = 9.0
 """The same for joints with other names."""
@@ -65,8 +75,8 @@ class Prediction:
 class Surface:
     """The depth map: the median around the place, and how far the joint lies behind the skin.
 
-    The offset is `BEHIND_SKIN` by the last word of the joint's name (6 mm for tips to 14 mm for the wrist) and else
-    9 mm, along the camera's axis.
+    The offset, along the camera's axis, is `BEHIND_SKIN` by the last word of the joint's name that is in it (6 mm for
+    tips to 14 mm for the wrist; `index tip`, `INDEX_TIP` and `indexTip1` are all tips), and 9 mm if none is.
 
     Args:
         hands: Has the frames.
@@ -85,7 +95,7 @@ class Surface:
             raise ArgumentError(f"offsets: {', '.join(unknown)} is no joint; the joints are {', '.join(joints)}")
         for joint, offset in given.items():
             check_number(f"offset of {joint}", offset, low=0, high=100)
-        self.offsets = tuple(given.get(joint, BEHIND_SKIN.get(joint.rpartition(" ")[2], ELSEWHERE)) for joint in joints)
+        self.offsets = tuple(given.get(joint, behind_skin(joint) or ELSEWHERE) for joint in joints)
         self._hands = hands
         self._place = {item: i for i, item in enumerate(hands.files)}
         self._last: tuple[str, DepthImage] | None = None
@@ -102,6 +112,12 @@ class Surface:
             self._last = (preview.item, self._hands.depth(self._place[preview.item]))
         surface = surface_at(self._last[1], mark.u, mark.v, preview.near, preview.far)
         return "nothing of the hand was measured there" if surface is None else surface + self.offsets[mark.joint]
+
+
+def behind_skin(joint: str) -> float | None:
+    """How far a joint lies behind the skin, mm, as its name tells; None if it does not."""
+    words = re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])", joint)
+    return next((BEHIND_SKIN[word.lower()] for word in reversed(words) if word.lower() in BEHIND_SKIN), None)
 
 
 class Column:

@@ -121,6 +121,7 @@ class Preview:
         far: Farthest depth that is taken for the hand, mm.
         score: The selector's score of the frame.
         guesses: Each joint's prediction; None where there is none.
+        digest: Hash of the frame's depth, see `digest_of`.
     """
 
     item: str
@@ -134,6 +135,7 @@ class Preview:
     far: float
     score: float
     guesses: tuple[Guess | None, ...]
+    digest: str
 
     @property
     def size(self) -> tuple[int, int]:
@@ -186,9 +188,17 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
         far=far,
         score=float(frame.score),
         guesses=guesses,
+        digest=digest_of(image),
     )
     depth = cut(image, left, top, width, height)
     return preview, _png(_paint(depth, _is_hand(depth, near, far), z / camera.fx), preview.size)
+
+
+def digest_of(image: DepthImage) -> str:
+    """Short hash of a frame's depth: another one for another picture, whatever file it is in."""
+    depth = np.ascontiguousarray(image.depth.numpy())
+    about = repr((image.left, image.top, depth.shape, str(depth.dtype))).encode()
+    return hashlib.blake2b(about + depth.tobytes(), digest_size=8).hexdigest()
 
 
 def cut(image: DepthImage, left: int, top: int, width: int, height: int) -> FloatArray:

@@ -22,7 +22,7 @@ from seqgcn.files import make_folder, write_bytes, write_text
 from seqgcn.training import Progress
 
 IMAGES, RECORD = "images", "frames.json"
-VERSION = 1
+VERSION = 2
 LOCAL_FILES = "/data/local-files/?d=images/"
 """Where Label Studio serves the pictures if its document root for local files is the folder of the tasks."""
 
@@ -177,4 +177,5 @@ def _preview(content: dict[str, Any], joints: int, where: str) -> Preview:
         raise ValueError("an empty box")
     near, far, score = (number(content[key], where) for key in ("near", "far", "score"))
     item, name = check_path(content["item"], where), check_path(content["name"], where)
-    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, guesses=guesses)
+    digest = need(content["digest"], str, f"{where}: a digest")
+    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, guesses=guesses, digest=digest)

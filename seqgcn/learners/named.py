@@ -80,13 +80,14 @@ def check_described(learner: Learner, data: Any, attributes: Collection[str], n:
             raise ArgumentError(f"{who} must give {name} as a tensor of {n:,} rows, one an item, got {kind_of(values)}")
 
 
-def sources(learner: Learner | None, selector: Selector) -> dict[str, str]:
+def sources(learner: Learner | None, selector: Selector | None) -> dict[str, str]:
     """What a result depends on besides configuration, data and packages: a short hash of each file, by its name.
 
     Those are the source files of the user's own classes (learner, network, selector), and a learner's `checkpoint`.
     """
     values = [] if learner is None else [learner, *learner.get_params().values()]
-    parts = [*(value for value in values if isinstance(value, Learner | nn.Module | type)), selector]
+    parts: list[Any] = [value for value in values if isinstance(value, Learner | nn.Module | type)]
+    parts += [] if selector is None else [selector]
     kinds = [part if isinstance(part, type) else type(part) for part in parts]
     own = [kind for kind in dict.fromkeys(kinds) if kind.__module__.partition(".")[0] not in ("seqgcn", "torch")]
     found = {f"{kind.__module__}:{kind.__qualname__}": _file_hash(_source_file(kind)) for kind in own}

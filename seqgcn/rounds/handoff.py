@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from torch import Tensor
 
@@ -23,6 +23,7 @@ from seqgcn.annotation import (
     Tasks,
     add_labels,
     check_answers,
+    digest_of,
     frames_of,
     preview_name,
     read_coco,
@@ -34,6 +35,7 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.answers import Answer, read_json
 from seqgcn.annotation.checks import Problem
+from seqgcn.annotation.depths import ELSEWHERE, behind_skin
 from seqgcn.checks import check_choice, check_number, name_some
 from seqgcn.config import as_config_errors
 from seqgcn.datasets.hands.base import HandDataset
@@ -126,7 +128,7 @@ def import_labels(
         disagree: mm between two annotators' places of a joint that are still agreement.
         partial: Add what is right, whatever is wrong with the rest.
         accept_predictions: Take joints that nobody moved from where they were predicted.
-        say: Told when the lock of a process that was killed is taken over.
+        say: Told anything the user should know.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -148,19 +150,21 @@ def import_labels(
     if ("column" in joint_depth) != (depths is not None):
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
     with locked(folder, say):
-        return _import(folder, config, exports, joint_depth, depths, disagree, partial, accept_predictions)
+        terms = _Terms(joint_depth, depths, disagree, partial, accept_predictions)
+        return _import(folder, config, exports, terms, say)
 
 
-def _import(
-    folder: Path,
-    config: SelectConfig,
-    exports: Sequence[str | Path],
-    joint_depth: Sequence[JointDepth],
-    depths: str | Path | None,
-    disagree: float,
-    partial: bool,
-    accept_predictions: bool,
-) -> Imported:
+class _Terms(NamedTuple):
+    """On what terms labels are taken; see `import_labels`."""
+
+    joint_depth: Sequence[JointDepth]
+    depths: str | Path | None
+    disagree: float
+    partial: bool
+    accept_predictions: bool
+
+
+def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms, say: Say) -> Imported:
     grammar = config.dataset or ""
     target = folder / LABELS[grammar]
     tasks = _read_tasks(folder)
@@ -168,20 +172,23 @@ def _import(
     hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**_dataset_parameters(config)))
     _check_same_frames(tasks, hands)
     poses = {hands.files[i]: hands.joints[i].double() for i in labelled_hands(hands, listed).tolist()}
-    sources = _sources(joint_depth, depths, tasks, hands)
+    sources = _sources(terms, tasks, hands)
+    nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
+    if "surface+offset" in terms.joint_depth and nameless:
+        say(f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken")
     given = [answer for path in exports for answer in _read_answers(Path(path), folder)]
     answers = _of_this_round(given, tasks, poses)
     checked = check_answers(
         answers,
         tasks,
         sources,
-        disagree=disagree,
+        disagree=terms.disagree,
         known=hands.files,
-        accept_predictions=accept_predictions,
+        accept_predictions=terms.accept_predictions,
     )
     checked, again = _leave_out_known(checked, answers, tasks, poses)
     again += len({answer.frame for answer in given} - {answer.frame for answer in answers})
-    if checked.problems and not (partial and checked.valid):
+    if checked.problems and not (terms.partial and checked.valid):
         return Imported(checked, again=again)
     record = None
     if checked.valid:
@@ -231,7 +238,8 @@ def _read_tasks(folder: Path) -> Tasks:
 
 
 def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
-    there = set(hands.files)
+    """Refuse frames that are not what was handed off: annotators saw others, and depths would be of others."""
+    there = {item: number for number, item in enumerate(hands.files)}
     lost = [preview.item for preview in tasks.previews if preview.item not in there]
     if lost:
         raise DataFileError(
@@ -241,12 +249,18 @@ def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
         raise DataFileError(
             f"camera or joints of {hands.root} are not those of the round any more; restore them, or select again"
         )
+    changed = [
+        preview.item for preview in tasks.previews if digest_of(hands.depth(there[preview.item])) != preview.digest
+    ]
+    if changed:
+        raise DataFileError(
+            f"below {hands.root}, {name_some(changed)} changed since the tasks were made: annotators saw another "
+            "picture. Restore what was there, or select again"
+        )
 
 
-def _sources(
-    joint_depth: Sequence[JointDepth], depths: str | Path | None, tasks: Tasks, hands: HandDataset
-) -> list[DepthSource]:
-    if set(joint_depth) == {"prediction"} and not any(map(any, (preview.guesses for preview in tasks.previews))):
+def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSource]:
+    if set(terms.joint_depth) == {"prediction"} and not any(map(any, (preview.guesses for preview in tasks.previews))):
         raise ConfigError(
             "no pose was predicted in this round, as nothing was labelled before it; take the depths from elsewhere, "
             "with --joint-depth surface+offset or --joint-depth column --depths FILE"
@@ -254,9 +268,9 @@ def _sources(
     made: dict[JointDepth, Callable[[], DepthSource]] = {
         "prediction": Prediction,
         "surface+offset": lambda: Surface(hands),
-        "column": lambda: Column(read_depths(depths or ""), tasks.skeleton),
+        "column": lambda: Column(read_depths(terms.depths or ""), tasks.skeleton),
     }
-    return [made[source]() for source in dict.fromkeys(joint_depth)]
+    return [made[source]() for source in dict.fromkeys(terms.joint_depth)]
 
 
 def _of_this_round(answers: Sequence[Answer], tasks: Tasks, labelled: Collection[str]) -> list[Answer]:

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from seqgcn.annotation import Preview, read_tasks
+from seqgcn.annotation.tasks import IMAGES
 from seqgcn.coverage import tame
 from seqgcn.datasets.hands.base import HandFrames, in_words
 from seqgcn.datasets.hands.crop import FULL_SCALE
@@ -27,9 +28,6 @@ from seqgcn.rounds.result import RoundResult
 from seqgcn.training import Progress
 
 REPORT = "report.html"
-
-IMAGES = "images"
-"""Folder of the pictures among the tasks."""
 
 _OF_ITSELF = {"least-confidence": "the learner in its prediction"}
 """What selectors are confident of, where that is not an item's being labelled."""
@@ -123,6 +121,8 @@ def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
         notes.append(f"Nothing was labelled yet, which {asked} needs: {result.selector} picked instead.")
     if result.missing:
         notes.append(f"{result.missing:,} picks fewer than asked for: the minimal gap leaves no more.")
+    if result.unused:
+        notes.append(f"{result.unused}.")
     barred = len(pool) - len(pool.labelled) - int(result.data.pool_mask.sum())
     if barred:
         notes.append(f"{barred:,} of the items without a label could not be picked (candidates, exclude).")

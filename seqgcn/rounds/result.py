@@ -25,6 +25,7 @@ class RoundResult:
         learner: What was trained, if anything was.
         curves: What it measured after each epoch, by name.
         missing: How many fewer picks there are than were asked for, as a gap left no more.
+        unused: What of the selector has no effect in a round, a sentence; empty for most.
     """
 
     pool: RoundPool
@@ -35,6 +36,7 @@ class RoundResult:
     learner: Learner | None
     curves: Mapping[str, list[float]]
     missing: int = 0
+    unused: str = ""
 
     def summary(self) -> str:
         """What a person wants to know first."""

@@ -13,11 +13,12 @@ import yaml
 from sklearn.base import clone
 from torch_geometric.data import Data
 
+from seqgcn.annotation.tasks import IMAGES
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.experiment import machine, other_conditions
-from seqgcn.files import make_folder, write_text
+from seqgcn.files import make_folder, remove_leftovers, write_text
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
@@ -26,7 +27,7 @@ from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.locks import locked
 from seqgcn.rounds.choice import Videos, choose, most_items
 from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.handoff import hand_off
+from seqgcn.rounds.handoff import TASKS, hand_off
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.pool import (
     RoundPool,
@@ -41,7 +42,7 @@ from seqgcn.rounds.record import ROUND, as_yaml, check_free, check_same, read_ro
 from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.seeding import derive_seed
-from seqgcn.selectors.base import Selector, for_cycle
+from seqgcn.selectors.base import Selection, Selector, for_cycle
 from seqgcn.training import Progress, Say
 
 PICKS, REPRESENTS, WEIGHTS, TRAINING = "picks.csv", "represents.csv", "learner.pt", "training.json"
@@ -117,6 +118,9 @@ class Round:
             RunFolderError: Another process is at work in the folder, or it cannot be written.
         """
         with locked(self.folder, self.say):
+            # What was not whole yet when a process was killed must not go to the annotators.
+            for folder in (self.folder / TASKS, self.folder / TASKS / IMAGES):
+                remove_leftovers(folder)
             return self._answer()
 
     def _answer(self) -> RoundResult:
@@ -136,6 +140,9 @@ class Round:
                 **self.terms,
                 progress=self.progress,
             )
+        unused = _unused(name, selector, selection)
+        if unused:
+            self.say(unused)
         index = selection.index
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
@@ -150,6 +157,7 @@ class Round:
             learner=learner,
             curves=self._curves(),
             missing=int(config.budget) - len(index) if config.cost is None else 0,
+            unused=unused,
         )
         write_report(self.folder, result, read_round(self.folder), self.progress)
         write_text(self.folder / PICKS, picks_table(pool.items, selection, represented))
@@ -257,10 +265,13 @@ class Round:
         }
         if resume:
             held = check_same(self.folder, document)
-            notes = changes(held.get("sources"), self._sources())
-            notes += other_conditions(held["environment"], self._machine())
-            for note in [] if self.done else notes:
-                self.say(f"{self.folder}: {note}")
+            if not self.done:
+                notes = changes(held.get("sources"), self._sources())
+                if changes(held.get("sources"), sources(self.learner, None)) and (self.folder / WEIGHTS).exists():
+                    # It may be its embedding that was mended; an hour of training is not thrown away unasked.
+                    notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
+                for note in [*notes, *other_conditions(held["environment"], self._machine())]:
+                    self.say(f"{self.folder}: {note}")
             return
         check_free(self.folder)
         make_folder(self.folder)
@@ -283,6 +294,13 @@ class Round:
 
     def _sources(self) -> dict[str, str]:
         return sources(self.learner, self.selector)
+
+
+def _unused(name: str, selector: Selector, selection: Selection) -> str:
+    """What a selector would add to training, where there is a training after its picks; nothing for most."""
+    what = "items that it generates" if type(selector).generate is not Selector.generate else ""
+    what = what or ("labels that it predicts" if selection.pseudo is not None else "")
+    return what and f"{name} would also train on {what}; a round trains on what people labelled, and on nothing else"
 
 
 def _inside(folder: Path, root: Path) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqgcn.annotation import Column, Mark, Prediction, Surface, Tasks, read_depths
-from seqgcn.annotation.depths import Depth, find_depth
+from seqgcn.annotation.depths import Depth, behind_skin, find_depth
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, NYU36, Skeleton
@@ -32,6 +32,26 @@ def test_the_surface_is_near_the_truth_where_joints_can_be_seen(handed_off: tupl
 def offsets(skeleton: Skeleton, given: dict[str, float] | None = None) -> tuple[float, ...]:
     hands: Any = SimpleNamespace(skeleton=skeleton, files=[])
     return Surface(hands, given).offsets
+
+
+@pytest.mark.parametrize(
+    ("joint", "mm"),
+    [
+        ("index tip", 6),
+        ("index_tip", 6),
+        ("INDEX_TIP", 6),
+        ("IndexTip1", 6),
+        ("tip of the thumb", 6),
+        ("ringPIP", 8),
+        ("Wrist", 14),
+        ("I-MCP", 10),
+        ("tips", None),
+        ("T4", None),
+        ("", None),
+    ],
+)
+def test_what_a_name_tells(joint: str, mm: float | None) -> None:
+    assert behind_skin(joint) == mm
 
 
 def test_offsets() -> None:

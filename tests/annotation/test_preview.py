@@ -51,6 +51,7 @@ def test_places_come_back(left: int, top: int, width: int, height: int, zoom: in
         far=2,
         score=0,
         guesses=(),
+        digest="",
     )
     x, y = preview.from_sensor(u, v)
     # As the tools write places: percent, and pixels.

@@ -158,7 +158,7 @@ def test_frames_of_a_data_set(hands: ICVL) -> None:
 def spoilt(record: dict[str, Any], how: str) -> Any:
     first = record["frames"][0]
     if how == "version":
-        record["version"] = 2
+        record["version"] = 1
     elif how == "not an object":
         return [record]
     elif how == "no camera":

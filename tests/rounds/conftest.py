@@ -9,9 +9,12 @@ from typing import Any
 import hand_rounds
 import pytest
 from hand_rounds import make_round, truth
+from rounds.toys import digits, fits, quick
 
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.rounds.config import SelectConfig
+
+__all__ = ["digits", "fits", "quick"]
 
 
 @pytest.fixture(scope="session")

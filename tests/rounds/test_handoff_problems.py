@@ -11,12 +11,37 @@ import pytest
 from hand_rounds import answer, content, labels_of, make_round, picks_of, record, truth
 
 from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError
 from seqgcn.locks import locked
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.handoff import import_labels, read_export
 
 pytestmark = pytest.mark.usefixtures("mean_pose")
+
+
+# another picture
+
+
+@pytest.mark.parametrize("joint_depth", [("prediction",), ("surface+offset", "prediction")])
+def test_a_frame_that_changed_since(
+    config: SelectConfig, icvl: HandDataset, tmp_path: Path, joint_depth: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "round"
+    export, before = answer(folder, icvl, tmp_path / "export.json"), content(folder)
+    first = picks_of(folder)[0]
+    really = HandDataset.depth
+
+    def nearer(self: HandDataset, i: int) -> DepthImage:
+        image = really(self, i)
+        return image._replace(depth=image.depth + 30 * (image.depth > 0)) if self.files[i] == first else image
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HandDataset, "depth", nearer)
+        with pytest.raises(DataFileError, match=rf"{first} changed since the tasks were made: .* or select again"):
+            import_labels(folder, config, [export], joint_depth=joint_depth)
+    assert content(folder) == before
+    assert import_labels(folder, config, [export], joint_depth=joint_depth).labels == folder / "labels.txt"
 
 
 # crashes
@@ -170,7 +195,7 @@ def test_rounds_whose_labels_are_not_imported(tmp_path: Path, dataset: str | Non
         (None, RunFolderError, r"frames\.json is missing.*go on with seqgcn select --out .*round --resume, else"),
         ("", DataFileError, r"frames\.json is no JSON file"),
         ("{}", DataFileError, r"frames\.json is of another version"),
-        ('{"version": 1}', DataFileError, r"frames\.json is damaged .*restore it, or select again"),
+        ('{"version": 2}', DataFileError, r"frames\.json is damaged .*restore it, or select again"),
     ],
 )
 def test_damaged_tasks(config: SelectConfig, tmp_path: Path, damage: str | None, error: Any, message: str) -> None:

@@ -1,9 +1,10 @@
+"""What a round picks, and writes down of it."""
+
 import csv
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,99 +12,21 @@ import torch
 import yaml
 from hand_releases import write_folder
 from PIL import Image
+from rounds.toys import FILES, First, answers, content, features, picked, write
 from torch_geometric.data import Data
 
 from seqgcn.catalogue import CATALOGUE, Entry, load
-from seqgcn.errors import ArgumentError, ConfigError, DataFileError, RunFolderError, SeqGCNError
+from seqgcn.errors import ArgumentError, ConfigError, DataFileError, SeqGCNError
 from seqgcn.learners import SmallCNNClassifier, extended
 from seqgcn.learners.extend import with_classes
-from seqgcn.locks import LOCK, locked
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.record import held_config
 from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.round import COLD_START, LABEL_FREE, Round
 from seqgcn.selectors import EnsembleSelector
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.selectors.base import Selector
 
-FILES = ["learner.pt", "picks.csv", "report.html", "represents.csv", "round.yaml", "tasks/frames.txt", "training.json"]
-"""What a round on images leaves behind."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class First(Selector):
-    """Ranks by the first column of the embeddings."""
-
-    needs: ClassVar[tuple[str, ...]] = ("x",)
-
-    least: bool = False
-
-    def _answer(self, query: Query) -> Selection:
-        return query.highest(query.features()[:, 0] * (-1 if self.least else 1))
-
-
-@pytest.fixture(autouse=True)
-def _quick(fakes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Fakes in place of the digits and the network, and a fake selector beside the real ones."""
-    monkeypatch.setitem(CATALOGUE["selector"], "first", Entry(f"{First.__module__}:First", "a fake"))
-    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def fits(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many items each training had."""
-    counts: list[int] = []
-    fit = fakes[1].fit
-
-    def counting(self: Any, inputs: Any, targets: Any, **options: Any) -> Any:
-        counts.append(len(inputs))
-        self.curves_ = {"training loss": torch.tensor([2.0, 0.5])}
-        return fit(self, inputs, targets, **options)
-
-    monkeypatch.setattr(fakes[1], "fit", counting)
-    return counts
-
-
-def write(path: Path, *lines: Any) -> str:
-    path.write_text("".join(f"{line}\n" for line in lines))
-    return str(path)
-
-
-@pytest.fixture
-def digits(tmp_path: Path) -> Callable[..., SelectConfig]:
-    """A question about the toy digits, 8 of 60 labelled, that can be changed."""
-    labelled = write(tmp_path / "labelled.txt", *range(8))
-    given = {"dataset": "digits", "labelled": labelled, "selector": "first", "budget": 4, "device": "cpu"}
-    return lambda **changes: SelectConfig(**{**given, **changes})
-
-
-def features(tmp_path: Path, n: int = 40, **changes: Any) -> SelectConfig:
-    """A question about random embeddings, of which the first 6 are labelled."""
-    path = tmp_path / "x.npy"
-    if not path.exists():
-        np.save(path, np.random.default_rng(0).random((n, 4), np.float32))
-    given = {
-        "features": str(path),
-        "labelled": write(tmp_path / "first.txt", *range(6)),
-        "selector": "first",
-        "budget": 5,
-        "device": "cpu",
-    }
-    return SelectConfig(**{**given, **changes})
-
-
-def picked(folder: Path) -> list[str]:
-    with open(folder / "picks.csv", newline="") as file:
-        return [row["item"] for row in csv.DictReader(file)]
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
-
-
-def answers(folder: Path) -> dict[str, bytes]:
-    """All but the files that hold the command, and with it the name of the folder."""
-    return {name: data for name, data in content(folder).items() if name not in ("round.yaml", "report.html")}
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 # what a round does
@@ -265,6 +188,19 @@ def test_what_cannot_be_done_is_said_before_anything_is(
     assert fits == []
 
 
+@pytest.mark.parametrize(("name", "what"), [("ceal", "labels that it predicts"), ("bgadl", "items that it generates")])
+def test_what_a_selector_adds_to_training_is_left_out_and_said(
+    tmp_path: Path, digits: Callable[..., SelectConfig], name: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
+    said: list[str] = []
+    settings = {"learner.epochs": 1, "learner.dropout": 0.5, "learner.samples": 3}
+    Round(digits(selector=name, set=settings), tmp_path / "round", say=said.append)()
+    note = f"{name} would also train on {what}; a round trains on what people labelled, and on nothing else"
+    assert said == [note]
+    assert f"{note}." in (tmp_path / "round/report.html").read_text()
+
+
 # nothing labelled yet
 
 
@@ -355,223 +291,6 @@ def test_selectors_that_work_on_features_are_named(tmp_path: Path) -> None:
     )
 
 
-# the folder
-
-
-def test_a_folder_that_holds_something_else(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
-    folder = tmp_path / "round"
-    folder.mkdir()
-    (folder / ".hidden").touch()
-    (folder / "thesis.tex").write_text("x")
-    with pytest.raises(RunFolderError, match="holds other files; name a new or empty folder with --out"):
-        Round(digits(), folder)
-    assert content(folder) == {"thesis.tex": b"x"}
-    (folder / "thesis.tex").unlink()
-    Round(digits(), folder)()
-    assert list(content(folder)) == FILES
-    with pytest.raises(RunFolderError, match="cannot make the folder"):
-        Round(digits(), tmp_path / "labelled.txt")
-
-
-def test_a_used_folder(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
-    folder = tmp_path / "round"
-    Round(digits(), folder)()
-    before = content(folder)
-    with pytest.raises(RunFolderError, match="holds a round already: go on with --resume, or name another folder"):
-        Round(digits(), folder)
-    for changes, message in (
-        ({"budget": 5}, r"holds another round \(budget is 4\.0 there, 5\.0 now\)"),
-        ({"selector": "random"}, r"selector is first there, random now; selector\.least is False there, None now"),
-        ({"set": {"learner.noise": 3}}, r"\(learner\.noise is 1\.0 there, 3\.0 now\)"),
-    ):
-        with pytest.raises(RunFolderError, match=message):
-            Round(digits(**changes), folder, resume=True)
-    assert Round(digits(), folder, resume=True).done
-    # What was a default may be set to the same.
-    assert Round(digits(set={"learner.noise": 1}, device="auto"), folder, resume=True).done
-    assert content(folder) == before
-
-
-def test_nothing_to_resume(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
-    with pytest.raises(RunFolderError, match=r"there is no round in .* to resume; without --resume one is begun"):
-        Round(digits(), tmp_path / "round", resume=True)
-    with pytest.raises(RunFolderError, match="there is no round in"):
-        held_config(tmp_path / "round")
-    assert not (tmp_path / "round").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "does not hold a round"),
-        ("- 1", "does not hold a round"),
-        ("select: 3", "does not hold a round"),
-        ("select: {}\nparameters: 3", "does not hold a round"),
-        ("select: {}\nparameters: {learner: 3}", "does not hold a round"),
-        ("select: [", "cannot read"),
-        ("select: !!python/object/apply:os.getcwd []", "cannot read"),
-        ("select: {}\nparameters: {}\nenvironment: 3", "does not hold a round"),
-        ("select: {}\nparameters: {}\nenvironment: {versions: 3}", "does not hold a round"),
-        ("select: {bugdet: 3}\nparameters: {}\nenvironment: {versions: {}}", "has the unknown key bugdet"),
-        ("select: {dataset: [a]}\nparameters: {}\nenvironment: {versions: {}}", "is damaged .*dataset must be"),
-        ("select: {}\nparameters: {}\nenvironment: {versions: {}}", "is damaged .*give either --dataset"),
-    ],
-)
-def test_a_damaged_record(tmp_path: Path, digits: Callable[..., SelectConfig], text: str, message: str) -> None:
-    (tmp_path / "round").mkdir()
-    (tmp_path / "round/round.yaml").write_text(text)
-    with pytest.raises(RunFolderError, match=message):
-        held_config(tmp_path / "round")
-    with pytest.raises(RunFolderError, match=message):
-        Round(digits(), tmp_path / "round", resume=True)
-
-
-def test_two_at_once(tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int]) -> None:
-    asked = Round(digits(), tmp_path / "round")
-    with locked(tmp_path / "round"), pytest.raises(RunFolderError, match="is in use by process"):
-        asked()
-    assert fits == []
-    asked()
-    assert {path.name for path in (tmp_path / "round").iterdir() if path.name.startswith(".")} <= {LOCK}
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(RunFolderError, match="cannot make the folder"):
-        Round(digits(), tmp_path / "file" / "round")
-
-
-# going on
-
-
-class Killed(BaseException):
-    """Stands for a signal that nothing catches."""
-
-
-@pytest.fixture
-def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]:
-    """Die instead of giving a file its name, the n-th time from now on; returns the names so far."""
-
-    def arm(number: int | None) -> list[str]:
-        names: list[str] = []
-
-        def replacing(old: Any, new: Any) -> None:
-            if len(names) == number:
-                raise Killed
-            names.append(Path(new).name)
-            os.rename(old, new)
-
-        monkeypatch.setattr("os.replace", replacing)
-        return names
-
-    return arm
-
-
-@pytest.mark.parametrize("selector", ["first", "random", "core-gcn:epochs=3"])
-def test_killed_between_any_two_files(
-    tmp_path: Path,
-    digits: Callable[..., SelectConfig],
-    fits: list[int],
-    killed_at: Callable[[int | None], list[str]],
-    selector: str,
-) -> None:
-    config = digits(selector=selector)
-    written = killed_at(None)
-    curves = Round(config, tmp_path / "whole")().curves
-    assert curves == {"training loss": [2.0, 0.5]}
-    whole = answers(tmp_path / "whole")
-    assert [name for name in written if not name.startswith(".")] == [
-        "round.yaml",
-        "training.json",
-        "learner.pt",
-        "represents.csv",
-        "frames.txt",
-        "report.html",
-        "picks.csv",
-    ]
-    for number in range(len(written)):
-        folder = tmp_path / str(number)
-        killed_at(number)
-        with pytest.raises(Killed):
-            Round(config, folder)()
-        killed_at(None)
-        there = (folder / "round.yaml").exists()
-        assert not (folder / "picks.csv").exists()
-        fits.clear()
-        trained = (folder / "learner.pt").exists()
-        assert Round(config, folder, resume=there)().curves == curves
-        assert fits == ([] if trained else [8])
-        assert answers(folder) == whole
-        assert list(content(folder)) == FILES
-        assert not list(folder.glob("**/.*.unfinished"))
-
-
-def test_files_that_have_changed(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any) -> None:
-    lists = {
-        "labelled": write(tmp_path / "labelled.txt", *range(8)),
-        "exclude": write(tmp_path / "exclude.txt", 30),
-        "candidates": write(tmp_path / "candidates.txt", *range(40)),
-        "cost": write(tmp_path / "cost.csv", "item,cost", *(f"{i},1" for i in range(60))),
-    }
-    config = digits(**lists)
-    Round(config, tmp_path / "round")
-    more = {"labelled": "20\n", "exclude": "31\n", "candidates": "45\n"}
-    for key, name in lists.items():
-        text = Path(name).read_text()
-        Path(name).write_text(text.replace("58,1\n", "58,2\n") if key == "cost" else text + more[key])
-        with pytest.raises(RunFolderError, match=r"items, labels, lists or costs have changed since .* was begun"):
-            Round(config, tmp_path / "round", resume=True)
-        Path(name).write_text(text)
-    # They may have moved, though.
-    (tmp_path / "moved").mkdir()
-    moved = {key: str(Path(name).rename(tmp_path / "moved" / key)) for key, name in lists.items()}
-    asked = Round(digits(**moved), tmp_path / "round", resume=True)
-    assert not asked.done
-    asked()
-
-
-def test_other_conditions_are_said(
-    tmp_path: Path, digits: Callable[..., SelectConfig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    Round(digits(), tmp_path / "round", say=said.append)
-    Round(digits(), tmp_path / "round", resume=True, say=said.append)
-    assert said == []
-    monkeypatch.setattr("seqgcn.__version__", "9.9")
-    other = "resumed under other conditions, so results may differ in the last bits: seqgcn was 0.1.0, is 9.9"
-    asked = Round(digits(), tmp_path / "round", resume=True, say=said.append)
-    assert said == [f"{tmp_path / 'round'}: {other}"]
-    asked()
-    said.clear()
-    assert Round(digits(), tmp_path / "round", resume=True, say=said.append).done
-    assert said == []  # nothing is left to differ
-
-
-def test_other_images(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any, monkeypatch: Any) -> None:
-    Round(digits(), tmp_path / "round")
-    monkeypatch.setattr(fakes[0], "shift", 1)
-    with pytest.raises(RunFolderError, match="have changed since"):
-        Round(digits(), tmp_path / "round", resume=True)
-
-
-def test_damaged_weights(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
-    Round(digits(), tmp_path / "round")
-    (tmp_path / "round/learner.pt").write_bytes(b"no weights")
-    with pytest.raises(RunFolderError, match=r"learner\.pt, what a learner has learned .* restore it, or start in an"):
-        Round(digits(), tmp_path / "round", resume=True)()
-
-
-def test_a_learner_without_weights_is_trained_again(
-    tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int], fakes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(fakes[1], "state")
-    asked = Round(digits(), tmp_path / "round")
-    first, second = asked(), asked()
-    assert fits == [8, 8]
-    assert torch.equal(first.selection.index, second.selection.index)
-    assert "learner.pt" not in content(tmp_path / "round")
-
-
 def test_the_data_stays_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Data] = []
 
@@ -584,12 +303,3 @@ def test_the_data_stays_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Data, "to", to)
     result = Round(features(tmp_path), tmp_path / "round")()
     assert result.data.x.data_ptr() != seen[0].x.data_ptr()
-
-
-def test_among_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = SelectConfig(dataset="depth-folder", root="lab", budget=2, device="cpu")
-    for folder in (tmp_path / "lab/round", Path("lab"), Path("other/../lab/deep/round")):
-        with pytest.raises(ConfigError, match=r"lies in lab, among the data, .* elsewhere with --out"):
-            Round(config, folder)
-    assert not (tmp_path / "lab").exists()
