@@ -1,8 +1,9 @@
-"""What `test_kill.py` and `test_locks.py` run in processes of their own, such as a command line that kills itself."""
+"""What tests of kills and locks run in processes of their own, such as a command line that kills itself."""
 
 import itertools
 import multiprocessing
 import os
+import random
 import re
 import signal
 import sys
@@ -21,6 +22,9 @@ from seqgcn.errors import RunFolderError
 from seqgcn.locks import locked
 from seqgcn.progress import Bars
 
+Start = Callable[[list[str], Path, int | None], list[str]]
+"""Runs a command on a folder up to an event, and tells which events there were."""
+
 
 def processes() -> Any:
     """Where processes come from: forked off one that has imported everything and started no threads, if need be slower.
@@ -30,7 +34,9 @@ def processes() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["seqgcn.cli", "seqgcn.runs", "seqgcn.learners.classifier", "sklearn.datasets"])
+    context.set_forkserver_preload(
+        ["seqgcn.cli", "seqgcn.runs", "seqgcn.rounds.round", "seqgcn.learners", "sklearn.datasets"]
+    )
     return context
 
 
@@ -64,6 +70,48 @@ def attempt(command: list[str], folder: str, log: str, kill: int | None) -> None
         _watch(os, name, lambda path, *_more: str(path), folder, event)
     seqgcn.journal.open = lambda path, mode: _Halves(path, mode, event)  # type: ignore[attr-defined]
     sys.exit(main(command))
+
+
+def starter(log: Path, record: str) -> Start:
+    """What runs commands in processes of their own.
+
+    Args:
+        log: File for the events.
+        record: Name of the file with which a folder is begun, and can be gone on with.
+    """
+    context = processes()
+
+    def start(command: list[str], folder: Path, kill: int | None) -> list[str]:
+        resume = ["--resume"] if (folder / record).exists() else []
+        arguments = ([*command, "--out", str(folder), *resume], str(folder), str(log), kill)
+        process = context.Process(target=attempt, args=arguments)
+        process.start()
+        process.join()
+        events = log.read_text().splitlines()
+        assert process.exitcode in ((0,) if kill is None else (0, -signal.SIGKILL)), events[-3:]
+        assert (process.exitcode == 0) == (len(events) != kill)
+        return events
+
+    return start
+
+
+def killed_at(start: Start, command: list[str], folder: Path, kills: list[int]) -> list[str]:
+    """Run a command that is killed and gone on with again and again, then left alone; tells at which events."""
+    names = []
+    for kill in kills:
+        events = start(command, folder, kill)
+        names += [events[-1]] if len(events) == kill else []
+        # What is left half-written does not pile up: each folder is cleared when it is locked.
+        assert len(list(folder.rglob("*.unfinished"))) <= 3
+    start(command, folder, None)
+    assert not list(folder.rglob("*.unfinished"))
+    return names
+
+
+def moments_of(events: list[str], draw: random.Random, more: int) -> list[int]:
+    """Numbers of some events, counted from 1: one of each name, and so many others."""
+    named = [draw.choice([k for k, each in enumerate(events, 1) if each == name]) for name in sorted(set(events))]
+    return named + [draw.randint(1, len(events)) for _ in range(more)]
 
 
 def _watch(module: Any, name: str, path_of: Callable[..., str], folder: str, event: Callable[[str], None]) -> None:

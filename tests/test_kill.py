@@ -2,14 +2,12 @@
 
 import os
 import random
-import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import killing
 import pytest
+from killing import Start, killed_at, moments_of, starter
 
 from seqgcn.config import CONFIG
 from seqgcn.journal import Journal
@@ -42,27 +40,10 @@ STAGES = {
 }
 """Some of what a run is killed at: whatever else it does to files comes on top."""
 
-Start = Callable[[list[str], Path, int | None], list[str]]
-"""Runs a command on a folder up to an event, and tells which events there were."""
-
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
-    processes = killing.processes()
-    log = tmp_path_factory.mktemp("log") / "events"
-
-    def attempt(command: list[str], folder: Path, kill: int | None) -> list[str]:
-        resume = ["--resume"] if (folder / CONFIG).exists() else []
-        arguments = ([*command, "--out", str(folder), *resume], str(folder), str(log), kill)
-        process = processes.Process(target=killing.attempt, args=arguments)
-        process.start()
-        process.join()
-        events = log.read_text().splitlines()
-        assert process.exitcode in ((0,) if kill is None else (0, -signal.SIGKILL)), events[-3:]
-        assert (process.exitcode == 0) == (len(events) != kill)
-        return events
-
-    return attempt
+    return starter(tmp_path_factory.mktemp("log") / "events", CONFIG)
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -74,18 +55,6 @@ def outcome(folder: Path) -> dict[str, Any]:
         else path.read_bytes()
         for name, path in files.items()
     }
-
-
-def killed_at(start: Start, command: list[str], folder: Path, kills: list[int]) -> list[str]:
-    """Run a command that is killed and gone on with again and again, then left alone; tells at which events."""
-    names = []
-    for kill in kills:
-        events = start(command, folder, kill)
-        names += [events[-1]] if len(events) == kill else []
-        # What is left half-written does not pile up: each folder is cleared when it is locked.
-        assert len(list(folder.rglob("*.unfinished"))) <= 3
-    start(command, folder, None)
-    return names
 
 
 def test_a_run_killed_now_and_then(start: Start, tmp_path: Path) -> None:
@@ -103,8 +72,7 @@ def test_a_run_killed_at_every_stage(start: Start, tmp_path: Path, command: list
     expected = outcome(tmp_path / "whole")
     assert set(events) >= STAGES
     draw = random.Random(11)  # noqa: S311
-    moments = [draw.choice([k for k, each in enumerate(events, 1) if each == name]) for name in sorted(set(events))]
-    moments += [draw.randint(1, len(events)) for _ in range(10)]
+    moments = moments_of(events, draw, more=10)
     killed = 0
     for number, moment in enumerate(moments):
         folder = tmp_path / str(number)
