@@ -8,7 +8,8 @@ then hold the lock of a file that is no longer there. `.owner` says who holds it
 the lock; where it is still there, its process was killed.
 
 File systems of a network mostly pass such locks on to other hosts, but not all do. So an `.owner` from another host
-is not taken over unasked.
+is not taken over unasked. Containers have a new host name each time they start, but the kernel below them is one since
+its boot: where that is the same, so is the host.
 """
 
 import json
@@ -41,18 +42,25 @@ class Owner:
         host: Where it runs.
         since: When it took the lock, as ISO 8601 has it.
         command: What was called.
+        boot: Which boot of which kernel it runs under, where that can be told.
     """
 
     pid: int
     host: str
     since: str
     command: str
+    boot: str = ""
 
     @classmethod
     def this(cls) -> Self:
         """This process."""
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        return cls(os.getpid(), platform.node(), datetime.now().astimezone().isoformat(timespec="seconds"), command)
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        return cls(os.getpid(), platform.node(), since, command, _boot())
+
+    def is_here(self) -> bool:
+        """Whether it runs, or ran, where this process does."""
+        return self.host == platform.node() or (self.boot != "" and self.boot == _boot())
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
@@ -122,14 +130,20 @@ def _in_use(folder: Path) -> str:
     return f"{folder} is in use by {who}; wait for it to end or stop it, then go on (a run or round with --resume)"
 
 
+def _boot() -> str:
+    """What Linux calls a boot, the same in all containers of a machine; empty elsewhere."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
+
+
 def _take_over(folder: Path, say: Say) -> None:
     owner = Owner.of(folder)
     if owner is None:
         return
-    here = platform.node()
-    if owner.host != here:
+    if not owner.is_here():
         raise RunFolderError(
-            f"{folder} is in use by {owner}, or was when that ended without a word; it cannot be seen from {here}. If "
-            f"it is no longer at work, delete {folder / OWNER} and try again"
+            f"{folder} is in use by {owner}, or was when that ended without a word; it cannot be seen from "
+            f"{platform.node()}. If it is no longer at work, delete {folder / OWNER} and try again"
         )
     say(f"{folder}: {owner} ended without a word, as when killed; its lock is taken over")
