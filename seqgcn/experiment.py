@@ -270,7 +270,9 @@ def machine(device: torch.device) -> dict[str, Any]:
     packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
     return {
         "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
-        | {name: _version(name) for name in packages},
+        | {name: _version(name) for name in packages}
+        # The package's own name for itself tells which CUDA it was built for.
+        | {"torch": str(torch.__version__)},
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
