@@ -1,4 +1,4 @@
-"""Where one cycle of active learning on CIFAR-10 spends its time: small CNN, CoreGCN.
+"""Where one cycle of active learning on CIFAR-10 spends its time: small CNN or ResNet-18, CoreGCN.
 
 Each repetition is a first cycle with its own seed: train on the initial labels, score, embed the pool, select, and
 write the journal.
@@ -16,7 +16,9 @@ from seqgcn.datasets import CIFAR10
 from seqgcn.datasets.base import ImageDataset
 from seqgcn.experiment import ActiveLearning
 from seqgcn.journal import CycleRecord, Journal
-from seqgcn.learners import SmallCNNClassifier
+from seqgcn.learners import ResNet18Classifier, SmallCNNClassifier
+
+LEARNERS = {"small-cnn": SmallCNNClassifier, "resnet18": ResNet18Classifier}
 
 STAGES = ("train", "test", "embed", "select", "journal", "other")
 
@@ -44,7 +46,7 @@ def one_cycle(dataset: ImageDataset, seed: int, arguments: Namespace) -> dict[st
         journal = TimedJournal(Path(folder) / "journal.jsonl")
         loop = ActiveLearning(
             dataset,
-            SmallCNNClassifier(num_classes=10, epochs=arguments.epochs, device=arguments.device),
+            LEARNERS[arguments.learner](num_classes=10, epochs=arguments.epochs, device=arguments.device),
             CoreGCN(),
             budget=arguments.budget,
             cycles=1,
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=10_000, help="images of the test part")
     parser.add_argument("--labelled", type=int, default=1_000, help="labelled images")
     parser.add_argument("--budget", type=int, default=500, help="images selected")
+    parser.add_argument("--learner", choices=LEARNERS, default="small-cnn", help="what is trained")
     parser.add_argument("--epochs", type=int, default=30, help="epochs of the learner")
     arguments = parser.parse_args()
     device = prepare(arguments)

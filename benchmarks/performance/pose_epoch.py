@@ -70,7 +70,7 @@ def references(frames: HandFrames, joints: Tensor, arguments: Namespace, device:
         train(
             module,
             lambda _epoch: batches,
-            lambda batch: module.loss(*batch),
+            lambda batch: module.loss(*batch)[0],
             optimizer=optimizer,
             epochs=arguments.epochs + 1,
             autocast=precision,
@@ -85,7 +85,7 @@ def references(frames: HandFrames, joints: Tensor, arguments: Namespace, device:
         for batch in batches:
             module.zero_grad(set_to_none=True)
             with precision:
-                loss = module.loss(*batch)
+                loss, _ = module.loss(*batch)
             loss.backward()
 
     return {READY: ready, BARE: partial(seconds, passes, device)}
