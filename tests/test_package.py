@@ -1,8 +1,10 @@
 """What importing the package costs, in modules rather than seconds."""
 
+import ast
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,30 @@ def test_promised_names_can_be_imported() -> None:
 def test_other_names_are_not_there() -> None:
     with pytest.raises(AttributeError, match="module 'seqgcn' has no attribute 'CoreGNC'"):
         _ = seqgcn.CoreGNC
+
+
+def names_no_encoding(call: ast.Call) -> bool:
+    """Whether a call opens a text file in the encoding of the locale."""
+    if "encoding" in {keyword.arg for keyword in call.keywords}:
+        return False
+    if isinstance(call.func, ast.Name):
+        modes = call.args[1:2] if call.func.id == "open" else None
+    elif isinstance(call.func, ast.Attribute) and call.func.attr == "open":
+        # Of a path: others are asked to open something, which is no mode.
+        modes = call.args[:1]
+        if modes and not (isinstance(modes[0], ast.Constant) and isinstance(modes[0].value, str)):
+            return False
+    else:
+        return isinstance(call.func, ast.Attribute) and call.func.attr in ("read_text", "write_text")
+    return modes is not None and not any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
+
+
+def test_no_text_file_is_in_the_encoding_of_the_locale() -> None:
+    package = Path(seqgcn.__file__).parent
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and names_no_encoding(node)
+    ]
+    assert found == []

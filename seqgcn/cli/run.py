@@ -90,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
             _print_table(f"{run.spec.text}, seed {run.seed}", run.journal.read(), runs.metric)
         comparison = folder / "comparison.md"
         if comparison.exists():
-            print(f"\n{comparison.read_text()}")
+            print("\n" + comparison.read_text(encoding="utf-8"))
         print(f"\nrun folder: {folder}\nlearning curve: {folder / 'curve.png'}")
     return DONE
 

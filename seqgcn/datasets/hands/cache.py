@@ -216,7 +216,7 @@ def _build(
             os.fsync(file.fileno())
         for values in (centres, found):
             content.update(values.tobytes())
-        (part / "content.txt").write_text(content.hexdigest())
+        (part / "content.txt").write_text(content.hexdigest(), encoding="utf-8")
         np.save(part / "centres.npy", centres)
         np.save(part / "found.npy", found)
         os.replace(part, home)
@@ -249,7 +249,7 @@ def _open(home: Path, n: int, size: int) -> CropStore:
         crops = np.load(home / "crops.npy", mmap_mode="r", allow_pickle=False)
         centres = np.load(home / "centres.npy", allow_pickle=False)
         found = np.load(home / "found.npy", allow_pickle=False)
-        content = (home / "content.txt").read_text()
+        content = (home / "content.txt").read_text(encoding="utf-8")
         if len(content) != 32:
             raise ValueError("content.txt is cut off")
     except (OSError, ValueError, EOFError) as error:

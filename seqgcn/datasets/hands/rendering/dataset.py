@@ -100,7 +100,7 @@ def write_dataset(
     counter = _Counter(progress, sum(plan.frames for plan in plans))
     with _whole(Path(folder)) as half:
         chosen.write(half, (_take(chosen, plan, seed, counter) for plan in plans))
-        (half / RENDERED).write_text(f"Rendered frames in the layout {layout}, seed {seed}.\n")
+        (half / RENDERED).write_text(f"Rendered frames in the layout {layout}, seed {seed}.\n", encoding="utf-8")
     return Path(folder)
 
 
@@ -146,7 +146,9 @@ def write_nyu(
     takes = (Take(part, 0, 0, joints, images(part, joints)) for part, joints in parts.items())
     with _whole(Path(folder)) as half:
         LAYOUTS["nyu"].write(half, takes)
-        (half / RENDERED).write_text(f"Rendered frames in the layout nyu, of given poses, seed {seed}.\n")
+        (half / RENDERED).write_text(
+            f"Rendered frames in the layout nyu, of given poses, seed {seed}.\n", encoding="utf-8"
+        )
     return Path(folder)
 
 
