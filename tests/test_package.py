@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -71,6 +72,25 @@ def test_other_names_are_not_there() -> None:
         _ = seqgcn.CoreGNC
 
 
+def code() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of the package's own code, and the file it is in."""
+    package = Path(seqgcn.__file__).parent
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            yield str(path.relative_to(package)), node
+
+
+def test_what_is_private_to_a_module_stays_there() -> None:
+    found = [
+        f"{file}:{node.lineno} {alias.name}"
+        for file, node in code()
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("seqgcn")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert found == []
+
+
 def names_no_encoding(call: ast.Call) -> bool:
     """Whether a call opens a text file in the encoding of the locale."""
     if "encoding" in {keyword.arg for keyword in call.keywords}:
@@ -88,11 +108,5 @@ def names_no_encoding(call: ast.Call) -> bool:
 
 
 def test_no_text_file_is_in_the_encoding_of_the_locale() -> None:
-    package = Path(seqgcn.__file__).parent
-    found = [
-        f"{path.relative_to(package)}:{node.lineno}"
-        for path in package.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and names_no_encoding(node)
-    ]
+    found = [f"{file}:{node.lineno}" for file, node in code() if isinstance(node, ast.Call) and names_no_encoding(node)]
     assert found == []

@@ -13,8 +13,8 @@ from seqgcn.evaluation.statistics import (
     MIN_SEEDS_FOR_P,
     Comparison,
     Curve,
-    _check_label_counts,
-    _shared_seeds,
+    check_label_counts,
+    shared_seeds,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def labels_saved(
     """
     if not curves.get(baseline):
         raise ArgumentError(f"no curve of the baseline {baseline!r}; there are {', '.join(curves) or 'none'}")
-    _check_label_counts(curves, baseline)
+    check_label_counts(curves, baseline)
     own = curves[baseline]
     counts = np.array(next(iter(own.values())).labelled, dtype=np.float64)
     sign = 1 if metric.higher_is_better else -1
@@ -88,7 +88,7 @@ def labels_saved(
     for name, runs in curves.items():
         if name == baseline:
             continue
-        seeds = _shared_seeds(name, runs, baseline, own)
+        seeds = shared_seeds(name, runs, baseline, own)
         pair = [sign * np.array([each[seed].metric for seed in seeds]) for each in (runs, own)]
         levels, needed, baseline_needed = _needed(counts, *(values.mean(axis=0, keepdims=True) for values in pair))
         interval = None

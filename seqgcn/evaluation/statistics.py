@@ -226,7 +226,7 @@ def compare(
     if not curves.get(baseline):
         raise ArgumentError(f"no curve of the baseline {baseline!r}; there are {', '.join(curves) or 'none'}")
     _check_confirmatory(confirmatory, curves, baseline)
-    _check_label_counts(curves, baseline)
+    check_label_counts(curves, baseline)
     areas = {name: {seed: curve.area for seed, curve in runs.items()} for name, runs in curves.items()}
     own = areas.pop(baseline)
     differences = {name: _differences(name, runs, baseline, own) for name, runs in areas.items()}
@@ -259,12 +259,18 @@ def compare(
 def _differences(
     name: str, areas: Mapping[int, float], baseline: str, baseline_areas: Mapping[int, float]
 ) -> list[float]:
-    shared = _shared_seeds(name, areas, baseline, baseline_areas)
+    shared = shared_seeds(name, areas, baseline, baseline_areas)
     return [areas[seed] - baseline_areas[seed] for seed in shared]
 
 
-def _shared_seeds(name: str, runs: Mapping[int, object], baseline: str, own: Mapping[int, object]) -> list[int]:
-    """Seeds that a selector and the baseline both ran.
+def shared_seeds(name: str, runs: Mapping[int, object], baseline: str, own: Mapping[int, object]) -> list[int]:
+    """Seeds that a selector and the baseline both ran, in order.
+
+    Args:
+        name: Of the selector.
+        runs: Its runs, by seed.
+        baseline: Name of the baseline.
+        own: The baseline's runs, by seed.
 
     Raises:
         ArgumentError: There is none.
@@ -295,10 +301,17 @@ def _check_confirmatory(names: Sequence[str], curves: Mapping[str, Mapping[int, 
             )
 
 
-def _check_label_counts(curves: Mapping[str, Mapping[int, Curve]], baseline: str) -> None:
-    """Raise an `ArgumentError` unless all curves have the same label counts.
+def check_label_counts(curves: Mapping[str, Mapping[int, Curve]], baseline: str) -> None:
+    """Check that all curves have the same label counts.
 
     Areas over different ranges are different quantities, even when each pair covers the same one.
+
+    Args:
+        curves: For each selector the curve of each seed.
+        baseline: Selector whose first curve the others must be like; it has one.
+
+    Raises:
+        ArgumentError: A curve has other label counts.
     """
     first, reference = next(iter(curves[baseline].items()))
     for name, runs in curves.items():
