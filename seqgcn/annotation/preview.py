@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from seqgcn.checks import check_number
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop import DepthImage, window
 from seqgcn.datasets.hands.labels import FARTHEST, check_path
 from seqgcn.errors import ArgumentError
@@ -39,8 +39,8 @@ MARGIN = 15.0
 WIDER = 1.1
 """Side of the largest box that is shown, by that of the cube."""
 
-BACKGROUND = 225
-"""Grey of what is no hand."""
+LEAST = 20.0
+"""mm of depth that the colours of a preview span at least."""
 
 HIDDEN = 30.0
 """mm by which something measured must lie before a predicted joint for the joint to count as hidden."""
@@ -191,7 +191,9 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
         digest=digest_of(image),
     )
     depth = cut(image, left, top, width, height)
-    return preview, _png(_paint(depth, _is_hand(depth, near, far), z / camera.fx), preview.size)
+    hand = _is_hand(depth, near, far)
+    pixels = depth_colours(depth, hand, least=LEAST, light=_shade(depth, hand, z / camera.fx))
+    return preview, _png(pixels, preview.size)
 
 
 def digest_of(image: DepthImage) -> str:
@@ -275,17 +277,6 @@ def _guesses(
         surface = surface_at(image, u, v, near, far)
         guesses.append(Guess(u, v, d, surface is not None and d - surface > HIDDEN))
     return tuple(guesses)
-
-
-def _paint(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> NDArray[np.uint8]:
-    """Colours `[h, w, 3]`: near is bright, far is dark, and what slants away from the upper left is shaded."""
-    seen = depth[hand]
-    low, high = np.percentile(seen, (1, 99)) if len(seen) else (0.0, 1.0)
-    nearness = np.clip((high - depth) / max(high - low, 20.0), 0, 1)
-    colours: FloatArray = np.asarray(colormaps["cividis"](0.15 + 0.85 * nearness))[..., :3]
-    colours = colours * _shade(depth, hand, mm_a_pixel)[..., None]
-    colours[~hand] = BACKGROUND / 255
-    return np.rint(255 * np.clip(colours, 0, 1)).astype(np.uint8)
 
 
 def _shade(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> FloatArray:

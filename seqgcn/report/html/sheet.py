@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
 from PIL import Image
 
+from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.report.hands import finger_colours as finger_colours
 
 Pixels = npt.NDArray[np.uint8]
@@ -93,17 +93,12 @@ def image_of(pixels: Pixels) -> Any:
 
 
 def depth_image_of(value: npt.NDArray[np.floating[Any]]) -> Any:
-    """A depth crop for `pack`: near is bright, far is dark, in a colour map of even steps to the eye.
+    """A depth crop for `pack`: near is bright, far is dark.
 
     Args:
         value: Depth in any unit, `[h, w]`; not finite where there is nothing.
     """
-    hand = np.isfinite(value)
-    low, high = np.percentile(value[hand], (1, 99)) if hand.any() else (0.0, 1.0)
-    nearness = np.where(hand, np.clip((high - value) / max(high - low, 1e-6), 0, 1), 0.0)
-    colours = np.rint(255 * np.asarray(colormaps["cividis"](0.15 + 0.85 * nearness))[..., :3]).astype(np.uint8)
-    colours[~hand] = 225
-    return Image.fromarray(colours)
+    return Image.fromarray(depth_colours(value, np.isfinite(value), least=1e-6))
 
 
 def skeleton(places: Sequence[Point | None], bones: Sequence[tuple[int, int]]) -> list[Stroke]:

@@ -1,0 +1,38 @@
+"""Colours of depth, the same in all small pictures of hands."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+
+NO_HAND = 225
+"""Grey of what is no hand."""
+
+
+def depth_colours(
+    depth: NDArray[np.floating[Any]],
+    hand: NDArray[np.bool_],
+    *,
+    least: float,
+    light: NDArray[np.floating[Any]] | None = None,
+) -> NDArray[np.uint8]:
+    """Colours `[h, w, 3]`: near is bright, far is dark, in a colour map of even steps to the eye.
+
+    The nearest and the farthest hundredth of the hand have the colours of the ends, so that a stray pixel does not
+    take the contrast from the others.
+
+    Args:
+        depth: In any unit, `[h, w]`; anything where there is no hand.
+        hand: Where there is one, `[h, w]`.
+        least: The least range of depth that the colours span: what is flatter has fewer of them.
+        light: Brightness to multiply them with, `[h, w]`.
+    """
+    low, high = np.percentile(depth[hand], (1, 99)) if hand.any() else (0.0, 1.0)
+    nearness = np.where(hand, np.clip((high - depth) / max(high - low, least), 0, 1), 0.0)
+    colours: NDArray[np.float64] = np.asarray(colormaps["cividis"](0.15 + 0.85 * nearness))[..., :3]
+    if light is not None:
+        colours = np.clip(colours * light[..., None], 0, 1)
+    pixels = np.rint(255 * colours).astype(np.uint8)
+    pixels[~hand] = NO_HAND
+    return pixels
