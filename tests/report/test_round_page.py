@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 from hand_rounds import add_mean_pose, keep_labels, make_round, render
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from report.round_views import EVIL, make_view
 from report.test_html import Page
@@ -18,7 +16,6 @@ from sklearn.metrics import pairwise_distances
 
 from seqgcn.report.html import RoundView, round_page
 from seqgcn.report.html.maps import flatten, thin
-from seqgcn.report.html.nearby import draw_neighbourhood, neighbours_of, twins_of
 from seqgcn.report.html.sheet import depth_image_of, image_of, pack, skeleton
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.round import Round
@@ -165,45 +162,6 @@ def test_near_duplicates_are_grouped() -> None:
     assert "3 of 5 picks are nearly the same as another pick or a labelled item." in page.words
     assert "pick 1 part-1/59.png pick 2 part-0/58.png" in page.words
     assert "pick 3 part-1/57.png labelled part-1/3.png" in page.words
-
-
-# what is near
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.integers(2, 12), st.integers(1, 3), st.integers(1, 15), st.integers(0, 99))
-def test_neighbours_by_all_distances(n: int, d: int, k: int, seed: int) -> None:
-    x = np.random.default_rng(seed).integers(-2, 3, (n, d)).astype(np.float32)
-    found = neighbours_of(x, np.arange(n), k)
-    apart = pairwise_distances(x)
-    assert found.item.shape == found.distance.shape == (n, min(k, n - 1))
-    for i in range(n):
-        assert i not in found.item[i]
-        assert len(set(found.item[i].tolist())) == found.item.shape[1]
-        assert found.distance[i] == pytest.approx(np.sort(np.delete(apart[i], i))[:k], abs=1e-5)
-        assert apart[i, found.item[i]] == pytest.approx(found.distance[i], abs=1e-5)
-
-
-def test_twins_hang_together_through_picks_alone() -> None:
-    x = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [9.0]])
-    found = twins_of(x, np.array([5, 1]), np.array([0, 2, 3, 4]), np.array([0.15] * 10))
-    assert (found.groups, found.picks, found.threshold) == ([[1, 0, 2]], 1, pytest.approx(0.15))
-    assert twins_of(x, np.array([5]), np.array([], int), np.array([])).groups == []
-
-
-def test_a_drawn_neighbourhood_keeps_its_distances() -> None:
-    angles = np.linspace(0, 2 * np.pi, 7)[:-1]
-    x = np.stack([np.append(0, np.cos(angles)), np.append(0, np.sin(angles))], axis=1)
-    drawing = draw_neighbourhood(x, [0, 1, 2, 3, 4, 5, 6])
-    places = np.array([(node.x, node.y) for node in drawing.nodes])
-    assert [node.item for node in drawing.nodes] == list(range(7))
-    assert places.min() >= 10
-    assert places.max() <= 90
-    assert np.linalg.norm(places[1:] - places[0], axis=1) == pytest.approx(np.full(6, 43), abs=4)
-    assert drawing.spokes.count("M") == 6
-    same = draw_neighbourhood(np.ones((3, 2)), [0, 1, 2])
-    assert len({(node.x, node.y) for node in same.nodes}) == 3
-    assert draw_neighbourhood(x, [0, 3]).links == ""
 
 
 # the map

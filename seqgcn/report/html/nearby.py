@@ -24,6 +24,9 @@ Of 100 picks on rendered hands and on digits this flags none of CoreGCN's, 15 an
 UncertainGCN's.
 """
 
+PAIRS = 2**18
+"""Pairs of a pick and another item whose distances are held at once."""
+
 
 class Neighbours(NamedTuple):
     """Of q items, the k nearest others, nearest first: their numbers and distances, `[q, k]` each."""
@@ -65,7 +68,7 @@ class Twins:
     picks: int
 
 
-def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats) -> Twins:
+def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats, *, pairs: int = PAIRS) -> Twins:
     """Groups of picks, and of picks and labelled items, that are nearer than neighbours in the pool mostly are.
 
     Args:
@@ -73,20 +76,37 @@ def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats) -> Twins:
         picks: Best first, `[b]`.
         labelled: `[m]`.
         nearest: Distances of a sample of items to their nearest neighbour.
+        pairs: How many pairs to look at at once.
     """
     threshold = float(np.quantile(nearest, NEAR)) if len(nearest) else 0.0
-    graph = nx.Graph()
-    both = np.concatenate([picks, labelled])
+    both = np.concatenate([picks, np.sort(labelled)])
+    # Of each of both, the first that it hangs together with: picks come first, and every group has one.
+    first = np.arange(len(both))
     if len(both) > 1 and len(picks):
         search = NearestNeighbors(radius=threshold, algorithm="brute").fit(x[both])
-        for pick, found in zip(picks.tolist(), search.radius_neighbors(x[picks], return_distance=False), strict=True):
-            graph.add_edges_from((pick, other) for other in both[found].tolist() if other != pick)
-    rank = {pick: position for position, pick in enumerate(picks.tolist())}
-    groups = [
-        sorted(group, key=lambda item: (rank.get(item, len(rank)), item)) for group in nx.connected_components(graph)
-    ]
-    groups.sort(key=lambda group: rank[group[0]])
-    return Twins(threshold=threshold, groups=groups, picks=sum(item in rank for group in groups for item in group))
+        rows = max(1, pairs // len(both))
+        for start in range(0, len(picks), rows):
+            near = search.radius_neighbors(x[picks[start : start + rows]], return_distance=False)
+            for pick, found in enumerate(near, start):
+                _join(first, np.append(found, pick))
+    twin = np.bincount(first, minlength=len(both))[first] > 1
+    order = np.flatnonzero(twin)[np.argsort(first[twin], kind="stable")]
+    ends = np.flatnonzero(np.diff(first[order])) + 1
+    groups = [group.tolist() for group in np.split(both[order], ends) if len(group)]
+    return Twins(threshold=threshold, groups=groups, picks=int(twin[: len(picks)].sum()))
+
+
+def _join(first: Ints, some: Ints) -> None:
+    """Let some hang together, and all that hang together with them.
+
+    What is kept is a number an item. The pairs themselves can be as many as picks times items, if most are the same.
+    """
+    groups = first[some]
+    best = groups.min()
+    if (groups != best).any():
+        joined = np.zeros(len(first), bool)
+        joined[groups] = True
+        first[joined[first]] = best
 
 
 class Node(NamedTuple):
