@@ -150,14 +150,71 @@ def test_keys_reach_and_open_the_picks(page: Any) -> None:
 
 
 def test_picks_open_from_the_map_and_from_near_duplicates(page: Any) -> None:
-    dot = page.find_element(By.ID, f"n{VIEW.picks[7]}")
-    page.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", dot)
+    click_on_map(page, int(VIEW.picks[7]))
     wait_for(page, 8)
     link = page.find_element(By.CSS_SELECTOR, ".twins a[href='#pick-11']")
     link.click()
     wait_for(page, 11)
     top = page.execute_script("return document.getElementById('pick-11').getBoundingClientRect().top")
     assert -1 <= top < 800
+
+
+def click_on_map(page: Any, item: int) -> None:
+    # Others may lie over it.
+    dot = page.find_element(By.ID, f"n{item}")
+    page.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", dot)
+
+
+def test_picks_beyond_the_sheet_are_shown_from_the_map(driver: Any, tmp_path: Path) -> None:
+    view = make_view(n=400, picks=230, pictures=False)
+    path = tmp_path / "many.html"
+    path.write_text(round_page(view), encoding="utf-8")
+    resize(driver, 1200)
+    driver.get(path.as_uri())
+    said = driver.find_element(By.ID, "said")
+    hint = said.text
+
+    def wait(chosen: int | None, opened: str | None) -> None:
+        def there(_driver: Any) -> bool:
+            now = [each.get_attribute("id") for each in driver.find_elements(By.CSS_SELECTOR, "details.pick[open]")]
+            return now == [opened] * bool(opened) and lit(driver, "chosen") == {str(chosen)} - {"None"}
+
+        WebDriverWait(driver, 5, 0.02).until(there, f"{chosen} alone is shown")
+        assert ("lit" in driver.find_element(By.ID, "map").get_attribute("class").split()) == (chosen is not None)
+
+    rank = next(rank for rank in range(201, 231) if view.stands_for[rank - 1] > 1)
+    item, count = 400 - rank, int(view.stands_for[rank - 1])
+    driver.find_element(By.CSS_SELECTOR, "#pick-3 summary").click()
+    wait(397, "pick-3")
+    click_on_map(driver, item)
+    wait(item, None)
+    assert said.text == f"Pick {rank}, part-{item % 2}/{item}.png, stands for {count} items (large dots)."
+    assert lit(driver, "own") == {str(i) for i in range(400) if view.by[i] == item}
+    assert lit(driver, "near") == set()
+    # Another one, and what the sheet has, take its place.
+    click_on_map(driver, 170)
+    wait(170, None)
+    assert said.text.startswith("Pick 230, part-0/170.png, stands for ")
+    click_on_map(driver, 398)
+    wait(398, "pick-2")
+    assert said.text.startswith("Pick 2 stands for ")
+    driver.find_element(By.CSS_SELECTOR, "#pick-2 summary").click()
+    wait(None, None)
+    assert said.text == hint
+    # Escape and a second click clear it.
+    click_on_map(driver, item)
+    wait(item, None)
+    press(driver, Keys.ESCAPE)
+    wait(None, None)
+    click_on_map(driver, item)
+    wait(item, None)
+    click_on_map(driver, item)
+    wait(None, None)
+    assert said.text == hint
+    assert "Of picks after the first 200, which are not in the sheet, it shows what they stand for." in hint
+    # No dot is a stop of the keyboard: the picks of the sheet are, as ever.
+    assert driver.execute_script("return document.querySelectorAll('#map [tabindex]').length") == 0
+    assert driver.get_log("browser") == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1200])

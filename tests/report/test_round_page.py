@@ -79,6 +79,25 @@ def test_a_round() -> None:
     )
 
 
+def test_picks_beyond_the_sheet_say_on_the_map_what_they_stand_for() -> None:
+    view = make_view(n=400, picks=203)
+    page = page_of(view)
+    dots = [each for each in page.all("path") if each.get("class") == "picked" and "data-by" in each]
+    assert len(dots) == 203
+    assert "Of picks after the first 200, which are not in the sheet, it shows what they stand for." in page.words
+    beyond = {each["data-rank"]: each for each in dots if "data-said" in each}
+    assert set(beyond) == {"201", "202", "203"}
+    for rank, dot in beyond.items():
+        item, count = 400 - int(str(rank)), int(view.stands_for[int(str(rank)) - 1])
+        assert (dot["id"], dot["data-item"], dot["data-near"]) == (f"n{item}", str(item), "")
+        large = " (large dots)" if count else ""
+        items = "item" if count == 1 else "items"
+        assert dot["data-said"] == f"Pick {rank}, part-{item % 2}/{item}.png, stands for {count} {items}{large}."
+    page = page_of(make_view(n=400, picks=200))
+    assert "Of picks after" not in page.words
+    assert not [each for each in page.all("path") if "data-said" in each]
+
+
 def test_what_comes_from_outside_is_text() -> None:
     evil = f"'\"{EVIL}\u2028"
     items = [f"{evil}{i}" for i in range(60)]

@@ -188,6 +188,11 @@ def round_page(view: RoundView) -> str:
         labelled=set(view.labelled.tolist()),
         map=plan,
         map_width=MAP,
+        beyond={
+            dot.by: f"Pick {dot.by}, {names(dot.item)}, {_role(view, dot.by, on_map)}."
+            for dot in (plan.picks if plan else ())
+            if dot.by > len(shown)
+        },
         pictures=pictures,
         twins=twins,
         twin_groups=twins.groups[:GROUPS],
@@ -230,9 +235,7 @@ def _pick(
     facts.append(("score", f"{view.score[position]:.4g}"))
     if view.confidence is not None:
         facts.append((f"confidence of {view.confidence_of}", f"{view.confidence[item]:.0%}"))
-    count = int(view.stands_for[position])
-    facts.append(("stands for", f"{count:,} {'item' if count == 1 else 'items'}"))
-    there = "" if on_map.get(number, 0) == count else f", {on_map.get(number, 0):,} of them on the map"
+    facts.append(("stands for", _items(int(view.stands_for[position]))))
     is_labelled = np.isin(near, view.labelled)
     listed = [
         Near(other, names(other), _kind(rank.get(other), known_), f"{apart:.3g}")
@@ -245,12 +248,22 @@ def _pick(
         title=names(item),
         picture=view.sheet[position] if position < len(view.sheet) else None,
         facts=facts,
-        said=f"Pick {number} stands for {count:,} {'item' if count == 1 else 'items'}"
-        f"{f' (large dots{there})' if count else ''}; ringed: its {len(listed)} nearest neighbours"
+        said=f"Pick {number} {_role(view, number, on_map)}; ringed: its {len(listed)} nearest neighbours"
         f"{' and the nearest labelled item' if view.nearest[item] >= 0 else ''}.",
         near=listed,
         drawing=drawing if listed else None,
     )
+
+
+def _role(view: RoundView, number: int, on_map: Mapping[int, int]) -> str:
+    """What a pick stands for, and how the map shows it."""
+    count, there = int(view.stands_for[number - 1]), on_map.get(number, 0)
+    part = "" if there == count else f", {there:,} of them on the map"
+    return f"stands for {_items(count)}{f' (large dots{part})' if count else ''}"
+
+
+def _items(count: int) -> str:
+    return f"{count:,} {'item' if count == 1 else 'items'}"
 
 
 def _kind(rank: int | None, labelled: bool) -> str:

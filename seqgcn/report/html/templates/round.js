@@ -6,6 +6,7 @@
   const said = document.getElementById("said");
   const hint = said ? said.textContent : "";
   const marks = ["own", "near", "chosen"];
+  let far; // the dot that was clicked of a pick that is on the map but not in the sheet
 
   const mark = (name, selector) => {
     for (const dot of map.querySelectorAll(selector)) dot.classList.add(name);
@@ -31,10 +32,17 @@
     pick.scrollIntoView({ block: "nearest" });
   };
 
+  const chooseFar = (dot) => {
+    far = dot;
+    choose();
+    light(far);
+  };
+
   for (const pick of picks) {
     pick.addEventListener("toggle", () => {
+      if (pick.open) far = undefined;
       if (pick.open) for (const other of picks) if (other !== pick) other.open = false;
-      light(picks.find((each) => each.open));
+      light(picks.find((each) => each.open) ?? far);
     });
   }
 
@@ -65,6 +73,7 @@
       open.querySelector("summary").focus();
       return;
     }
+    if (event.key === "Escape" && far) chooseFar();
     const pick = event.target.closest?.("details.pick > summary")?.parentElement;
     if (!pick || !/^(Arrow|Home$|End$)/.test(event.key)) return;
     event.preventDefault();
@@ -77,7 +86,9 @@
   document.addEventListener("click", (event) => {
     const dot = event.target.closest?.("#map .picked");
     const link = event.target.closest?.("a[href^='#pick-']");
-    if (dot) choose(picks[dot.dataset.by - 1]);
+    const pick = picks[dot?.dataset.by - 1];
+    if (pick) choose(pick);
+    else if (dot) chooseFar(dot === far ? undefined : dot); // a second click clears, as in the sheet
     if (!link) return;
     event.preventDefault();
     choose(document.querySelector(link.getAttribute("href")));
