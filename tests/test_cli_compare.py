@@ -62,6 +62,42 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_report_replaces_earlier_pages(tmp_path: Path) -> None:
+    run, page = write_runs(tmp_path / "run", BOTH), tmp_path / "page.html"
+    assert main(["report", str(run), "--out", str(page)]) == 0
+    first = page.read_bytes()
+    assert main(["report", str(run / "margin" / "seed-0"), "--out", str(page)]) == 0
+    assert page.read_bytes() != first
+    assert main(["compare", str(run), "--out", str(tmp_path / "compared")]) == 0
+    assert main(["report", str(run), "--out", str(tmp_path / "compared" / "comparison.html")]) == 0
+
+
+QUOTED = b"<!doctype html>\n<p>I wrote this.</p>" + b" " * 2000 + b'<meta name="generator" content="seqgcn 0.1.0">'
+
+
+@pytest.mark.parametrize("content", [b"", b"mine", b"\xff\0", QUOTED])
+@pytest.mark.parametrize("out", [None, "notes.txt"])
+def test_a_report_replaces_nothing_else(
+    tmp_path: Path, content: bytes, out: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_runs(tmp_path / "run", BOTH)
+    path = tmp_path / out if out else run / "report.html"
+    path.write_bytes(content)
+    assert main(["report", str(run), *(["--out", str(path)] if out else [])]) == 1
+    message = f"seqgcn: {path} is there already and is no page of seqgcn; name another file with --out\n"
+    assert capsys.readouterr() == ("", message)
+    assert path.read_bytes() == content
+
+
+def test_a_report_cannot_be_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_runs(tmp_path / "run", BOTH)
+    assert main(["report", str(run), "--out", str(tmp_path)]) == 1
+    file = tmp_path / "report.html"
+    message = f"seqgcn: {tmp_path} is a folder; name a file for the page, such as {file}, with --out\n"
+    assert capsys.readouterr() == ("", message)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("command", ["compare", "report"])
 def test_help_needs_neither_torch_nor_jinja(command: str) -> None:
     code = (

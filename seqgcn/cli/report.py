@@ -21,15 +21,18 @@ def add_to(commands: Any) -> None:
     )
     report.set_defaults(command=_report)
     report.add_argument("run", metavar="RUN", help="run folder, of a single run or of several")
-    report.add_argument("--out", metavar="FILE", help="page to write (default: RUN/report.html)")
+    report.add_argument(
+        "--out",
+        metavar="FILE",
+        help="page to write; an earlier page is replaced, nothing else is (default: RUN/report.html)",
+    )
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from seqgcn.files import write_text
     from seqgcn.folders import read_runs
-    from seqgcn.report.html import run_page
+    from seqgcn.report.html import run_page, write_page
 
     path = Path(arguments.out) if arguments.out else Path(arguments.run) / PAGE
-    write_text(path, run_page(read_runs(arguments.run)))
+    write_page(path, run_page(read_runs(arguments.run)))
     print(f"report: {path}")
     return DONE

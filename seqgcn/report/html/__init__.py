@@ -10,7 +10,7 @@ from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.html.charts import Chart, Line, chart
-    from seqgcn.report.html.pages import Table, render
+    from seqgcn.report.html.pages import Table, render, write_page
     from seqgcn.report.html.round import RoundView, round_page
     from seqgcn.report.html.runs import run_page
     from seqgcn.report.html.selectors import comparison_page
@@ -30,10 +30,12 @@ __all__ = [
     "render",
     "round_page",
     "run_page",
+    "write_page",
 ]
 
 _HOME = dict.fromkeys(("Chart", "Line", "chart"), "charts") | dict.fromkeys(("Forest", "forest"), "strips")
 _HOME |= dict.fromkeys(("RoundView", "round_page"), "round") | {"Picture": "sheet"}
-_HOME |= dict.fromkeys(("Table", "render"), "pages") | {"run_page": "runs", "comparison_page": "selectors"}
+_HOME |= dict.fromkeys(("Table", "render", "write_page"), "pages")
+_HOME |= {"run_page": "runs", "comparison_page": "selectors"}
 
 __getattr__, __dir__ = lazy(__name__, _HOME)
