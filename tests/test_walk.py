@@ -142,7 +142,7 @@ def check_labels(folder: Path, hands: HandDataset, labelled: list[str], new: lis
         number, preview = names.index(row["joint"]), previews[row["frame"]]
         u, v, d = hands.camera.to_image(found[row["frame"]].double())[number].tolist()
         if row["depth from"] == "prediction":
-            guess = preview.guesses[number]
+            guess = preview.predicted[number]
             expected = None if guess is None else guess.d
         else:
             expected = surface.depth(preview, Mark(number, u, v, hidden=False))

@@ -1,7 +1,7 @@
 """Hand-off of frames to labelling tools, and the way back from their exports to checked labels.
 
 `write_tasks` draws the pictures and writes what Label Studio and CVAT import; `read_label_studio` and `read_coco` read
-what these export; `check_answers` accepts what is right and says what is not; `add_labels` writes it into the data
+what these export; `check_annotations` accepts what is right and says what is not; `add_labels` writes it into the data
 set's own label file. Each name is imported when it is first asked for.
 """
 
@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING
 from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.annotation.answers import Answer, Click
-    from seqgcn.annotation.checks import Checked, Labelled, Problem, check_answers
+    from seqgcn.annotation.annotations import Annotation, Keypoint
+    from seqgcn.annotation.checks import Checked, Labelled, Problem, check_annotations
     from seqgcn.annotation.coco import read_coco
     from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
     from seqgcn.annotation.label_studio import read_label_studio
     from seqgcn.annotation.labels import add_labels, write_record
-    from seqgcn.annotation.preview import Frame, Guess, Preview, digest_of, preview_name
+    from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, digest_of, preview_name
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
 
 __all__ = [
-    "Answer",
+    "Annotation",
     "Checked",
-    "Click",
     "Column",
     "DepthSource",
     "Frame",
-    "Guess",
+    "Keypoint",
     "Labelled",
     "Mark",
+    "PredictedKeypoint",
     "Prediction",
     "Preview",
     "Problem",
     "Surface",
     "Tasks",
     "add_labels",
-    "check_answers",
+    "check_annotations",
     "digest_of",
     "frames_of",
     "preview_name",
@@ -48,13 +48,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Answer": "answers",
+    "Annotation": "annotations",
     "Checked": "checks",
-    "Click": "answers",
+    "Keypoint": "annotations",
     "Column": "depths",
     "DepthSource": "depths",
     "Frame": "preview",
-    "Guess": "preview",
+    "PredictedKeypoint": "preview",
     "Labelled": "checks",
     "Mark": "depths",
     "Prediction": "depths",
@@ -63,7 +63,7 @@ _MODULES = {
     "Surface": "depths",
     "Tasks": "tasks",
     "add_labels": "labels",
-    "check_answers": "checks",
+    "check_annotations": "checks",
     "digest_of": "preview",
     "frames_of": "tasks",
     "preview_name": "preview",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.annotation.answers import Answer, printable
+from seqgcn.annotation.annotations import Annotation, printable
 from seqgcn.annotation.depths import DepthSource, Mark, find_depth
 from seqgcn.annotation.preview import Preview, preview_name
 from seqgcn.annotation.tasks import Tasks
@@ -23,9 +23,9 @@ class Problem(NamedTuple):
     """Why a frame is not accepted.
 
     Args:
-        item: Its path, or what it is called in the answer.
+        item: Its path, or what it is called in the annotation.
         joint: The joint in question, if it is one.
-        annotator: Whose answer it is, if it is one.
+        annotator: Whose annotation it is, if it is one.
         what: In words.
         where: Place in the export.
     """
@@ -46,7 +46,7 @@ class Labelled:
         joints: In this package's axes, `[J, 3]` float64, mm.
         sources: Where each joint's depth is from; J of them.
         hidden: Whether somebody said that the joint is hidden; J of them.
-        annotators: Whose answers went into it.
+        annotators: Whose annotations went into it.
     """
 
     item: str
@@ -58,7 +58,7 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """What came of the answers.
+    """What came of the annotations.
 
     Args:
         valid: Frames about which nothing is wrong, in the order of the round.
@@ -82,15 +82,15 @@ class Checked:
 
 
 class _Lifted(NamedTuple):
-    """One answer in 3-D: `[J, 3]` mm, and each joint's source of depth."""
+    """One annotation in 3-D: `[J, 3]` mm, and each joint's source of depth."""
 
-    answer: Answer
+    annotation: Annotation
     joints: Tensor
     sources: tuple[str, ...]
 
 
-def check_answers(
-    answers: Sequence[Answer],
+def check_annotations(
+    annotations: Sequence[Annotation],
     tasks: Tasks,
     sources: Sequence[DepthSource],
     *,
@@ -98,21 +98,21 @@ def check_answers(
     known: Collection[str] = (),
     accept_predictions: bool = True,
 ) -> Checked:
-    """Check answers and lift those without a fault to 3-D.
+    """Check annotations and lift those without a fault to 3-D.
 
     A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
-    have a joint farther apart than `disagree`, or if any of its answers has a fault. That somebody skipped it matters
-    only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not come from
-    what lies before it, nor the poses lie apart because it does for some.
+    have a joint farther apart than `disagree`, or if any of its annotations has a fault. That somebody skipped it
+    matters only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not
+    come from what lies before it, nor the poses lie apart because it does for some.
 
     Args:
-        answers: Of all annotators.
+        annotations: Of all annotators.
         tasks: What was handed off.
         sources: Where a joint's depth comes from: the first that has one.
         disagree: mm between two annotators' places of a joint that are still agreement.
         known: Paths of all frames of the data set, to tell frames of other rounds from unknown ones.
-        accept_predictions: Whether an answer may be the predicted joints, all within half a pixel: tools export what
-            they were given where nobody touched it.
+        accept_predictions: Whether an annotation may be the predicted joints, all within half a pixel: tools export
+            what they were given where nobody touched it.
 
     Raises:
         ArgumentError: There is no source, or `disagree` is not positive.
@@ -121,16 +121,16 @@ def check_answers(
     check_number("disagree", disagree, low=0, open_low=True)
     if not sources:
         raise ArgumentError("sources is empty: name where the depth of a joint comes from")
-    of_frame: dict[str, list[Answer]] = {preview.item: [] for preview in tasks.previews}
+    of_frame: dict[str, list[Annotation]] = {preview.item: [] for preview in tasks.previews}
     problems: list[Problem] = []
     elsewhere = _Elsewhere(known)
-    for answer in answers:
-        preview = tasks.find(answer.frame)
+    for annotation in annotations:
+        preview = tasks.find(annotation.frame)
         if preview is None:
-            what = "not in this round" if answer.frame in elsewhere else "unknown frame"
-            problems.append(Problem(answer.frame, "", answer.annotator, what, answer.where))
+            what = "not in this round" if annotation.frame in elsewhere else "unknown frame"
+            problems.append(Problem(annotation.frame, "", annotation.annotator, what, annotation.where))
         else:
-            of_frame[preview.item].append(answer)
+            of_frame[preview.item].append(annotation)
     valid = []
     for preview in tasks.previews:
         lifted, wrong = _lift_all(of_frame[preview.item], preview, tasks, sources, accept_predictions)
@@ -154,73 +154,77 @@ class _Elsewhere:
 
 
 def _lift_all(
-    answers: Sequence[Answer],
+    annotations: Sequence[Annotation],
     preview: Preview,
     tasks: Tasks,
     sources: Sequence[DepthSource],
     accept_predictions: bool,
 ) -> tuple[list[_Lifted], list[Problem]]:
-    given = [answer for answer in answers if not answer.skipped]
+    given = [annotation for annotation in annotations if not annotation.skipped]
     if not given:
-        skipped = [Problem(preview.item, "", answer.annotator, "skipped", answer.where) for answer in answers]
+        skipped = [
+            Problem(preview.item, "", annotation.annotator, "skipped", annotation.where) for annotation in annotations
+        ]
         return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
     lifted, problems = [], []
-    hidden = {click.joint for answer in given for click in answer.clicks if click.hidden}
-    for answer in given:
-        found = list(_faults(answer, preview, tasks.skeleton.joints))
-        if not (found or accept_predictions) and _is_prediction(answer, preview, tasks.skeleton.joints):
+    hidden = {keypoint.joint for annotation in given for keypoint in annotation.keypoints if keypoint.hidden}
+    for annotation in given:
+        found = list(_faults(annotation, preview, tasks.skeleton.joints))
+        if not (found or accept_predictions) and _is_prediction(annotation, preview, tasks.skeleton.joints):
             found = [("", "the predicted joints, unchanged")]
         if not found:
-            result = _lift(answer, hidden, preview, tasks, sources)
+            result = _lift(annotation, hidden, preview, tasks, sources)
             if isinstance(result, _Lifted):
                 lifted.append(result)
                 continue
             found = result
-        problems += [Problem(preview.item, joint, answer.annotator, what, answer.where) for joint, what in found]
+        problems += [
+            Problem(preview.item, joint, annotation.annotator, what, annotation.where) for joint, what in found
+        ]
     return lifted, problems
 
 
-def _faults(answer: Answer, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
-    """Joint and fault of what is wrong with an answer in the picture."""
-    yield from (("", fault) for fault in answer.faults)
-    if answer.faults:
+def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    """Joint and fault of what is wrong with an annotation in the picture."""
+    yield from (("", fault) for fault in annotation.faults)
+    if annotation.faults:
         return
-    if not answer.clicks:
+    if not annotation.keypoints:
         yield "", "no joint is marked"
         return
-    for width, height in sorted(answer.sizes - {preview.size}):
+    for width, height in sorted(annotation.sizes - {preview.size}):
         had = "{} x {}".format(*preview.size)
         yield "", f"made on a picture of {width:g} x {height:g} pixels, but this frame's has {had}"
-    marked = [click.joint for click in answer.clicks]
+    marked = [keypoint.joint for keypoint in annotation.keypoints]
     for joint in dict.fromkeys(marked):
         if joint not in joints:
             yield joint, "unknown joint" if joint else "a keypoint has no label"
         elif marked.count(joint) > 1:
             yield joint, f"marked {marked.count(joint)} times"
     yield from ((joint, "missing") for joint in joints if joint not in marked)
-    for click in answer.clicks:
-        if not (0 <= click.x <= 1 and 0 <= click.y <= 1):
-            yield click.joint, "outside the picture"
+    for keypoint in annotation.keypoints:
+        if not (0 <= keypoint.x <= 1 and 0 <= keypoint.y <= 1):
+            yield keypoint.joint, "outside the picture"
 
 
-def _is_prediction(answer: Answer, preview: Preview, joints: tuple[str, ...]) -> bool:
-    guesses = dict(zip(joints, preview.guesses, strict=True))
-    for click in answer.clicks:
-        guess, place = guesses[click.joint], preview.to_sensor(click.x, click.y)
+def _is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> bool:
+    predicted = dict(zip(joints, preview.predicted, strict=True))
+    for keypoint in annotation.keypoints:
+        guess, place = predicted[keypoint.joint], preview.to_sensor(keypoint.x, keypoint.y)
         if guess is None or max(abs(guess.u - place[0]), abs(guess.v - place[1])) > UNTOUCHED:
             return False
     return True
 
 
 def _lift(
-    answer: Answer, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
+    annotation: Annotation, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
 ) -> _Lifted | list[tuple[str, str]]:
-    """A faultless answer in 3-D, or the joints without a depth."""
-    clicks = {click.joint: click for click in answer.clicks}
+    """A faultless annotation in 3-D, or the joints without a depth."""
+    keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     points, used, lacking = [], [], []
     for number_of, joint in enumerate(tasks.skeleton.joints):
-        click = clicks[joint]
-        u, v = preview.to_sensor(click.x, click.y)
+        keypoint = keypoints[joint]
+        u, v = preview.to_sensor(keypoint.x, keypoint.y)
         depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
@@ -230,7 +234,7 @@ def _lift(
     if lacking:
         return lacking
     joints = tasks.camera.to_world(torch.tensor(points, dtype=torch.float64))
-    return _Lifted(answer, joints, tuple(used))
+    return _Lifted(annotation, joints, tuple(used))
 
 
 def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, most: float) -> list[Problem]:
@@ -238,20 +242,20 @@ def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, mo
     for one, other in itertools.combinations(lifted, 2):
         apart = (one.joints - other.joints).norm(dim=1)
         for joint in (apart > most).nonzero().flatten().tolist():
-            who = f"{one.answer.annotator} and {other.answer.annotator}"
+            who = f"{one.annotation.annotator} and {other.annotation.annotator}"
             what = f"{float(apart[joint]):.1f} mm apart, more than {most:g}"
-            where = f"{one.answer.where} and {other.answer.where}"
+            where = f"{one.annotation.where} and {other.annotation.where}"
             problems.append(Problem(preview.item, tasks.skeleton.joints[joint], who, what, where))
     return problems
 
 
 def _merge(item: str, lifted: Sequence[_Lifted], joints: Sequence[str]) -> Labelled:
-    hidden = {click.joint for one in lifted for click in one.answer.clicks if click.hidden}
+    hidden = {keypoint.joint for one in lifted for keypoint in one.annotation.keypoints if keypoint.hidden}
     sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
     return Labelled(
         item=item,
         joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
         sources=tuple(sources),
         hidden=tuple(joint in hidden for joint in joints),
-        annotators=tuple(dict.fromkeys(one.answer.annotator for one in lifted)),
+        annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
     )

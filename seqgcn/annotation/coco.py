@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgcn.annotation.answers import Answer, Click, file_name, key_of, need, number, printable, read_json
+from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import DataFileError
@@ -56,8 +56,8 @@ def make_coco(previews: Sequence[Preview], skeleton: Skeleton) -> dict[str, Any]
     return {"info": {}, "licenses": [], "images": images, "categories": [category], "annotations": annotations}
 
 
-def read_coco(path: str | Path) -> list[Answer]:
-    """Answers of a COCO keypoints file, one for each annotation of a category that has keypoints.
+def read_coco(path: str | Path) -> list[Annotation]:
+    """Annotations of a COCO keypoints file, one for each annotation of a category that has keypoints.
 
     COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's name stands for the
     person.
@@ -79,18 +79,18 @@ def read_coco(path: str | Path) -> list[Answer]:
     }
     if not joints:
         raise DataFileError(f"{path} has no category with keypoints; export COCO keypoints, not instances")
-    answers = []
-    for place, annotation in enumerate(content["annotations"], start=1):
+    annotations = []
+    for place, entry in enumerate(content["annotations"], start=1):
         where = f"{path}, annotation {place}"
-        annotation = need(annotation, dict, where)
-        category = key_of(annotation.get("category_id"), f"{where}: category_id")
+        entry = need(entry, dict, where)
+        category = key_of(entry.get("category_id"), f"{where}: category_id")
         if category not in joints:
             continue
-        image = images.get(key_of(annotation.get("image_id"), f"{where}: image_id"))
+        image = images.get(key_of(entry.get("image_id"), f"{where}: image_id"))
         if image is None:
             raise DataFileError(f"{where} is of an image that the file does not list")
-        answers.append(_answer(annotation, image, joints[category], where, path))
-    return answers
+        annotations.append(_annotation(entry, image, joints[category], where, path))
+    return annotations
 
 
 def _by_id(path: Path, entries: list[Any], what: str) -> dict[int | str, dict[str, Any]]:
@@ -104,26 +104,26 @@ def _by_id(path: Path, entries: list[Any], what: str) -> dict[int | str, dict[st
     return found
 
 
-def _answer(
-    annotation: Mapping[str, Any], image: Mapping[str, Any], joints: Sequence[str], where: str, path: Path
-) -> Answer:
+def _annotation(
+    entry: Mapping[str, Any], image: Mapping[str, Any], joints: Sequence[str], where: str, path: Path
+) -> Annotation:
     name = need(image.get("file_name"), str, f"{where}: file_name of its image")
     width, height = (number(image.get(key), f"{where}: {key} of its image") for key in ("width", "height"))
-    values = need(annotation.get("keypoints"), list, f"{where}: keypoints")
+    values = need(entry.get("keypoints"), list, f"{where}: keypoints")
     if len(values) != 3 * len(joints):
         raise DataFileError(
             f"{where} has {len(values)} numbers of keypoints, but its category {len(joints)} joints of 3"
         )
     if width <= 0 or height <= 0:
         raise DataFileError(f"{where}: its image is said to have {width:g} x {height:g} pixels")
-    clicks = []
+    keypoints = []
     for i, joint in enumerate(joints):
         x, y, visible = (number(value, f"{where}: {printable(joint)}") for value in values[3 * i : 3 * i + 3])
         if visible not in (0, 1, 2):
             raise DataFileError(f"{where}: visibility of {printable(joint)} must be 0, 1 or 2, got {visible:g}")
         if visible:
-            clicks.append(Click(joint, x / width, y / height, visible == 1))
-    attributes = annotation.get("attributes")
+            keypoints.append(Keypoint(joint, x / width, y / height, visible == 1))
+    attributes = entry.get("attributes")
     annotator = attributes.get("annotator") if isinstance(attributes, dict) else None
     who = printable(annotator) if isinstance(annotator, str) and annotator else printable(path.name)
-    return Answer(file_name(name), who, where, tuple(clicks), frozenset({(width, height)}))
+    return Annotation(file_name(name), who, where, tuple(keypoints), frozenset({(width, height)}))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from seqgcn.annotation.answers import printable
+from seqgcn.annotation.annotations import printable
 from seqgcn.annotation.preview import Preview, surface_at
 from seqgcn.checks import check_number
 from seqgcn.datasets.files import open_csv
@@ -68,8 +68,8 @@ class Prediction:
 
     def depth(self, preview: Preview, mark: Mark) -> float | str:
         """Depth of a joint, mm, or why there is none."""
-        guess = preview.guesses[mark.joint]
-        return "no prediction" if guess is None else guess.d
+        predicted = preview.predicted[mark.joint]
+        return "no prediction" if predicted is None else predicted.d
 
 
 class Surface:

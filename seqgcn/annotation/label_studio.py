@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import networkx as nx
 
-from seqgcn.annotation.answers import Answer, Click, file_name, key_of, need, number, printable, read_json
+from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError
@@ -122,8 +122,8 @@ def _regions(preview: Preview, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
             yield {**region, "from_name": HIDDEN, "type": "choices", "value": {**spot, "choices": [CHOICE]}}
 
 
-def read_label_studio(path: str | Path) -> list[Answer]:
-    """Answers of an export in the format JSON: one for each annotation, whoever made it.
+def read_label_studio(path: str | Path) -> list[Annotation]:
+    """Annotations of an export in the format JSON: one for each entry, whoever made it.
 
     Predictions and drafts are passed over. An annotation that was cancelled is an answer that says it was skipped.
 
@@ -135,7 +135,7 @@ def read_label_studio(path: str | Path) -> list[Answer]:
     tasks = read_json(path)
     if not isinstance(tasks, list):
         raise DataFileError(f"{path} must be a list of tasks; export from Label Studio in the format JSON")
-    answers = []
+    annotations = []
     for place, task in enumerate(tasks, start=1):
         where = f"{path}, task {place}"
         task = need(task, dict, where)
@@ -144,10 +144,10 @@ def read_label_studio(path: str | Path) -> list[Answer]:
                 f"{where} lacks data or annotations; export from Label Studio in the format JSON, not JSON-MIN"
             )
         frame = _frame(task["data"], where)
-        for count, annotation in enumerate(task["annotations"], start=1):
+        for count, entry in enumerate(task["annotations"], start=1):
             spot = f"{where}, annotation {count}"
-            answers.append(_answer(need(annotation, dict, spot), frame, spot))
-    return answers
+            annotations.append(_annotation(need(entry, dict, spot), frame, spot))
+    return annotations
 
 
 def _frame(data: Mapping[str, Any], where: str) -> str:
@@ -157,11 +157,11 @@ def _frame(data: Mapping[str, Any], where: str) -> str:
     return file_name(unquote(image))
 
 
-def _answer(annotation: dict[str, Any], frame: str, where: str) -> Answer:
-    annotator = _annotator(annotation, where)
-    if annotation.get("was_cancelled"):
-        return Answer(frame, annotator, where, (), skipped=True)
-    regions = need(annotation.get("result"), list, f"{where}: the result")
+def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
+    annotator = _annotator(entry, where)
+    if entry.get("was_cancelled"):
+        return Annotation(frame, annotator, where, (), skipped=True)
+    regions = need(entry.get("result"), list, f"{where}: the result")
     hidden: set[Any] = set()
     marks: list[tuple[Any, float, float, list[str]]] = []
     sizes: set[tuple[float, float]] = set()
@@ -186,16 +186,16 @@ def _answer(annotation: dict[str, Any], frame: str, where: str) -> Answer:
             sizes.add((next(size), next(size)))
         if region.get("image_rotation"):
             faults.add("the picture was rotated")
-    clicks = tuple(
-        Click(joint, x / 100, y / 100, name in hidden) for name, x, y, joints in marks for joint in joints or [""]
+    keypoints = tuple(
+        Keypoint(joint, x / 100, y / 100, name in hidden) for name, x, y, joints in marks for joint in joints or [""]
     )
-    return Answer(frame, annotator, where, clicks, frozenset(sizes), tuple(sorted(faults)))
+    return Annotation(frame, annotator, where, keypoints, frozenset(sizes), tuple(sorted(faults)))
 
 
-def _annotator(annotation: Mapping[str, Any], where: str) -> str:
-    by = annotation.get("completed_by")
+def _annotator(entry: Mapping[str, Any], where: str) -> str:
+    by = entry.get("completed_by")
     if isinstance(by, dict):
         by = by.get("email") or by.get("id")
     if by is None:
-        by = f"of annotation {key_of(annotation.get('id', '?'), f'{where}: the id')}"
+        by = f"of annotation {key_of(entry.get('id', '?'), f'{where}: the id')}"
     return printable(key_of(by, f"{where}: completed_by"))

@@ -89,7 +89,7 @@ class Frame:
             raise ArgumentError(f"centre of {self.item} must be [3] mm in front of the camera, got {self.centre}")
 
 
-class Guess(NamedTuple):
+class PredictedKeypoint(NamedTuple):
     """A joint as it was predicted.
 
     Args:
@@ -120,7 +120,7 @@ class Preview:
         near: Nearest depth that is taken for the hand, mm.
         far: Farthest depth that is taken for the hand, mm.
         score: The selector's score of the frame.
-        guesses: Each joint's prediction; None where there is none.
+        predicted: Each joint's prediction; None where there is none.
         digest: Hash of the frame's depth, see `digest_of`.
     """
 
@@ -134,7 +134,7 @@ class Preview:
     near: float
     far: float
     score: float
-    guesses: tuple[Guess | None, ...]
+    predicted: tuple[PredictedKeypoint | None, ...]
     digest: str
 
     @property
@@ -153,7 +153,7 @@ class Preview:
     def shown(self) -> list[tuple[float, float, bool] | None]:
         """Each joint's prediction in the picture: x, y and whether it is hidden; None if there is none inside."""
         places = [
-            None if guess is None else (*self.from_sensor(guess.u, guess.v), guess.hidden) for guess in self.guesses
+            None if place is None else (*self.from_sensor(place.u, place.v), place.hidden) for place in self.predicted
         ]
         return [place if place and min(place[:2]) >= 0 and max(place[:2]) <= 1 else None for place in places]
 
@@ -174,8 +174,8 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
     image = frame.depth()
     z = float(frame.centre[2])
     near, far = z - frame.cube / 2, z + frame.cube / 2
-    guesses = _guesses(frame, image, camera, joints, near, far)
-    left, top, width, height = _box(frame, image, camera, guesses, near, far)
+    predicted = _predicted(frame, image, camera, joints, near, far)
+    left, top, width, height = _box(frame, image, camera, predicted, near, far)
     preview = Preview(
         item=frame.item,
         name=preview_name(frame.item),
@@ -187,7 +187,7 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
         near=near,
         far=far,
         score=float(frame.score),
-        guesses=guesses,
+        predicted=predicted,
         digest=digest_of(image),
     )
     depth = cut(image, left, top, width, height)
@@ -235,7 +235,12 @@ def _is_hand(depth: FloatArray, near: float, far: float) -> NDArray[np.bool_]:
 
 
 def _box(
-    frame: Frame, image: DepthImage, camera: Camera, guesses: Sequence[Guess | None], near: float, far: float
+    frame: Frame,
+    image: DepthImage,
+    camera: Camera,
+    predicted: Sequence[PredictedKeypoint | None],
+    near: float,
+    far: float,
 ) -> tuple[int, int, int, int]:
     """Left, top, width and height of what a preview shows, whole px.
 
@@ -251,7 +256,7 @@ def _box(
         place = [round(value) for value in (x, y, z)]
         raise ArgumentError(f"{frame.item}: the cube of {frame.cube:g} mm around {place} mm lies outside the image")
     rows, columns = np.nonzero(_is_hand(cut(image, left, top, right - left, bottom - top), near, far))
-    places = [(guess.u, guess.v) for guess in guesses if guess is not None]
+    places = [(place.u, place.v) for place in predicted if place is not None]
     across = [*(columns + left).tolist(), *(math.floor(u + 0.5) for u, _ in places if left <= u + 0.5 < right)]
     down = [*(rows + top).tolist(), *(math.floor(v + 0.5) for _, v in places if top <= v + 0.5 < bottom)]
     if across and down:
@@ -261,22 +266,22 @@ def _box(
     return left, top, right - left, bottom - top
 
 
-def _guesses(
+def _predicted(
     frame: Frame, image: DepthImage, camera: Camera, joints: int, near: float, far: float
-) -> tuple[Guess | None, ...]:
+) -> tuple[PredictedKeypoint | None, ...]:
     if frame.joints is None:
         return (None,) * joints
     if frame.joints.shape != (joints, 3):
         raise ArgumentError(f"joints of {frame.item} must be [{joints}, 3] mm, got {list(frame.joints.shape)}")
-    guesses: list[Guess | None] = []
+    predicted: list[PredictedKeypoint | None] = []
     for point in frame.joints.double():
         u, v, d = camera.to_image(point).tolist() if float(point[2]) > 0 else (math.nan,) * 3
         if not all(abs(value) <= FARTHEST for value in (u, v, d)):  # NaN too
-            guesses.append(None)
+            predicted.append(None)
             continue
         surface = surface_at(image, u, v, near, far)
-        guesses.append(Guess(u, v, d, surface is not None and d - surface > HIDDEN))
-    return tuple(guesses)
+        predicted.append(PredictedKeypoint(u, v, d, surface is not None and d - surface > HIDDEN))
+    return tuple(predicted)
 
 
 def _shade(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> FloatArray:

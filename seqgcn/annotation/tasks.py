@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from seqgcn.annotation.answers import need, number, printable, read_json
+from seqgcn.annotation.annotations import need, number, printable, read_json
 from seqgcn.annotation.coco import make_coco
 from seqgcn.annotation.label_studio import configuration, make_tasks
-from seqgcn.annotation.preview import Frame, Guess, Preview, make_preview
+from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, make_preview
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import check_path
@@ -164,18 +164,20 @@ def read_tasks(folder: str | Path) -> Tasks:
 
 
 def _preview(content: dict[str, Any], joints: int, where: str) -> Preview:
-    guesses = tuple(
+    predicted = tuple(
         None
-        if guess is None
-        else Guess(number(guess[0], where), number(guess[1], where), number(guess[2], where), bool(guess[3]))
-        for guess in content["guesses"]
+        if place is None
+        else PredictedKeypoint(
+            number(place[0], where), number(place[1], where), number(place[2], where), bool(place[3])
+        )
+        for place in content["predicted"]
     )
-    if len(guesses) != joints:
-        raise ValueError(f"{len(guesses)} predictions for {joints} joints")
+    if len(predicted) != joints:
+        raise ValueError(f"{len(predicted)} predictions for {joints} joints")
     whole = {key: int(number(content[key], where)) for key in ("left", "top", "width", "height", "zoom")}
     if min(whole["width"], whole["height"], whole["zoom"]) < 1:
         raise ValueError("an empty box")
     near, far, score = (number(content[key], where) for key in ("near", "far", "score"))
     item, name = check_path(content["item"], where), check_path(content["name"], where)
     digest = need(content["digest"], str, f"{where}: a digest")
-    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, guesses=guesses, digest=digest)
+    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, predicted=predicted, digest=digest)

@@ -22,7 +22,7 @@ from seqgcn.annotation import (
     Surface,
     Tasks,
     add_labels,
-    check_answers,
+    check_annotations,
     digest_of,
     frames_of,
     preview_name,
@@ -33,7 +33,7 @@ from seqgcn.annotation import (
     write_record,
     write_tasks,
 )
-from seqgcn.annotation.answers import Answer, read_json
+from seqgcn.annotation.annotations import Annotation, read_json
 from seqgcn.annotation.checks import Problem
 from seqgcn.annotation.depths import ELSEWHERE, behind_skin
 from seqgcn.checks import check_choice, check_number, name_some
@@ -88,7 +88,7 @@ class Imported:
     """What came of an import.
 
     Args:
-        checked: Answers that are new labels now, or would be, and what is wrong with the others.
+        checked: Annotations that are new labels now, or would be, and what is wrong with the others.
         labels: The file that holds all labels now; None if nothing was taken.
         record: The file that says how the new ones came about; None if there are none.
         again: How many frames were answered that have this label already, or are of an earlier round.
@@ -116,8 +116,8 @@ def import_labels(
 
     The labels go into a file of the round's folder, in the data set's own grammar, together with those that there were
     before the round; `imported-N.csv` records of each joint where its depth is from and who marked it. The same export
-    again, or one of the same project with more answers, adds what is new; answers to frames of earlier rounds are
-    passed over.
+    again, or one of the same project with more annotations, adds what is new; annotations of frames of earlier rounds
+    are passed over.
 
     Args:
         folder: Of the round.
@@ -176,18 +176,18 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if "surface+offset" in terms.joint_depth and nameless:
         say(f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken")
-    given = [answer for path in exports for answer in _read_answers(Path(path), folder)]
-    answers = _of_this_round(given, tasks, poses)
-    checked = check_answers(
-        answers,
+    given = [annotation for path in exports for annotation in _read_annotations(Path(path), folder)]
+    annotations = _of_this_round(given, tasks, poses)
+    checked = check_annotations(
+        annotations,
         tasks,
         sources,
         disagree=terms.disagree,
         known=hands.files,
         accept_predictions=terms.accept_predictions,
     )
-    checked, again = _leave_out_known(checked, answers, tasks, poses)
-    again += len({answer.frame for answer in given} - {answer.frame for answer in answers})
+    checked, again = _leave_out_known(checked, annotations, tasks, poses)
+    again += len({annotation.frame for annotation in given} - {annotation.frame for annotation in annotations})
     if checked.problems and not (terms.partial and checked.valid):
         return Imported(checked, again=again)
     record = None
@@ -208,8 +208,8 @@ def _dataset_parameters(config: SelectConfig) -> dict[str, Any]:
     return replace(config, learner="", selector="random", set=own).settle()["dataset"]
 
 
-def read_export(path: str | Path) -> list[Answer]:
-    """Answers of an export, whichever tool wrote it.
+def read_export(path: str | Path) -> list[Annotation]:
+    """Annotations of an export, whichever tool wrote it.
 
     Raises:
         DataFileError: It is missing, damaged or of another format.
@@ -220,11 +220,11 @@ def read_export(path: str | Path) -> list[Answer]:
     return read_label_studio(path) if isinstance(read_json(path), list) else read_coco(path)
 
 
-def _read_answers(path: Path, folder: Path) -> list[Answer]:
-    answers, handed_off = read_export(path), folder / TASKS / "coco_keypoints.json"
+def _read_annotations(path: Path, folder: Path) -> list[Annotation]:
+    annotations, handed_off = read_export(path), folder / TASKS / "coco_keypoints.json"
     if handed_off.exists() and filecmp.cmp(path, handed_off, shallow=False):
         raise DataFileError(f"{path} is what was handed off, with predictions for labels; give what the tool exported")
-    return answers
+    return annotations
 
 
 def _read_tasks(folder: Path) -> Tasks:
@@ -260,7 +260,9 @@ def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
 
 
 def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSource]:
-    if set(terms.joint_depth) == {"prediction"} and not any(map(any, (preview.guesses for preview in tasks.previews))):
+    if set(terms.joint_depth) == {"prediction"} and not any(
+        map(any, (preview.predicted for preview in tasks.previews))
+    ):
         raise ConfigError(
             "no pose was predicted in this round, as nothing was labelled before it; take the depths from elsewhere, "
             "with --joint-depth surface+offset or --joint-depth column --depths FILE"
@@ -273,17 +275,17 @@ def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSourc
     return [made[source]() for source in dict.fromkeys(terms.joint_depth)]
 
 
-def _of_this_round(answers: Sequence[Answer], tasks: Tasks, labelled: Collection[str]) -> list[Answer]:
+def _of_this_round(annotations: Sequence[Annotation], tasks: Tasks, labelled: Collection[str]) -> list[Annotation]:
     """Without those of earlier rounds: people go on in one project, whose export has them all."""
-    strange = {answer.frame for answer in answers if tasks.find(answer.frame) is None}
+    strange = {annotation.frame for annotation in annotations if tasks.find(annotation.frame) is None}
     earlier = {name for item in labelled for name in (item, preview_name(item)) if name in strange} if strange else ()
-    return [answer for answer in answers if answer.frame not in earlier]
+    return [annotation for annotation in annotations if annotation.frame not in earlier]
 
 
 def _leave_out_known(
-    checked: Checked, answers: Sequence[Answer], tasks: Tasks, poses: Mapping[str, Tensor]
+    checked: Checked, annotations: Sequence[Annotation], tasks: Tasks, poses: Mapping[str, Tensor]
 ) -> tuple[Checked, int]:
-    """What is left to add where frames of the round are labelled already, and how many answers tell nothing new.
+    """What is left to add where frames of the round are labelled already, and how many annotations tell nothing new.
 
     A frame that has a label need not be answered again; if it is, by something else, the label stays.
     """
@@ -299,7 +301,11 @@ def _leave_out_known(
         for label, mm in zip(again, apart, strict=True)
         if mm > SAME
     ]
-    named = {preview.item for answer in answers if not answer.skipped and (preview := tasks.find(answer.frame))}
+    named = {
+        preview.item
+        for annotation in annotations
+        if not annotation.skipped and (preview := tasks.find(annotation.frame))
+    }
     unasked = {preview.item for preview in tasks.previews if preview.item in poses} - named
     problems = (*(problem for problem in checked.problems if problem.item not in unasked), *changed)
     valid = tuple(label for label in checked.valid if label.item not in poses)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqgcn.annotation import (
-    Answer,
+    Annotation,
     Checked,
-    Click,
+    Keypoint,
     Prediction,
     Problem,
     Surface,
     Tasks,
-    check_answers,
+    check_annotations,
     preview_name,
     read_label_studio,
 )
@@ -36,21 +36,21 @@ def tasks(handed_off: tuple[Path, Tasks]) -> Tasks:
 
 
 @pytest.fixture
-def answers(tasks: Tasks) -> list[Answer]:
+def answers(tasks: Tasks) -> list[Annotation]:
     """All predictions accepted."""
     found = []
     for number, preview in enumerate(tasks.previews):
         places = [place for place in preview.shown() if place is not None]
-        clicks = [Click(joint, *place[:2], False) for joint, place in zip(ICVL16.joints, places, strict=True)]
-        found.append(Answer(preview.item, "ann", f"task {number}", tuple(clicks), frozenset({preview.size})))
+        keypoints = [Keypoint(joint, *place[:2], False) for joint, place in zip(ICVL16.joints, places, strict=True)]
+        found.append(Annotation(preview.item, "ann", f"task {number}", tuple(keypoints), frozenset({preview.size})))
     return found
 
 
-def check(answers: list[Answer], tasks: Tasks, **options: Any) -> Checked:
-    return check_answers(answers, tasks, [Prediction()], **options)
+def check(answers: list[Annotation], tasks: Tasks, **options: Any) -> Checked:
+    return check_annotations(answers, tasks, [Prediction()], **options)
 
 
-def test_accepted_predictions_are_the_labels(answers: list[Answer], tasks: Tasks, predicted: Tensor) -> None:
+def test_accepted_predictions_are_the_labels(answers: list[Annotation], tasks: Tasks, predicted: Tensor) -> None:
     checked = check(answers, tasks)
     assert checked.problems == ()
     assert checked.table() == "3 frames are all right, with 0 something is wrong."
@@ -62,9 +62,9 @@ def test_accepted_predictions_are_the_labels(answers: list[Answer], tasks: Tasks
         assert labelled.hidden == (False,) * 16
 
 
-def spoil(answer: Answer, how: str) -> Answer:
-    palm, thumb, *others = answer.clicks
-    clicks: dict[str, list[Click]] = {
+def spoil(answer: Annotation, how: str) -> Annotation:
+    palm, thumb, *others = answer.keypoints
+    keypoints: dict[str, list[Keypoint]] = {
         "missing": [palm, *others],
         "twice": [palm, palm, thumb, *others],
         "unknown": [palm, thumb, *others, palm._replace(joint="seventh finger")],
@@ -77,7 +77,7 @@ def spoil(answer: Answer, how: str) -> Answer:
         return answer._replace(sizes=frozenset({(10.0, 20.5)}))
     if how == "fault":
         return answer._replace(faults=("the picture was rotated",))
-    return answer._replace(clicks=tuple(clicks[how]))
+    return answer._replace(keypoints=tuple(keypoints[how]))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def spoil(answer: Answer, how: str) -> Answer:
         ("fault", "", "the picture was rotated"),
     ],
 )
-def test_faults(answers: list[Answer], tasks: Tasks, how: str, joint: str, what: str) -> None:
+def test_faults(answers: list[Annotation], tasks: Tasks, how: str, joint: str, what: str) -> None:
     answers[1] = spoil(answers[1], how)
     checked = check(answers, tasks)
     what = what.format(size="{} x {}".format(*tasks.previews[1].size))
@@ -102,7 +102,7 @@ def test_faults(answers: list[Answer], tasks: Tasks, how: str, joint: str, what:
     assert [labelled.item for labelled in checked.valid] == [answers[0].frame, answers[2].frame]
 
 
-def test_frames_that_are_not_of_this_round(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
+def test_frames_that_are_not_of_this_round(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:
     others = [hands.files[4], preview_name(hands.files[3]), "b.png", preview_name("b.png")]
     answers += [answers[0]._replace(frame=frame) for frame in others]
     checked = check(answers, tasks, known=hands.files)
@@ -113,26 +113,26 @@ def test_frames_that_are_not_of_this_round(answers: list[Answer], tasks: Tasks, 
     assert {problem.what for problem in check(answers, tasks).problems} == {"unknown frame"}
 
 
-def test_a_frame_that_nobody_annotated(answers: list[Answer], tasks: Tasks) -> None:
+def test_a_frame_that_nobody_annotated(answers: list[Annotation], tasks: Tasks) -> None:
     checked = check(answers[1:], tasks)
     assert checked.problems == (Problem(answers[0].frame, "", "", "nobody annotated it"),)
 
 
-def test_a_frame_that_was_skipped(answers: list[Answer], tasks: Tasks) -> None:
-    skipped = Answer(answers[0].frame, "bea", "task 9", (), skipped=True)
+def test_a_frame_that_was_skipped(answers: list[Annotation], tasks: Tasks) -> None:
+    skipped = Annotation(answers[0].frame, "bea", "task 9", (), skipped=True)
     assert check([*answers, skipped], tasks).problems == ()
     assert check([*answers, skipped], tasks).valid[0].annotators == ("ann",)
     checked = check([skipped, *answers[1:], skipped], tasks)
     assert checked.problems == (Problem(answers[0].frame, "", "bea", "skipped", "task 9"),) * 2
 
 
-def test_annotators_who_agree_are_averaged(answers: list[Answer], tasks: Tasks) -> None:
+def test_annotators_who_agree_are_averaged(answers: list[Annotation], tasks: Tasks) -> None:
     preview = tasks.previews[0]
-    assert preview.guesses[2] is not None
-    aside = 6 / preview.guesses[2].d * tasks.camera.fx / preview.width  # 6 mm
-    clicks = list(answers[0].clicks)
-    clicks[2] = clicks[2]._replace(x=clicks[2].x + aside, hidden=True)
-    second = answers[0]._replace(annotator="bea", clicks=tuple(clicks))
+    assert preview.predicted[2] is not None
+    aside = 6 / preview.predicted[2].d * tasks.camera.fx / preview.width  # 6 mm
+    keypoints = list(answers[0].keypoints)
+    keypoints[2] = keypoints[2]._replace(x=keypoints[2].x + aside, hidden=True)
+    second = answers[0]._replace(annotator="bea", keypoints=tuple(keypoints))
     alone = check(answers, tasks).valid[0]
     both = check([*answers, second], tasks).valid[0]
     assert both.annotators == ("ann", "bea")
@@ -150,44 +150,44 @@ def test_annotators_who_agree_are_averaged(answers: list[Answer], tasks: Tasks) 
     assert len(refused.valid) == 2
 
 
-def test_hidden_for_one_annotator_is_hidden_for_all(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
+def test_hidden_for_one_annotator_is_hidden_for_all(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:
     """The depth of one must not be the skin's and that of the other the network's, though both clicked one place."""
-    low = replace(tasks.previews[0], guesses=tuple(g and g._replace(d=g.d + 40) for g in tasks.previews[0].guesses))
+    low = replace(tasks.previews[0], predicted=tuple(g and g._replace(d=g.d + 40) for g in tasks.previews[0].predicted))
     tasks = replace(tasks, previews=(low, *tasks.previews[1:]))
-    clicks = list(answers[0].clicks)
-    clicks[4] = clicks[4]._replace(hidden=True)
-    second = answers[0]._replace(annotator="bea", clicks=tuple(clicks))
+    keypoints = list(answers[0].keypoints)
+    keypoints[4] = keypoints[4]._replace(hidden=True)
+    second = answers[0]._replace(annotator="bea", keypoints=tuple(keypoints))
     sources = [Surface(hands), Prediction()]
-    assert check_answers(answers[:1], tasks, sources).valid[0].sources[4] == "surface+offset"
+    assert check_annotations(answers[:1], tasks, sources).valid[0].sources[4] == "surface+offset"
     for both in ([answers[0], second], [second, answers[0]]):
-        labelled = check_answers(both, tasks, sources, disagree=0.01).valid[0]
+        labelled = check_annotations(both, tasks, sources, disagree=0.01).valid[0]
         assert labelled.sources[4] == "prediction"
         assert labelled.hidden == tuple(joint == 4 for joint in range(16))
 
 
-def test_one_bad_answer_spoils_a_frame(answers: list[Answer], tasks: Tasks) -> None:
+def test_one_bad_answer_spoils_a_frame(answers: list[Annotation], tasks: Tasks) -> None:
     checked = check([*answers, spoil(answers[2], "missing")._replace(annotator="bea")], tasks)
     assert [(problem.item, problem.annotator) for problem in checked.problems] == [(answers[2].frame, "bea")]
     assert len(checked.valid) == 2
 
 
-def test_depth_where_nothing_was_measured(answers: list[Answer], tasks: Tasks, hands: ICVL) -> None:
-    clicks = list(answers[0].clicks)
-    clicks[3] = clicks[3]._replace(x=0.0, y=0.0)
-    clicks[4] = clicks[4]._replace(hidden=True)
-    answers[0] = answers[0]._replace(clicks=tuple(clicks))
+def test_depth_where_nothing_was_measured(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:
+    keypoints = list(answers[0].keypoints)
+    keypoints[3] = keypoints[3]._replace(x=0.0, y=0.0)
+    keypoints[4] = keypoints[4]._replace(hidden=True)
+    answers[0] = answers[0]._replace(keypoints=tuple(keypoints))
     surface = Surface(hands)
-    problems = check_answers(answers[:1], tasks, [surface]).problems
+    problems = check_annotations(answers[:1], tasks, [surface]).problems
     reasons = {problem.joint: problem.what for problem in problems if problem.item == answers[0].frame}
     assert reasons["thumb tip"] == "no depth (surface+offset: nothing of the hand was measured there)"
     assert reasons["index root"].startswith("no depth (surface+offset: hidden")
-    checked = check_answers(answers[:1], tasks, [surface, Prediction()])
+    checked = check_annotations(answers[:1], tasks, [surface, Prediction()])
     assert checked.valid[0].sources[3:5] == ("prediction", "prediction")
     assert checked.valid[0].sources.count("surface+offset") > 8
-    unpredicted = replace(tasks, previews=(replace(tasks.previews[0], guesses=(None,) * 16),))
+    unpredicted = replace(tasks, previews=(replace(tasks.previews[0], predicted=(None,) * 16),))
     reasons = {
         problem.joint: problem.what
-        for problem in check_answers(answers[:1], unpredicted, [surface, Prediction()]).problems
+        for problem in check_annotations(answers[:1], unpredicted, [surface, Prediction()]).problems
     }
     assert reasons["thumb tip"].endswith("was measured there; prediction: no prediction)")
 
@@ -204,9 +204,9 @@ def test_the_table_shows_hostile_text_as_text() -> None:
     assert lines[3:] == ["and 1 more", "0 frames are all right, with 1 something is wrong."]
 
 
-def test_arguments(answers: list[Answer], tasks: Tasks) -> None:
+def test_arguments(answers: list[Annotation], tasks: Tasks) -> None:
     with pytest.raises(ArgumentError, match="sources is empty"):
-        check_answers(answers, tasks, [])
+        check_annotations(answers, tasks, [])
     with pytest.raises(ArgumentError, match="disagree must be"):
         check(answers, tasks, disagree=0)
 
@@ -234,13 +234,13 @@ def test_two_annotators_in_label_studio(
 
 names = st.sampled_from([*ICVL16.joints, "palm", "", "x"]) | st.text(max_size=5)
 shares = st.floats() | st.floats(0, 1)
-clicks = st.builds(Click, names, shares, shares, st.booleans())
+keypoints = st.builds(Keypoint, names, shares, shares, st.booleans())
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 3), st.lists(clicks, max_size=20)), max_size=4))
-def test_any_answers_are_checked(tasks: Tasks, hands: ICVL, given_answers: list[tuple[int, list[Click]]]) -> None:
-    found = [Answer(hands.files[i], "ann", "here", tuple(some)) for i, some in given_answers]
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(keypoints, max_size=20)), max_size=4))
+def test_any_answers_are_checked(tasks: Tasks, hands: ICVL, given_answers: list[tuple[int, list[Keypoint]]]) -> None:
+    found = [Annotation(hands.files[i], "ann", "here", tuple(some)) for i, some in given_answers]
     checked = check(found, tasks)
     frames = {labelled.item for labelled in checked.valid}
     assert frames | {problem.item for problem in checked.problems} >= set(hands.files[:3])

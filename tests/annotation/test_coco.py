@@ -83,8 +83,8 @@ def test_what_datumaro_exports_is_read(handed_off: tuple[Path, Tasks], tmp_path:
     for preview in tasks.previews:
         answer = found[preview.name]
         assert answer.sizes == {preview.size}
-        assert [click.joint for click in answer.clicks] == list(tasks.skeleton.joints)
-        for click, place in zip(answer.clicks, preview.shown(), strict=True):
+        assert [click.joint for click in answer.keypoints] == list(tasks.skeleton.joints)
+        for click, place in zip(answer.keypoints, preview.shown(), strict=True):
             assert place is not None
             assert (click.x, click.y) == pytest.approx(place[:2], abs=0.01 / min(preview.size))
             assert click.hidden == place[2]
@@ -96,7 +96,7 @@ def test_our_own_file_comes_back(handed_off: tuple[Path, Tasks]) -> None:
     assert [answer.frame for answer in answers] == [preview.name for preview in tasks.previews]
     for answer, preview in zip(answers, tasks.previews, strict=True):
         assert answer.annotator == "coco_keypoints.json"
-        for click, place in zip(answer.clicks, preview.shown(), strict=True):
+        for click, place in zip(answer.keypoints, preview.shown(), strict=True):
             assert place is not None
             assert (click.x, click.y, click.hidden) == pytest.approx(place, abs=1e-12)
 
@@ -104,7 +104,7 @@ def test_our_own_file_comes_back(handed_off: tuple[Path, Tasks]) -> None:
 def test_an_export(save: Save) -> None:
     (answer,) = read_coco(save(content()))
     assert (answer.frame, answer.sizes) == ("a.png", frozenset({(90.0, 60.0)}))
-    assert answer.clicks == (("palm", 0.1, 0.2, False), ("thumb tip", 0.5, 0.5, True))
+    assert answer.keypoints == (("palm", 0.1, 0.2, False), ("thumb tip", 0.5, 0.5, True))
     assert answer.where.endswith("export.json, annotation 1")
     (answer,) = read_coco(save(content(attributes={"annotator": "ann", "occluded": False})))
     assert answer.annotator == "ann"

@@ -20,7 +20,7 @@ def test_the_surface_is_near_the_truth_where_joints_can_be_seen(handed_off: tupl
     errors = []
     for preview, pose in zip(tasks.previews, hands.joints, strict=False):
         for joint, (u, v, d) in enumerate(hands.camera.to_image(pose).tolist()):
-            guess = preview.guesses[joint]
+            guess = preview.predicted[joint]
             assert guess is not None
             found = surface.depth(preview, Mark(joint, u, v, guess.hidden))
             if not guess.hidden and not isinstance(found, str):
@@ -70,7 +70,7 @@ def test_the_first_source_that_knows(handed_off: tuple[Path, Tasks], hands: ICVL
     preview = tasks.previews[0]
     column = Column({(preview.item, "palm"): 411.0, (preview.name, "thumb tip"): 412.0}, ICVL16)
     sources = (column, Prediction())
-    guess = preview.guesses[1]
+    guess = preview.predicted[1]
     assert guess is not None
     assert find_depth(sources, preview, Mark(0, 1, 1, False)) == Depth(411.0, "column")
     assert find_depth(sources, preview, Mark(3, 1, 1, False)) == Depth(412.0, "column")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqgcn.annotation import Tasks, answers, read_label_studio
+from seqgcn.annotation import Tasks, annotations, read_label_studio
 from seqgcn.annotation.label_studio import configuration
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
@@ -74,9 +74,9 @@ def test_an_export(handed_off: tuple[Path, Tasks], truth: dict[str, Tensor], han
     assert (first.annotator, first.faults, first.skipped) == ("4", (), False)
     assert first.sizes == {tasks.previews[0].size}
     assert first.where.endswith("export.json, task 1, annotation 1")
-    assert (skipped.clicks, skipped.skipped) == ((), True)
+    assert (skipped.keypoints, skipped.skipped) == ((), True)
     for click, joint, (u, v, _) in zip(
-        first.clicks, ICVL16.joints, hands.camera.to_image(truth[first.frame].double()).tolist(), strict=True
+        first.keypoints, ICVL16.joints, hands.camera.to_image(truth[first.frame].double()).tolist(), strict=True
     ):
         assert (click.joint, click.hidden) == (joint, joint == "palm")
         assert tasks.previews[0].to_sensor(click.x, click.y) == pytest.approx((u, v), abs=1e-6)
@@ -91,8 +91,8 @@ def test_who_and_what(save: Save) -> None:
     ]
     whole["predictions"] = [{"result": [region()]}]
     one, *others = read_label_studio(save([whole, task(data={"image": "/data/upload/3/ab%20c.png?d=a/b.png"})]))
-    assert [click.joint for click in one.clicks] == ["palm", "thumb tip", "index tip", ""]
-    assert (one.clicks[0].x, one.clicks[0].y) == (0.1, 0.2)
+    assert [click.joint for click in one.keypoints] == ["palm", "thumb tip", "index tip", ""]
+    assert (one.keypoints[0].x, one.keypoints[0].y) == (0.1, 0.2)
     assert [answer.annotator for answer in others] == ["ann@x.org", "5", "of annotation 10", "3"]
     assert others[2].faults == ("the picture was rotated",)
     assert others[3].frame == "b.png"
@@ -101,7 +101,7 @@ def test_who_and_what(save: Save) -> None:
 def test_a_keypoint_without_a_label(save: Save) -> None:
     bare = {"id": "a", "type": "keypoint", "value": {"x": 1, "y": 2}}
     (answer,) = read_label_studio(save([task(bare)]))
-    assert answer.clicks == (answers.Click("", 0.01, 0.02, False),)
+    assert answer.keypoints == (annotations.Keypoint("", 0.01, 0.02, False),)
     assert answer.sizes == frozenset()
 
 
@@ -144,7 +144,7 @@ def test_what_is_no_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         path.write_bytes(content)
         with pytest.raises(DataFileError, match="is no JSON file"):
             read_label_studio(path)
-    monkeypatch.setattr(answers, "MOST_BYTES", 100)
+    monkeypatch.setattr(annotations, "MOST_BYTES", 100)
     path.write_bytes(b"[" + b" " * 100 + b"]")
     with pytest.raises(DataFileError, match="one round at a time"):
         read_label_studio(path)

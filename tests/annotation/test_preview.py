@@ -50,7 +50,7 @@ def test_places_come_back(left: int, top: int, width: int, height: int, zoom: in
         near=1,
         far=2,
         score=0,
-        guesses=(),
+        predicted=(),
         digest="",
     )
     x, y = preview.from_sensor(u, v)
@@ -143,7 +143,7 @@ def test_names_are_safe_and_unique() -> None:
 def test_predictions(hands: ICVL) -> None:
     joints = torch.stack([CENTRE, CENTRE + torch.tensor([0, 0, 60.0]), torch.tensor([0.0, 0, -1])])
     preview, _ = make_preview(frame(joints=joints), FOLDER_CAMERA, 3)
-    front, behind, wrong = preview.guesses
+    front, behind, wrong = preview.predicted
     assert front is not None
     assert behind is not None
     assert wrong is None
@@ -151,11 +151,11 @@ def test_predictions(hands: ICVL) -> None:
     assert (front.hidden, behind.hidden) == (False, True)
     far_off = torch.stack([CENTRE, torch.tensor([1e9, 0, 1e-3]), torch.tensor([math.nan, 0, 400])])
     preview, _ = make_preview(frame(joints=far_off), FOLDER_CAMERA, 3)
-    assert preview.guesses[1:] == (None, None)
+    assert preview.predicted[1:] == (None, None)
     # A joint beyond the picture is known, but not shown.
     beside = CENTRE.repeat(3, 1) + torch.tensor([[0, 0, 0], [150.0, 0, 0], [0, 0, 0]])
     preview, _ = make_preview(frame(joints=beside), FOLDER_CAMERA, 3)
-    assert preview.guesses[1] is not None
+    assert preview.predicted[1] is not None
     assert [place is None for place in preview.shown()] == [False, True, False]
 
 

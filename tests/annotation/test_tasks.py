@@ -113,10 +113,10 @@ def test_places_of_predictions(handed_off: tuple[Path, Tasks], hands: ICVL, pred
 def test_joints_outside_the_picture_are_left_to_the_annotator(handed_off: tuple[Path, Tasks]) -> None:
     _, tasks = handed_off
     first = tasks.previews[0]
-    assert first.guesses[3] is not None
-    guesses = list(first.guesses)
-    guesses[3] = first.guesses[3]._replace(u=-20.0)
-    moved = [replace(first, guesses=tuple(guesses))]
+    assert first.predicted[3] is not None
+    predicted = list(first.predicted)
+    predicted[3] = first.predicted[3]._replace(u=-20.0)
+    moved = [replace(first, predicted=tuple(predicted))]
     (task,) = make_tasks(moved, tasks.skeleton, "", "m")
     assert ["thumb tip"] not in [region["value"].get("keypointlabels") for region in task["predictions"][0]["result"]]
     (annotation,) = make_coco(moved, tasks.skeleton)["annotations"]
@@ -175,14 +175,14 @@ def spoilt(record: dict[str, Any], how: str) -> Any:
         first["width"] = 0
     elif how == "huge":
         first["left"] = 1e400
-    elif how == "guesses":
-        first["guesses"] = first["guesses"][1:]
+    elif how == "predicted":
+        first["predicted"] = first["predicted"][1:]
     elif how == "guess":
-        first["guesses"][0] = [0, 0, 0]
+        first["predicted"][0] = [0, 0, 0]
     return record
 
 
-HOW = ("version", "not an object", "no camera", "camera", "axes", "frames", "path", "box", "huge", "guesses", "guess")
+HOW = ("version", "not an object", "no camera", "camera", "axes", "frames", "path", "box", "huge", "predicted", "guess")
 
 
 @pytest.mark.parametrize("how", HOW)

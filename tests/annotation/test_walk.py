@@ -14,7 +14,7 @@ from seqgcn.annotation import (
     Surface,
     Tasks,
     add_labels,
-    check_answers,
+    check_annotations,
     read_coco,
     read_label_studio,
     read_tasks,
@@ -33,11 +33,11 @@ def test_label_studio(
     hidden = {
         (preview.item, joint)
         for preview in tasks.previews
-        for joint, guess in zip(ICVL16.joints, preview.guesses, strict=True)
+        for joint, guess in zip(ICVL16.joints, preview.predicted, strict=True)
         if guess is not None and guess.hidden
     }
     export = save(label(folder, known, hands.camera, ICVL16.joints, hidden=lambda item, joint: (item, joint) in hidden))
-    checked = check_answers(read_label_studio(export), tasks, [Surface(hands), Prediction()], known=hands.files)
+    checked = check_annotations(read_label_studio(export), tasks, [Surface(hands), Prediction()], known=hands.files)
     assert [(problem.item, problem.what) for problem in checked.problems] == [(hands.files[1], "skipped")]
     assert {source for labelled in checked.valid for source in labelled.sources} == {"surface+offset", "prediction"}
 
@@ -62,7 +62,7 @@ def test_coco_with_the_depth_of_the_prediction(
     content = json.loads((folder / "coco_keypoints.json").read_text())
     # The second annotator leaves a joint out; the first takes all as they are.
     content["annotations"][1]["keypoints"][2] = 0
-    checked = check_answers(read_coco(save(content)), tasks, [Prediction()])
+    checked = check_annotations(read_coco(save(content)), tasks, [Prediction()])
     assert [(problem.item, problem.joint, problem.what) for problem in checked.problems] == [
         (hands.files[1], "palm", "missing")
     ]
@@ -76,7 +76,7 @@ def test_a_fraction_of_a_pixel_is_kept(
 ) -> None:
     folder, tasks = handed_off
     export = label(folder, truth, hands.camera, ICVL16.joints, click=lambda item, joint, u, v: (u + shift, v - shift))
-    checked = check_answers(read_label_studio(save(export)), tasks, [Prediction()])
+    checked = check_annotations(read_label_studio(save(export)), tasks, [Prediction()])
     for i, labelled in enumerate(checked.valid):
         moved = hands.camera.to_image(labelled.joints)[:, :2] - hands.camera.to_image(hands.joints[i].double())[:, :2]
         torch.testing.assert_close(moved, torch.tensor([shift, -shift]).double().expand(16, 2), rtol=0, atol=1e-6)

@@ -61,9 +61,9 @@ def test_labels_come_back(rendered: Callable[[str], Path], tmp_path: Path, datas
     assert_same_places(found, hands, picks)
     for item in before:
         torch.testing.assert_close(found[item], pose_of(hands, item), rtol=0, atol=1e-3)
-    guesses = {preview.item: preview.guesses for preview in read_tasks(folder / "tasks").previews}
+    predicted = {preview.item: preview.predicted for preview in read_tasks(folder / "tasks").previews}
     for item in picks if before else ():
-        torch.testing.assert_close(found[item][:, 2], torch.tensor([guess.d for guess in guesses[item]]))  # type: ignore[union-attr]
+        torch.testing.assert_close(found[item][:, 2], torch.tensor([guess.d for guess in predicted[item]]))  # type: ignore[union-attr]
     rows = record(folder / "imported-1.csv")
     assert [row["frame"] for row in rows[:: len(hands.skeleton)]] == picks
     assert {row["depth from"] for row in rows} == {"prediction" if before else "surface+offset"}
@@ -309,7 +309,7 @@ def test_frames_go_with_pictures_and_predictions(config: SelectConfig, icvl: Han
     tasks = read_tasks(folder / "tasks")
     assert [preview.item for preview in tasks.previews] == picks
     assert (tasks.camera, tasks.skeleton) == (icvl.camera, icvl.skeleton)
-    assert all(None not in preview.guesses for preview in tasks.previews)
+    assert all(None not in preview.predicted for preview in tasks.previews)
     assert {path.name for path in (folder / "tasks/images").iterdir()} == {preview_name(item) for item in picks}
     # Killed before the picks were there: the same again, byte by byte.
     before = content(folder)

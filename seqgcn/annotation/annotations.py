@@ -21,7 +21,7 @@ T = TypeVar("T")
 KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
 
 
-class Click(NamedTuple):
+class Keypoint(NamedTuple):
     """A joint that somebody marked.
 
     Args:
@@ -37,14 +37,14 @@ class Click(NamedTuple):
     hidden: bool
 
 
-class Answer(NamedTuple):
+class Annotation(NamedTuple):
     """What one annotator answered about one frame.
 
     Args:
         frame: Path of the frame, or name of its preview.
         annotator: Who.
         where: Place in the file, for messages.
-        clicks: The joints.
+        keypoints: The joints.
         sizes: Widths and heights, px, that the picture is said to have.
         faults: What makes the answer useless, in words.
         skipped: Whether the annotator would not answer.
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
     frame: str
     annotator: str
     where: str
-    clicks: tuple[Click, ...]
+    keypoints: tuple[Keypoint, ...]
     sizes: frozenset[tuple[float, float]] = frozenset()
     faults: tuple[str, ...] = ()
     skipped: bool = False
