@@ -208,9 +208,11 @@ def cut(image: DepthImage, left: int, top: int, width: int, height: int) -> Floa
     box = np.zeros((height, width))
     pixels = image.depth.numpy()
     row, column = image.top - top, image.left - left
-    rows = slice(max(row, 0), max(min(row + pixels.shape[0], height), 0))
-    columns = slice(max(column, 0), max(min(column + pixels.shape[1], width), 0))
-    box[rows, columns] = pixels[rows.start - row : rows.stop - row, columns.start - column : columns.stop - column]
+    rows = range(max(row, 0), min(row + pixels.shape[0], height))
+    columns = range(max(column, 0), min(column + pixels.shape[1], width))
+    if rows and columns:  # a box may lie beside the frame
+        inside = pixels[rows.start - row : rows.stop - row, columns.start - column : columns.stop - column]
+        box[rows.start : rows.stop, columns.start : columns.stop] = inside
     return box
 
 

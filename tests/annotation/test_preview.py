@@ -113,6 +113,34 @@ def test_a_box_of_a_frame_is_shown_where_it_belongs() -> None:
     assert not nothing.any()
 
 
+near_and_far = st.integers(-12, 12)
+
+
+@given(near_and_far, near_and_far, near_and_far, near_and_far, st.integers(0, 7), st.integers(0, 7))
+def test_a_box_has_the_pixels_that_the_frame_has(
+    left: int, top: int, column: int, row: int, width: int, height: int
+) -> None:
+    """Wherever the two lie; also beside one another."""
+    pixels = torch.arange(1.0, 21).view(4, 5)
+    expected = np.zeros((height, width))
+    for v in range(height):
+        for u in range(width):
+            if 0 <= row + v - top < 4 and 0 <= column + u - left < 5:
+                expected[v, u] = pixels[row + v - top, column + u - left]
+    found = cut(DepthImage(pixels, left=left, top=top), column, row, width, height)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("place", [(-6, 100), (100, -20), (700, 100), (-1e4, -1e4), (639, 479)])
+def test_a_predicted_joint_beside_the_frame_has_no_surface(place: tuple[float, float]) -> None:
+    image = DepthImage(torch.full((480, 640), 500.0))
+    assert surface_at(image, *place, 300, 700) == (500 if place == (639, 479) else None)
+    u, v = place
+    joints = torch.tensor([[u - 80, v - 60, 400.0]] * 3) * torch.tensor([400 / FOLDER_CAMERA.fx] * 2 + [1.0])
+    preview, _ = make_preview(frame(joints=joints), FOLDER_CAMERA, 3)
+    assert all(keypoint is not None and not keypoint.hidden for keypoint in preview.predicted)
+
+
 def test_without_depth_the_whole_window_is_shown() -> None:
     empty = replace(frame(), depth=lambda: DepthImage(torch.zeros(120, 160)))
     preview, picture = make_preview(empty, FOLDER_CAMERA, 3)
