@@ -67,6 +67,7 @@ def test_all_is_right(hands: HandDataset, call: Any, capsys: pytest.CaptureFixtu
         0,
         [
             "4 frames are all right, with 0 something is wrong.",
+            "depths of 64 joints are from: prediction 64",
             "how the new labels came about: round 01/imported-1.csv",
             "all labels: round 01/labels.txt",
             "next: seqgcn select --continue 'round 01' --out FOLDER",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqgcn.annotation.label_studio import read_label_studio
     from seqgcn.annotation.labels import add_labels, write_record
     from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, digest_of, preview_name
+    from seqgcn.annotation.quality import describe_labels
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Tasks",
     "add_labels",
     "check_annotations",
+    "describe_labels",
     "digest_of",
     "frames_of",
     "preview_name",
@@ -64,6 +66,7 @@ _MODULES = {
     "Tasks": "tasks",
     "add_labels": "labels",
     "check_annotations": "checks",
+    "describe_labels": "quality",
     "digest_of": "preview",
     "frames_of": "tasks",
     "preview_name": "preview",

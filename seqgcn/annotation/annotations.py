@@ -48,6 +48,7 @@ class Annotation(NamedTuple):
         sizes: Widths and heights, px, that the picture is said to have.
         faults: What makes the answer useless, in words.
         skipped: Whether the annotator would not answer.
+        updated: When it was last changed, as ISO 8601 has it, where the tool tells.
     """
 
     frame: str
@@ -57,6 +58,7 @@ class Annotation(NamedTuple):
     sizes: frozenset[tuple[float, float]] = frozenset()
     faults: tuple[str, ...] = ()
     skipped: bool = False
+    updated: str = ""
 
 
 def read_json(path: Path) -> Any:

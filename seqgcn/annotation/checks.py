@@ -47,6 +47,7 @@ class Labelled:
         sources: Where each joint's depth is from; J of them.
         hidden: Whether somebody said that the joint is hidden; J of them.
         annotators: Whose annotations went into it.
+        moved: Whether somebody moved the joint from where it was predicted, or it was not predicted; J of them.
     """
 
     item: str
@@ -54,6 +55,7 @@ class Labelled:
     sources: tuple[str, ...]
     hidden: tuple[bool, ...]
     annotators: tuple[str, ...]
+    moved: tuple[bool, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +102,12 @@ def check_annotations(
 ) -> Checked:
     """Check annotations and lift those without a fault to 3-D.
 
-    A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
-    have a joint farther apart than `disagree`, or if any of its annotations has a fault. That somebody skipped it
-    matters only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not
-    come from what lies before it, nor the poses lie apart because it does for some.
+    Of several annotations of a frame by one person the newest counts, where the tool tells when they were made: people
+    correct themselves. A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is
+    refused if two of them have a joint farther apart than `disagree`, or if any of its annotations has a fault. That
+    somebody skipped it matters only if nobody else answered. A joint that one of them calls hidden is hidden for all:
+    its depth must not come from what lies before it, nor the poses lie apart because it does for some. A depth far from
+    the hand is a fault.
 
     Args:
         annotations: Of all annotators.
@@ -137,7 +141,7 @@ def check_annotations(
         wrong += _disagreements(lifted, preview, tasks, disagree)
         problems += wrong
         if not wrong:
-            valid.append(_merge(preview.item, lifted, tasks.skeleton.joints))
+            valid.append(_merge(preview, lifted, tasks.skeleton.joints))
     return Checked(tuple(valid), tuple(problems))
 
 
@@ -160,6 +164,7 @@ def _lift_all(
     sources: Sequence[DepthSource],
     accept_predictions: bool,
 ) -> tuple[list[_Lifted], list[Problem]]:
+    annotations = _newest(annotations)
     given = [annotation for annotation in annotations if not annotation.skipped]
     if not given:
         skipped = [
@@ -184,6 +189,14 @@ def _lift_all(
     return lifted, problems
 
 
+def _newest(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Without those that the same person has changed since."""
+    last: dict[str, str] = {}
+    for annotation in annotations:
+        last[annotation.annotator] = max(annotation.updated, last.get(annotation.annotator, ""))
+    return [annotation for annotation in annotations if annotation.updated in ("", last[annotation.annotator])]
+
+
 def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     """Joint and fault of what is wrong with an annotation in the picture."""
     yield from (("", fault) for fault in annotation.faults)
@@ -195,6 +208,7 @@ def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -
     for width, height in sorted(annotation.sizes - {preview.size}):
         had = "{} x {}".format(*preview.size)
         yield "", f"made on a picture of {width:g} x {height:g} pixels, but this frame's has {had}"
+        return
     marked = [keypoint.joint for keypoint in annotation.keypoints]
     for joint in dict.fromkeys(marked):
         if joint not in joints:
@@ -208,26 +222,37 @@ def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -
 
 
 def _is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> bool:
-    predicted = dict(zip(joints, preview.predicted, strict=True))
-    for keypoint in annotation.keypoints:
-        guess, place = predicted[keypoint.joint], preview.to_sensor(keypoint.x, keypoint.y)
-        if guess is None or max(abs(guess.u - place[0]), abs(guess.v - place[1])) > UNTOUCHED:
-            return False
-    return True
+    return not any(_moved(annotation, preview, joints))
+
+
+def _moved(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> list[bool]:
+    """Whether each joint of a faultless annotation is elsewhere than predicted."""
+    keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
+    moved = []
+    for joint, predicted in zip(joints, preview.predicted, strict=True):
+        u, v = preview.to_sensor(keypoints[joint].x, keypoints[joint].y)
+        moved.append(predicted is None or max(abs(predicted.u - u), abs(predicted.v - v)) > UNTOUCHED)
+    return moved
 
 
 def _lift(
     annotation: Annotation, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
 ) -> _Lifted | list[tuple[str, str]]:
-    """A faultless annotation in 3-D, or the joints without a depth."""
+    """A faultless annotation in 3-D, or the joints without a depth that can be right."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     points, used, lacking = [], [], []
+    # A joint may be a little outside of the cube around the hand. Metres for millimetres are far outside.
+    room = (preview.far - preview.near) / 2
+    low, high = preview.near - room, preview.far + room
     for number_of, joint in enumerate(tasks.skeleton.joints):
         keypoint = keypoints[joint]
         u, v = preview.to_sensor(keypoint.x, keypoint.y)
         depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
+        elif not low <= depth.mm <= high:
+            where = f"the hand is between {low:.0f} and {high:.0f} mm"
+            lacking.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {where}"))
         else:
             points.append((u, v, depth.mm))
             used.append(depth.source)
@@ -249,13 +274,15 @@ def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, mo
     return problems
 
 
-def _merge(item: str, lifted: Sequence[_Lifted], joints: Sequence[str]) -> Labelled:
+def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...]) -> Labelled:
     hidden = {keypoint.joint for one in lifted for keypoint in one.annotation.keypoints if keypoint.hidden}
     sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
+    moved = zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True)
     return Labelled(
-        item=item,
+        item=preview.item,
         joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
         sources=tuple(sources),
         hidden=tuple(joint in hidden for joint in joints),
         annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
+        moved=tuple(map(any, moved)),
     )

@@ -158,9 +158,10 @@ def _frame(data: Mapping[str, Any], where: str) -> str:
 
 
 def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
-    annotator = _annotator(entry, where)
+    annotator, updated = _annotator(entry, where), entry.get("updated_at")
+    updated = updated if isinstance(updated, str) else ""
     if entry.get("was_cancelled"):
-        return Annotation(frame, annotator, where, (), skipped=True)
+        return Annotation(frame, annotator, where, (), skipped=True, updated=updated)
     regions = need(entry.get("result"), list, f"{where}: the result")
     hidden: set[Any] = set()
     marks: list[tuple[Any, float, float, list[str]]] = []
@@ -189,7 +190,7 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
     keypoints = tuple(
         Keypoint(joint, x / 100, y / 100, name in hidden) for name, x, y, joints in marks for joint in joints or [""]
     )
-    return Annotation(frame, annotator, where, keypoints, frozenset(sizes), tuple(sorted(faults)))
+    return Annotation(frame, annotator, where, keypoints, frozenset(sizes), tuple(sorted(faults)), updated=updated)
 
 
 def _annotator(entry: Mapping[str, Any], where: str) -> str:

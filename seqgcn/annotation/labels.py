@@ -159,12 +159,17 @@ def write_record(path: str | Path, labels: Sequence[Labelled], camera: Camera, s
     Raises:
         RunFolderError: The file cannot be written.
     """
-    rows: list[list[Any]] = [["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "annotators"]]
+    rows: list[list[Any]] = [
+        ["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "moved", "annotators"]
+    ]
     for label in labels:
         numbers = np.round(
             np.concatenate([camera.to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
         )
         who = "; ".join(label.annotators)
-        columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, strict=True)
-        rows += [[label.item, joint, *six, source, int(hidden), who] for joint, six, source, hidden in columns]
+        columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, strict=True)
+        rows += [
+            [label.item, joint, *six, source, int(hidden), int(moved), who]
+            for joint, six, source, hidden, moved in columns
+        ]
     write_text(path, csv_text(rows))

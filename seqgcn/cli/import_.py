@@ -92,6 +92,8 @@ def _import(arguments: argparse.Namespace) -> int:
         rest = ", or add what is right with --partial" if imported.checked.valid else ""
         _say(f"nothing was added; mend what is wrong and import again{rest}")
         return BAD_DATA
+    for sentence in imported.told:
+        print(sentence)
     if imported.record is not None:
         print(f"how the new labels came about: {imported.record}")
     print(f"all labels: {imported.labels}")

@@ -23,6 +23,7 @@ from seqgcn.annotation import (
     Tasks,
     add_labels,
     check_annotations,
+    describe_labels,
     digest_of,
     frames_of,
     preview_name,
@@ -43,10 +44,12 @@ from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.files import make_folder, sync_folder, write_text
 from seqgcn.learners.base import Learner
+from seqgcn.learners.common import VALIDATION_ERROR
 from seqgcn.locks import locked
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.lists import find_file
 from seqgcn.rounds.pool import RoundPool, labelled_hands, list_hands
+from seqgcn.rounds.result import read_curves
 from seqgcn.training import Progress, Say
 
 TASKS = "tasks"
@@ -91,12 +94,14 @@ class Imported:
         checked: Annotations that are new labels now, or would be, and what is wrong with the others.
         labels: The file that holds all labels now; None if nothing was taken.
         record: The file that says how the new ones came about; None if there are none.
+        told: What is to be known of the new ones, in sentences.
         again: How many frames were answered that have this label already, or are of an earlier round.
     """
 
     checked: Checked
     labels: Path | None = None
     record: Path | None = None
+    told: tuple[str, ...] = ()
     again: int = 0
 
 
@@ -199,7 +204,11 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         old = [_as_label(item, pose) for item, pose in poses.items()]
         copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
         _write_labels(target, copied, [*([] if copied else old), *checked.valid], grammar, hands)
-    return Imported(checked, target, record, again)
+    told = describe_labels(checked.valid, tasks)
+    errors = read_curves(folder).get(VALIDATION_ERROR)
+    if errors and any("prediction" in source for label in checked.valid for source in label.sources):
+        told.append(f"the network that predicted them was {errors[-1]:.1f} mm off on held-out labels")
+    return Imported(checked, target, record, tuple(told), again)
 
 
 def _dataset_parameters(config: SelectConfig) -> dict[str, Any]:
@@ -221,10 +230,13 @@ def read_export(path: str | Path) -> list[Annotation]:
 
 
 def _read_annotations(path: Path, folder: Path) -> list[Annotation]:
-    annotations, handed_off = read_export(path), folder / TASKS / "coco_keypoints.json"
-    if handed_off.exists() and filecmp.cmp(path, handed_off, shallow=False):
-        raise DataFileError(f"{path} is what was handed off, with predictions for labels; give what the tool exported")
-    return annotations
+    for name in ("label_studio.json", "coco_keypoints.json"):
+        handed_off = folder / TASKS / name
+        if path.is_file() and handed_off.is_file() and filecmp.cmp(path, handed_off, shallow=False):
+            raise DataFileError(
+                f"{path} is what was handed off, with predictions for labels; give what the tool exported"
+            )
+    return read_export(path)
 
 
 def _read_tasks(folder: Path) -> Tasks:
@@ -352,4 +364,5 @@ def _write_labels(
 
 def _as_label(item: str, pose: Tensor) -> Labelled:
     """What is labelled already, to be written down again."""
-    return Labelled(item, pose, ("",) * len(pose), (False,) * len(pose), ())
+    nothing = (False,) * len(pose)
+    return Labelled(item, pose, ("",) * len(pose), nothing, (), nothing)

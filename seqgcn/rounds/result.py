@@ -1,15 +1,36 @@
 """What came of a round."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch_geometric.data import Data
 
 from seqgcn.checks import name_some
+from seqgcn.errors import RunFolderError
 from seqgcn.learners.base import Learner
 from seqgcn.rounds.pool import RoundPool
 from seqgcn.rounds.tables import Represented
 from seqgcn.selectors.base import Selection
+
+TRAINING = "training.json"
+
+
+def read_curves(folder: Path) -> dict[str, list[float]]:
+    """What a round's learner measured after each epoch, by name; nothing if there is no such record.
+
+    Raises:
+        RunFolderError: It cannot be read.
+    """
+    path = folder / TRAINING
+    if not path.exists():
+        return {}
+    try:
+        held: dict[str, list[float]] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cannot read {path} ({error}); delete it, and the report goes without it") from error
+    return held
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

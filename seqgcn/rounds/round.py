@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
-from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.errors import ConfigError
 from seqgcn.experiment import machine, other_conditions
 from seqgcn.files import make_folder, remove_leftovers, write_text
 from seqgcn.learners.base import Learner, RestorableLearner
@@ -39,13 +39,13 @@ from seqgcn.rounds.pool import (
     thumbnails_of,
 )
 from seqgcn.rounds.record import ROUND, as_yaml, check_free, check_same, read_round
-from seqgcn.rounds.result import RoundResult
+from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.seeding import derive_seed
 from seqgcn.selectors.base import Selection, Selector, for_cycle
 from seqgcn.training import Progress, Say
 
-PICKS, REPRESENTS, WEIGHTS, TRAINING = "picks.csv", "represents.csv", "learner.pt", "training.json"
+PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
 COLD_START = "typiclust"
 """What picks where nothing is labelled and the selector asked for learns from labels."""
@@ -155,7 +155,7 @@ class Round:
             represented=represented,
             selector=name,
             learner=learner,
-            curves=self._curves(),
+            curves=read_curves(self.folder),
             missing=int(config.budget) - len(index) if config.cost is None else 0,
             unused=unused,
         )
@@ -230,17 +230,6 @@ class Round:
         if isinstance(learner, RestorableLearner):
             save_weights(learner, weights)
         return learner
-
-    def _curves(self) -> dict[str, list[float]]:
-        """What the learner measured in its training, also in that of an earlier attempt."""
-        path = self.folder / TRAINING
-        if not path.exists():
-            return {}
-        try:
-            held: dict[str, list[float]] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"cannot read {path} ({error}); delete it, and the report goes without it") from error
-        return held
 
     def _described(self, learner: Learner | None) -> Data:
         """What the selector reads of every item, and the embeddings."""

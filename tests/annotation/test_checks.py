@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from torch import Tensor
 from seqgcn.annotation import (
     Annotation,
     Checked,
+    Column,
     Keypoint,
     Prediction,
     Problem,
     Surface,
     Tasks,
     check_annotations,
+    describe_labels,
     preview_name,
     read_label_studio,
 )
@@ -163,6 +166,63 @@ def test_hidden_for_one_annotator_is_hidden_for_all(answers: list[Annotation], t
         labelled = check_annotations(both, tasks, sources, disagree=0.01).valid[0]
         assert labelled.sources[4] == "prediction"
         assert labelled.hidden == tuple(joint == 4 for joint in range(16))
+
+
+def test_the_newest_of_one_person_counts(answers: list[Annotation], tasks: Tasks) -> None:
+    wrong = spoil(answers[0], "missing")._replace(updated="2026-01-05T09:30:00.000000Z")
+    right = answers[0]._replace(updated="2026-01-05T09:31:00.000000Z")
+    other = answers[0]._replace(annotator="bea", updated="2026-01-01T00:00:00.000000Z")
+    for both in ([wrong, right], [right, wrong], [right, wrong, other]):
+        checked = check([*both, *answers[1:]], tasks)
+        assert checked.problems == ()
+        assert len(checked.valid[0].annotators) == len({each.annotator for each in both})
+    assert [each.joint for each in check([right._replace(updated=""), wrong], tasks).problems if each.joint] != []
+    skipped = right._replace(skipped=True, keypoints=())
+    assert check([wrong, skipped], tasks).problems[0].what == "skipped"
+
+
+@pytest.mark.parametrize(("factor", "right"), [(1.0, True), (0.001, False), (1000.0, False)])
+def test_a_depth_far_from_the_hand(answers: list[Annotation], tasks: Tasks, factor: float, right: bool) -> None:
+    """Such as metres for millimetres."""
+    depths = {
+        (preview.item, joint): factor * keypoint.d
+        for preview in tasks.previews
+        for joint, keypoint in zip(ICVL16.joints, preview.predicted, strict=True)
+        if keypoint is not None
+    }
+    checked = check_annotations(answers, tasks, [Column(depths, ICVL16)])
+    assert len(checked.valid) == (3 if right else 0)
+    assert len(checked.problems) == (0 if right else 3 * 16)
+    if not right:
+        pattern = r"its depth \(column\) is [0-9.e+]+ mm, but the hand is between [0-9]+ and [0-9]+ mm"
+        assert re.fullmatch(pattern, checked.problems[0].what)
+
+
+def test_which_joints_were_moved(answers: list[Annotation], tasks: Tasks) -> None:
+    keypoints = list(answers[0].keypoints)
+    keypoints[3] = keypoints[3]._replace(x=keypoints[3].x + 2 / tasks.previews[0].width)
+    second = answers[0]._replace(annotator="bea", keypoints=tuple(keypoints))
+    assert check(answers, tasks).valid[0].moved == (False,) * 16
+    both = check([*answers, second], tasks, disagree=100).valid
+    assert both[0].moved == tuple(joint == 3 for joint in range(16))
+    assert describe_labels(both, tasks) == [
+        "depths of 48 joints are from: prediction 48",
+        "47 joints are where they were predicted; the column `moved` of the record tells which",
+    ]
+
+
+def test_what_may_be_hidden_is_told(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:
+    """The network puts the joints of one frame far behind what was measured."""
+    deep = tuple(each and each._replace(d=each.d + 60) for each in tasks.previews[0].predicted)
+    tasks = replace(tasks, previews=(replace(tasks.previews[0], predicted=deep), *tasks.previews[1:]))
+    valid = check_annotations(answers, tasks, [Surface(hands), Prediction()]).valid
+    told = describe_labels(valid, tasks)[-1]
+    assert re.match(r"\d+ joints were measured more than 30 mm nearer than predicted, and nobody said", told)
+    assert f"in {answers[0].frame}" in told
+    every = answers[0]._replace(keypoints=tuple(each._replace(hidden=True) for each in answers[0].keypoints))
+    valid = check_annotations([every], tasks, [Surface(hands), Prediction()]).valid
+    assert [sentence for sentence in describe_labels(valid, tasks) if "nearer" in sentence] == []
+    assert describe_labels([], tasks) == []
 
 
 def test_one_bad_answer_spoils_a_frame(answers: list[Annotation], tasks: Tasks) -> None:

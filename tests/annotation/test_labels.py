@@ -1,5 +1,6 @@
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ FOLDER_SKELETON = Skeleton(JOINTS, ())
 def labelled(items: list[str], poses: Tensor) -> list[Labelled]:
     joints = poses.shape[1]
     return [
-        Labelled(item, pose.double(), ("prediction",) * joints, (False,) * joints, ("ann", "bea"))
+        Labelled(item, pose.double(), ("prediction",) * joints, (False,) * joints, ("ann", "bea"), (True,) * joints)
         for item, pose in zip(items, poses, strict=True)
     ]
 
@@ -168,17 +169,21 @@ def test_a_csv_file_that_does_not_fit(tmp_path: Path) -> None:
 def test_the_record(tmp_path: Path) -> None:
     pose = draw_poses(1, 3, FOLDER_CAMERA)
     (one,) = labelled(["a, b.png"], pose)
-    one = Labelled(
-        one.item, one.joints, ("column", "surface+offset", "prediction"), (False, True, False), ("ann", "bea")
+    one = replace(
+        one,
+        sources=("column", "surface+offset", "prediction"),
+        hidden=(False, True, False),
+        moved=(True, False, False),
     )
     path = tmp_path / "annotations.csv"
     write_record(path, [one], FOLDER_CAMERA, FOLDER_SKELETON)
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["frame"], row["joint"], row["depth from"], row["hidden"], row["annotators"]) for row in rows] == [
-        ("a, b.png", "palm", "column", "0", "ann; bea"),
-        ("a, b.png", "thumb tip", "surface+offset", "1", "ann; bea"),
-        ("a, b.png", "index tip", "prediction", "0", "ann; bea"),
+    columns = ("frame", "joint", "depth from", "hidden", "moved", "annotators")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("a, b.png", "palm", "column", "0", "1", "ann; bea"),
+        ("a, b.png", "thumb tip", "surface+offset", "1", "0", "ann; bea"),
+        ("a, b.png", "index tip", "prediction", "0", "0", "ann; bea"),
     ]
     uvd = np.array([[float(row[key]) for key in "uvd"] for row in rows])
     np.testing.assert_allclose(uvd, FOLDER_CAMERA.to_image(pose[0].double()).numpy(), atol=1e-4)

@@ -276,8 +276,8 @@ def test_exports_of_other_kinds(tmp_path: Path) -> None:
 
 
 def test_predictions_are_no_answers(config: SelectConfig, tmp_path: Path) -> None:
-    for name, message in (("label_studio", "lacks data or annotations"), ("coco_keypoints", "is what was handed off")):
+    for name in ("label_studio", "coco_keypoints"):
         copied = shutil.copy(tmp_path / f"round/tasks/{name}.json", tmp_path / "export.json")
-        with pytest.raises(DataFileError, match=message):
+        with pytest.raises(DataFileError, match="is what was handed off"):
             import_labels(tmp_path / "round", config, [copied])
     assert not (tmp_path / "round/labels.txt").exists()
