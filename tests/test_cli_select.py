@@ -201,7 +201,10 @@ def test_a_used_folder(capsys: pytest.CaptureFixture[str], digits: list[str], tm
     assert "learner.noise is 1.0 there, 4.0 now" in capsys.readouterr().err
     write(tmp_path / "labelled.txt", *range(9))
     assert main(["select", "--out", "round", "--resume"]) == 1
-    assert "items, labels, lists or costs have changed since round was begun" in capsys.readouterr().err
+    assert (
+        "labelled items have changed since round was begun; restore what was there, or name another folder"
+        in capsys.readouterr().err
+    )
     write(tmp_path / "labelled.txt", *range(8))
     assert content(tmp_path) == before
 

@@ -65,15 +65,17 @@ def add_to(commands: Any) -> None:
 
 def _import(arguments: argparse.Namespace) -> int:
     from seqgcn.rounds.handoff import import_labels
-    from seqgcn.rounds.record import held_config
+    from seqgcn.rounds.record import LABELLED, read_round
 
     folder = Path(arguments.round)
+    record = read_round(folder, resume=False)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
         imported = import_labels(
             folder,
-            SelectConfig(**held_config(folder, resume=False)),
+            SelectConfig(**record["select"]),
             arguments.exports,
+            labelled=int(record.get(LABELLED, 0)),
             joint_depth=arguments.joint_depth or ("prediction",),
             depths=arguments.depths,
             disagree=arguments.disagree,

@@ -110,6 +110,7 @@ def import_labels(
     config: SelectConfig,
     exports: Sequence[str | Path],
     *,
+    labelled: int = 0,
     joint_depth: Sequence[JointDepth] = ("prediction",),
     depths: str | Path | None = None,
     disagree: float = 10.0,
@@ -128,6 +129,7 @@ def import_labels(
         folder: Of the round.
         config: What the round was asked.
         exports: Files of Label Studio (JSON) or COCO keypoints.
+        labelled: How many labels there were when the round began: that many must still be there.
         joint_depth: Where the depth of a joint is taken from: the first of these that has one.
         depths: File of `read_depths`, for `"column"`.
         disagree: mm between two annotators' places of a joint that are still agreement.
@@ -155,13 +157,14 @@ def import_labels(
     if ("column" in joint_depth) != (depths is not None):
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
     with locked(folder, say):
-        terms = _Terms(joint_depth, depths, disagree, partial, accept_predictions)
+        terms = _Terms(labelled, joint_depth, depths, disagree, partial, accept_predictions)
         return _import(folder, config, exports, terms, say)
 
 
 class _Terms(NamedTuple):
     """On what terms labels are taken; see `import_labels`."""
 
+    labelled: int
     joint_depth: Sequence[JointDepth]
     depths: str | Path | None
     disagree: float
@@ -177,6 +180,11 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**_dataset_parameters(config)))
     _check_same_frames(tasks, hands)
     poses = {hands.files[i]: hands.joints[i].double() for i in labelled_hands(hands, listed).tolist()}
+    if len(poses) < terms.labelled:
+        raise DataFileError(
+            f"{known.labelled or hands.root} has {len(poses):,} labels, but there were {terms.labelled:,} when the "
+            "round was begun; restore it"
+        )
     sources = _sources(terms, tasks, hands)
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if "surface+offset" in terms.joint_depth and nameless:

@@ -12,7 +12,8 @@ from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.handoff import LABELS
 
-ROUND = "round.yaml"
+ROUND, LABELLED = "round.yaml", "labelled"
+"""The record of a round, and what it calls the number of labels that there were."""
 
 _PATHS = (*PATHS, "features", "items", "labelled", "exclude", "candidates", "cost")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
@@ -92,11 +93,15 @@ def check_same(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     if keys:
         changes = "; ".join(f"{key} is {held.get(key)} there, {asked.get(key)} now" for key in keys)
         raise RunFolderError(f"{folder} holds another round ({changes}); name another folder with --out")
-    if record.get(FINGERPRINT) != now[FINGERPRINT]:
-        raise RunFolderError(
-            f"items, labels, lists or costs have changed since {folder} was begun; restore them, or name another "
-            "folder with --out"
-        )
+    before = record.get(FINGERPRINT)
+    before = before if isinstance(before, dict) else {}
+    # The first of them alone: whatever else depends on it has changed too.
+    for what, digest in document[FINGERPRINT].items():
+        if before.get(what) != digest:
+            raise RunFolderError(
+                f"{what} have changed since {folder} was begun; restore what was there, or name another folder with "
+                "--out"
+            )
     return record
 
 

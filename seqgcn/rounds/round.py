@@ -27,7 +27,7 @@ from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.locks import locked
 from seqgcn.rounds.choice import Videos, choose, most_items
 from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.handoff import TASKS, hand_off
+from seqgcn.rounds.handoff import LABELS, TASKS, hand_off
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.pool import (
     RoundPool,
@@ -38,7 +38,7 @@ from seqgcn.rounds.pool import (
     short_hash,
     thumbnails_of,
 )
-from seqgcn.rounds.record import ROUND, as_yaml, check_free, check_same, read_round
+from seqgcn.rounds.record import LABELLED, ROUND, as_yaml, check_free, check_same, read_round
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.seeding import derive_seed
@@ -104,9 +104,15 @@ class Round:
             "videos": Videos.of(self.pool.items) if config.min_gap else None,
             "min_gap": config.min_gap,
         }
+        self._check_left()
         with as_config_errors():
             # Before anything is trained.
             most_items(self.candidates, config.budget, **self.terms)
+        if self.pool.frames is not None and config.dataset not in LABELS:
+            self.say(
+                f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
+                "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
+            )
         self.learner = learner
         self._claim(resume)
 
@@ -192,6 +198,19 @@ class Round:
                 f"more: {', '.join(fitting)}"
             )
 
+    def _check_left(self) -> None:
+        """Say why no item is left to pick, if none is."""
+        pool = self.pool
+        if len(pool.labelled) == len(pool):
+            raise ConfigError(
+                f"all {len(pool):,} items of {pool.name} have a label; name those that count as labelled so far with "
+                "--labelled FILE, a list of items or a file of labels"
+            )
+        if not self.candidates.any():
+            raise ConfigError(
+                f"--candidates and --exclude leave none of the {len(pool) - len(pool.labelled):,} items without a label"
+            )
+
     def _read_pool(self, learner: Learner | None) -> RoundPool:
         with as_config_errors():
             if self.config.dataset is None:
@@ -250,7 +269,13 @@ class Round:
         document = {
             "select": as_yaml("select", self.config.to_dict()),
             "parameters": as_yaml("parameters", self.parameters),
-            FINGERPRINT: short_hash(self.pool.fingerprint, self.candidates.tolist(), costs),
+            LABELLED: len(self.pool.labelled),
+            FINGERPRINT: {
+                "labelled items": short_hash(self.pool.labelled.tolist()),
+                "candidates": short_hash(self.candidates.tolist()),
+                "costs": short_hash(costs),
+                "items, or their labels": self.pool.fingerprint,
+            },
         }
         if resume:
             held = check_same(self.folder, document)

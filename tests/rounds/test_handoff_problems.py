@@ -44,6 +44,19 @@ def test_a_frame_that_changed_since(
     assert import_labels(folder, config, [export], joint_depth=joint_depth).labels == folder / "labels.txt"
 
 
+def test_labels_that_are_gone(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
+    """More than there were are no problem: others may have labelled meanwhile."""
+    folder, mine = tmp_path / "round", tmp_path / "mine.txt"
+    export, before = answer(folder, icvl, tmp_path / "export.json"), content(folder)
+    rows = mine.read_text().splitlines(keepends=True)
+    mine.write_text("".join(rows[:-1]))
+    with pytest.raises(DataFileError, match=r"mine\.txt has 2 labels, but there were 3 when the round was begun"):
+        import_labels(folder, config, [export], labelled=3)
+    assert content(folder) == before
+    mine.write_text("".join(rows))
+    assert import_labels(folder, config, [export], labelled=2).labels is not None
+
+
 # crashes
 
 

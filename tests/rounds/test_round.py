@@ -156,6 +156,12 @@ def test_lists_costs_and_a_gap_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
+        ({"labelled": "all.txt"}, ConfigError, "all 60 items of Toy have a label; name those that count .* --labelled"),
+        (
+            {"candidates": "none.txt"},
+            ConfigError,
+            "--candidates and --exclude leave none of the 52 items without a lab",
+        ),
         ({"budget": 53}, ConfigError, "budget is 53, but only 52 items are unlabelled and may be picked"),
         ({"min_gap": 30, "budget": 3}, ConfigError, "only 2 candidates are 30 frames apart"),
         ({"cost": "cost.csv", "budget": 0.5}, ConfigError, r"budget is 0\.5, but the cheapest candidate costs 1$"),
@@ -181,6 +187,8 @@ def test_what_cannot_be_done_is_said_before_anything_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "list.txt", 9, "x")
+    write(tmp_path / "all.txt", *range(60))
+    write(tmp_path / "none.txt")
     write(tmp_path / "cost.csv", "item,cost", *(f"{i},{1 + i % 2}" for i in range(60)))
     with pytest.raises(kind, match=message):
         Round(digits(**changes), tmp_path / "round")
