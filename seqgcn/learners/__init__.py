@@ -7,6 +7,7 @@ from seqgcn.learners.ensemble import Ensemble
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.handpose import HandPose
 from seqgcn.learners.torch_model import TorchLearner
+from seqgcn.learners.torch_pose import TorchPoseLearner
 
 __all__ = [
     "Diagnosed",
@@ -19,6 +20,7 @@ __all__ = [
     "RestorableLearner",
     "SmallCNNClassifier",
     "TorchLearner",
+    "TorchPoseLearner",
     "check_served",
     "extended",
     "resolve_device",

@@ -1,11 +1,12 @@
 """What the loop asks of a learner, and with it what your own needs.
 
-Three ways to bring your own, the shortest first:
+Four ways to bring your own, the shortest first:
 
 1. **Embeddings in a file**: `seqgcn select --features FILE` asks for no learner.
 2. **A `torch.nn.Module` that classifies**: `TorchLearner` is all that is here, for any network and the path of one of
    its layers; weights may come from a checkpoint.
-3. **Anything else**: a class with the members of `Learner`. Nothing is inherited; `sklearn.base.BaseEstimator` brings
+3. **A `torch.nn.Module` that estimates hand poses from depth crops**: `TorchPoseLearner`, alike.
+4. **Anything else**: a class with the members of `Learner`. Nothing is inherited; `sklearn.base.BaseEstimator` brings
    `get_params` and `set_params`.
 
 In Python an object is given to `seqgcn.experiment.ActiveLearning`. On the command line a class is named by its import

@@ -53,7 +53,7 @@ def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
     if missing:
         raise ArgumentError(
             f"this is no learner: it lacks {', '.join(missing)}; seqgcn.learners.Learner says what each is, and "
-            "seqgcn.learners.TorchLearner brings them all for a torch.nn.Module"
+            "seqgcn.learners.TorchLearner, or TorchPoseLearner for hand poses, brings them all for a torch.nn.Module"
         )
     if "seed" not in made.get_params():
         raise ArgumentError("the constructor must take a seed, and keep it as self.seed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames
+    from seqgcn.datasets.hands.base import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.bighand import BigHand
     from seqgcn.datasets.hands.camera import Camera
     from seqgcn.datasets.hands.folder import DepthFolder
@@ -23,6 +23,7 @@ __all__ = [
     "NYU",
     "BigHand",
     "Camera",
+    "CropBatch",
     "CropOptions",
     "DepthFolder",
     "HandDataset",
@@ -33,6 +34,7 @@ __all__ = [
 _MODULES = {
     "BigHand": "bighand",
     "Camera": "camera",
+    "CropBatch": "base",
     "CropOptions": "base",
     "DepthFolder": "folder",
     "HandDataset": "base",

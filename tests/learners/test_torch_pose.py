@@ -1,0 +1,369 @@
+"""Any network that estimates hand poses as a learner, on networks of a few weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from seqgcn.datasets.hands import CropBatch, HandFrames
+from seqgcn.errors import ArgumentError, DataFileError, TrainingError
+from seqgcn.learners import HandPose, Learner, RestorableLearner, TorchPoseLearner
+
+Hands = Callable[..., tuple[HandFrames, Tensor]]
+SEEN: list[Tensor] = []
+
+
+class Net(nn.Module):
+    """Poses of crops of 48 px: `flat` gives [b, 3J], else [b, J, 3]."""
+
+    def __init__(self, joints: int = 3, width: int = 12, flat: bool = True) -> None:
+        super().__init__()
+        self.flat = flat
+        self.body = nn.Sequential(nn.AvgPool2d(6), nn.Flatten(), nn.Linear(64, width), nn.Tanh())
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(width, 3 * joints)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        output: Tensor = self.head(self.drop(self.body(crops)))
+        return output if self.flat else output.unflatten(1, (-1, 3))
+
+
+class Knows(nn.Module):
+    """Tells each crop by its pixels, and gives the pose that it was told."""
+
+    crops: Tensor
+    poses: Tensor
+
+    def __init__(self, crops: Tensor, poses: Tensor) -> None:
+        super().__init__()
+        self.layer = nn.Flatten()
+        self.register_buffer("crops", crops.flatten(1))
+        self.register_buffer("poses", poses)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.poses[torch.cdist(self.layer(crops), self.crops).argmin(dim=1)]
+
+
+@dataclass
+class Mine(TorchPoseLearner):
+    embedding: str = "body"
+    width: int = 5
+
+    def build(self, num_joints: int) -> nn.Module:
+        return Net(num_joints, self.width)
+
+
+def learner(**options: Any) -> TorchPoseLearner:
+    return TorchPoseLearner(
+        **{"module": Net, "embedding": "body", "epochs": 2, "batch_size": 8, "device": "cpu", **options}
+    )
+
+
+def normalised(frames: HandFrames, joints: Tensor, left: bool) -> Tensor:
+    """The frame of reference, written out once more."""
+    poses = (joints - frames.centre[:, None]) / (frames.cube[:, None, None] / 2)
+    return poses * torch.tensor([-1.0 if left else 1.0, 1.0, 1.0])
+
+
+def test_is_a_learner_that_can_be_restored() -> None:
+    assert isinstance(learner(), Learner)
+    assert isinstance(learner(), RestorableLearner)
+    assert clone(learner(augment=True)).augment
+    assert (learner().task, learner().metric.name) == ("pose", "mean joint error")
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_true_pose_in_half_cube_sides_has_no_error(hands: Hands, left: bool, flat: bool) -> None:
+    frames, joints = hands(12)
+    frames = replace(frames, mirror=left)
+    assert len(frames.cube.unique()) == 12
+    crops = torch.from_numpy(frames.crops).float() / 32767
+    truth = normalised(frames, joints, left)
+    net = Knows(crops.flip(2) if left else crops, truth.flatten(1) if flat else truth)
+    fitted = learner(module=net, embedding="layer", epochs=0).fit(frames, joints)
+    torch.testing.assert_close(fitted.predict(frames), joints)
+    assert fitted.score(frames, joints) < 1e-3
+    some = torch.tensor([7, 2, 9])
+    torch.testing.assert_close(fitted.predict(frames[some]), joints[some])
+    # 0.1 of half a cube side off, along all axes or one.
+    fitted.module_.poses += 0.1 if flat else torch.tensor([0.1, 0.0, 0.0])
+    off = 0.1 * float(frames.cube.mean()) / 2 * (3**0.5 if flat else 1)
+    assert fitted.score(frames, joints) == pytest.approx(off, rel=1e-4)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_is_trained_in_the_same_frame_of_reference(hands: Hands, left: bool) -> None:
+    class Spy(Mine):
+        def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+            assert predicted.shape == targets.shape
+            SEEN.append(targets)
+            return super().loss(predicted, targets)
+
+    frames, joints = hands(6)
+    frames = replace(frames, mirror=left)
+    SEEN.clear()
+    Spy(epochs=1, batch_size=6).fit(frames, joints.double())
+    (seen,) = SEEN
+    order = seen[:, 0, 0].argsort()
+    expected = normalised(frames, joints, left)
+    torch.testing.assert_close(seen[order], expected[expected[:, 0, 0].argsort()])
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("left", [False, True])
+def test_says_what_hand_pose_says_with_its_network(hands: Hands, left: bool) -> None:
+    class Inside(nn.Module):
+        def __init__(self, net: nn.Module) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, crops: Tensor) -> Tensor:
+            pose: Tensor = self.net(crops)[1]
+            return pose
+
+    frames, joints = hands(10)
+    frames = replace(frames, mirror=left)
+    theirs = HandPose(epochs=1, samples=400, device="cpu").fit(frames, joints)
+    ours = learner(module=Inside(theirs.module_), embedding="net", epochs=0)
+    with pytest.raises(ArgumentError, match="the layer net must put out a tensor of 2 rows, one an item, got tuple"):
+        ours.fit(frames, joints)
+    ours = learner(module=Inside(theirs.module_), embedding="net.body", epochs=0).fit(frames, joints)
+    torch.testing.assert_close(ours.predict(frames), theirs.predict(frames))
+    assert torch.equal(ours.describe(frames, ("image",)).image, theirs.describe(frames, ("image",)).image)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_describes_in_the_order_of_the_frames(hands: Hands, left: bool) -> None:
+    frames, joints = hands(30)
+    frames = replace(frames, mirror=left)
+    fitted = learner(samples=500).fit(frames, joints)
+    assert fitted.provides == ("x", "target_samples", "image")
+    data = fitted.describe(frames, ("x", "target_samples", "image"))
+    assert set(data.keys()) == {"x", "target_samples", "image"}
+    assert data.x.shape == (30, 12)
+    assert data.target_samples.shape == (30, 500, 9)
+    assert data.image.shape == (30, 1, 48, 48)
+    assert data.image.dtype == torch.uint8
+    torch.testing.assert_close(fitted.describe(frames[torch.arange(20, 30)], ("x",)).x, data.x[20:])
+    # Passes with dropout lie around the prediction, which has the centre added.
+    middle = data.target_samples.mean(dim=1).unflatten(1, (3, 3)) + frames.centre.unsqueeze(1)
+    assert float((middle - fitted.predict(frames)).norm(dim=2).mean()) < 3
+    assert float(data.target_samples.std(dim=1).mean()) > 1
+    assert not fitted.module_.training
+
+
+def test_learns(hands: Hands) -> None:
+    frames, joints = hands(40)
+    fitted = learner(module=lambda: Net(width=64), epochs=60, lr=0.01).fit(frames, joints)
+    assert fitted.score(frames, joints) < 0.5 * learner(epochs=0).fit(frames, joints).score(frames, joints)
+    assert fitted.loss_[-1] < fitted.loss_[0] / 4
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_seed_decides_all_and_nothing_else_does(hands: Hands, augment: bool) -> None:
+    frames, joints = hands(20)
+
+    def told(**options: Any) -> tuple[Tensor, Tensor]:
+        data = (
+            learner(samples=3, augment=augment, **options).fit(frames, joints).describe(frames, ("x", "target_samples"))
+        )
+        return data.x, data.target_samples
+
+    first = told()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    second = told()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(map(torch.equal, first, second))
+    assert not torch.equal(first[0], told(seed=1)[0])
+
+
+def test_augmentation_changes_the_training(hands: Hands) -> None:
+    frames, joints = hands(20)
+    plain, changed = (learner(augment=augment).fit(frames, joints).loss_ for augment in (False, True))
+    assert not torch.equal(plain, changed)
+
+
+def test_held_out_frames_are_measured_in_mm_and_never_trained_on(hands: Hands) -> None:
+    frames, joints = hands(40)
+    fitted = learner(validation=0.25, epochs=3).fit(frames, joints)
+    assert list(fitted.curves_) == ["training loss", "validation error (mm)"]
+    assert fitted.validation_error_.shape == (3,)
+    errors = (fitted.predict(frames) - joints).norm(dim=2).mean(dim=1)
+    assert float(errors.min()) < float(fitted.validation_error_[-1]) < float(errors.max())
+    # With a wild pose in a frame that is held out, only the curve is another.
+    traceless = 0
+    for row in range(12):
+        wild = joints.clone()
+        wild[row] += 50
+        other = learner(validation=0.25, epochs=3).fit(frames, wild)
+        assert not torch.equal(other.validation_error_, fitted.validation_error_)
+        traceless += torch.equal(other.predict(frames), fitted.predict(frames))
+    assert 0 < traceless < 12
+    assert list(learner(validation=0.5).fit(frames[torch.arange(9)], joints[:9]).curves_) == ["training loss"]
+    sure = learner(validation=0.9).fit(frames, joints, unconfirmed=31)  # nine are sure, too few to hold out
+    assert list(sure.curves_) == ["training loss"]
+
+
+def test_warm_start_goes_on_and_state_can_be_put_away(hands: Hands) -> None:
+    frames, joints = hands(20)
+    once = learner(warm_start=True, validation=0.2).fit(frames, joints)
+    state = once.state()
+    assert int(state["num_joints_"]) == 3
+    resumed = learner(warm_start=True, validation=0.2).restore(state)
+    assert resumed.curves_ == {}
+    assert torch.equal(resumed.predict(frames), once.predict(frames))
+    resumed.fit(frames, joints)
+    once.fit(frames, joints)
+    assert torch.equal(resumed.module_.head.weight, once.module_.head.weight)
+    assert list(once.curves_) == ["training loss"]
+    with pytest.raises(ArgumentError, match=r"joints must be \[20, 3, 3\], mm, one row a frame, got \[20, 2, 3\]"):
+        once.fit(frames, joints[:, :2])
+    with pytest.raises(ArgumentError, match="another network"):
+        Mine().restore(state)
+
+
+def test_inheriting_adds_parameters_and_is_told_the_joints(hands: Hands) -> None:
+    frames, joints = hands(20)
+    mine = clone(Mine(width=9, epochs=1)).fit(frames, joints[:, :2])
+    assert mine.predict(frames).shape == (20, 2, 3)
+    assert mine.describe(frames, ("x",)).x.shape == (20, 9)
+    with pytest.raises(ArgumentError, match=r"joints must be \[20, 5, 3\]"):
+        Mine(num_joints=5).fit(frames, joints)
+
+
+def test_what_can_be_overridden_is_used(hands: Hands) -> None:
+    class Other(Mine):
+        def prepare(self, crops: CropBatch) -> Tensor:
+            assert crops.centre.shape == (len(crops.images), 3)
+            assert crops.cube.shape == (len(crops.images),)
+            return 1 - super().prepare(crops)
+
+        def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            return torch.optim.SGD(parameters, lr=self.lr)
+
+    frames, joints = hands(20)
+    other, mine = Other(epochs=0).fit(frames, joints), Mine(epochs=0).fit(frames, joints)
+    assert not torch.equal(other.predict(frames), mine.predict(frames))
+    trained = Other(epochs=1, lr=0.0001).fit(frames, joints)
+    steps = trained.state()["module_.head.weight"] - other.state()["module_.head.weight"]
+    assert 0 < float(steps.abs().max()) < 5e-4  # Adam's are as long as lr
+
+
+def test_more_than_the_pose_may_be_given_in_training(hands: Hands) -> None:
+    class Two(Net):
+        def forward(self, crops: Tensor) -> Any:
+            pose = super().forward(crops)
+            return (pose, pose.tanh()) if self.training else pose
+
+    class Both(TorchPoseLearner):
+        def loss(self, predicted: Any, targets: Tensor) -> Tensor:
+            SEEN.append(targets)
+            return sum(torch.nn.functional.l1_loss(each, targets.flatten(1)) for each in predicted)
+
+    frames, joints = hands(20)
+    SEEN.clear()
+    fitted = Both(module=Two, embedding="body", epochs=1, device="cpu").fit(frames, joints)
+    assert SEEN
+    assert fitted.predict(frames).shape == (20, 3, 3)
+
+
+@pytest.mark.parametrize(("wrap", "prefix"), [(False, ""), (True, "model.")])
+def test_starts_from_a_checkpoint(tmp_path: Path, hands: Hands, wrap: bool, prefix: str) -> None:
+    frames, joints = hands(20)
+    trained = learner(seed=4).fit(frames, joints)
+    state: dict[str, Any] = {f"{prefix}{key}": value for key, value in trained.module_.state_dict().items()}
+    if wrap:
+        state = {"epoch": 3, "state_dict": {**state, "criterion.weight": torch.ones(4)}, "hyper_parameters": {"lr": 1}}
+    path = str(tmp_path / "last.ckpt")
+    torch.save(state, path)
+    mine = learner(checkpoint=path, prefix=prefix, epochs=0)
+    mine.check_parameters()
+    assert torch.equal(mine.fit(frames, joints).predict(frames), trained.predict(frames))
+    assert mine.curves_ == {}
+    if wrap:
+        message = (
+            r"another prefix than '' \(prefix='model.'; in a subclass a field, prefix: str = 'model.'; .*Missing key"
+        )
+        with pytest.raises(DataFileError, match=message):
+            learner(checkpoint=path, epochs=0).fit(frames, joints)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"module": None}, "module must be .* got NoneType; or override build of TorchPoseLearner"),
+        ({"embedding": "boddy"}, "embedding must name a layer of the network, got 'boddy'; Net has body, drop, head, "),
+        ({"epochs": -1}, "epochs"),
+        ({"samples": 1}, "samples must be 0 or at least 2"),
+        ({"validation": 1.0}, "validation must be"),
+        ({"augment": 1}, "augment"),
+        ({"num_joints": 0}, "num_joints"),
+    ],
+)
+def test_refuses_parameters(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        learner(**options).check_parameters()
+
+
+def test_refuses_what_it_cannot_use(hands: Hands) -> None:
+    frames, joints = hands(12)
+    fitted = learner().fit(frames, joints)
+    images = torch.zeros(12, 1, 48, 48)
+    for refused in (lambda: learner().fit(images, joints), lambda: fitted.predict(images)):
+        with pytest.raises(ArgumentError, match=r"frames must be HandFrames, as .* gives, got Tensor"):
+            refused()
+    with pytest.raises(ArgumentError, match="there are no frames"):
+        fitted.describe(frames[torch.arange(0)], ("x",))
+    with pytest.raises(ArgumentError, match="not fitted yet"):
+        learner().predict(frames)
+    with pytest.raises(
+        ArgumentError, match=r"joints must be a floating-point tensor \[12, J, 3\], mm, got torch.int64"
+    ):
+        learner().fit(frames, joints.long())
+    with pytest.raises(ArgumentError, match="NaN or infinite"):
+        learner().fit(frames, joints * float("nan"))
+    with pytest.raises(ArgumentError, match=r"joints must be \[12, 3, 3\]"):
+        fitted.score(frames, joints[:, :2])
+    with pytest.raises(ArgumentError, match=r"cannot provide target_samples.*learner.samples=20"):
+        fitted.describe(frames, ("target_samples",))
+
+
+class Wrong(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.body, self.head = kind, nn.Flatten(), nn.Linear(48 * 48, 12)
+
+    def forward(self, crops: Tensor) -> Any:
+        output = self.head(self.body(crops))
+        turned = output[:, :9].unflatten(1, (3, 3)).unsqueeze(1)
+        return {"many": output, "nested": turned, "tuple": (output, output), "mean": output[0, :9]}[self.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "got"),
+    [
+        ("many", r"torch.float32 \[2, 12\]"),
+        ("nested", r"torch.float32 \[2, 1, 3, 3\]"),
+        ("tuple", "tuple"),
+        ("mean", r"torch.float32 \[9\]"),
+    ],
+)
+def test_refuses_other_shapes_before_it_trains(hands: Hands, kind: str, got: str) -> None:
+    frames, joints = hands(12)
+    stages: list[str] = []
+    message = rf"must give joints \[2, 3, 3\] or \[2, 9\], got {got}; build is told how many joints there are"
+    with pytest.raises(ArgumentError, match=message):
+        learner(module=Wrong(kind)).fit(frames, joints, progress=lambda *told: stages.append(told[0]))
+    assert stages == []
+
+
+def test_a_diverging_training_is_told(hands: Hands) -> None:
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        learner(lr=1e30, epochs=3, validation=0.2).fit(*hands(20))
