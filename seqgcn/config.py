@@ -27,6 +27,9 @@ PATHS = ("root", "train_centres", "test_centres", "cache", "checkpoint")
 FINGERPRINT, REFERENCES = "fingerprint", "references"
 """What a run folder's configuration says besides options: the data it was made with, and what is published of it."""
 
+OWN_NETWORK = {"classification": "TorchLearner", "pose": "TorchPoseLearner"}
+"""What makes a learner of a `torch.nn.Module`, for each task."""
+
 YOURS = "MODULE:CLASS for your own, imported as python -m would, from the current directory first"
 """What the help says of components by import path."""
 
@@ -287,9 +290,18 @@ def _check_tasks(names: Mapping[str, str]) -> None:
     if wanted and offered and wanted != offered:
         fitting = [name for name, entry in CATALOGUE["learner"].items() if entry.task == wanted]
         raise ConfigError(
-            f"the learner {names['learner']} is for {offered}, but the data set {names['dataset']} for {wanted}; take "
-            f"one of {', '.join(fitting)}"
+            f"the learner {names['learner']} is for {offered}, but the data set {names['dataset']} for {wanted}; "
+            f"{_of_yours(names['learner'], wanted)}take one of {', '.join(fitting)}"
         )
+
+
+def _of_yours(learner: str, wanted: str) -> str:
+    """What a user's own learner must be for a task."""
+    if not import_path("learner", learner):
+        return ""
+    base = OWN_NETWORK.get(wanted)
+    inherit = f"inherit from seqgcn.learners.{base}, or " if base else ""
+    return f"{inherit}have the members of seqgcn.learners.Learner and task = {wanted!r}, or "
 
 
 def _check_another_has(config: RunConfig, key: str) -> None:
