@@ -139,6 +139,8 @@ class TorchModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untype
                     after_epoch=validate,
                     progress=progress,
                 )
+        else:
+            validate(0)  # a network that was trained elsewhere is measured too
         self.module_.eval()
         setattr(self, self._curve[1], torch.tensor(measured))
         return self

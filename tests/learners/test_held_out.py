@@ -83,6 +83,15 @@ def test_none_by_default_and_none_of_few(kind: Kind, images: Tensor, targets: Te
     assert kind().curves_ == {}
 
 
+def test_a_network_that_was_trained_elsewhere_is_measured(images: Tensor, targets: Tensor) -> None:
+    net = Net()
+    before = [weight.clone() for weight in net.parameters()]
+    learner = own(module=net, epochs=0, validation=0.25).fit(images, targets)
+    assert list(learner.curves_) == ["validation accuracy (%)"]
+    assert learner.validation_accuracy_.shape == (1,)
+    assert all(torch.equal(one, other) for one, other in zip(learner.module_.parameters(), before, strict=True))
+
+
 @both
 def test_none_where_training_goes_on(kind: Kind, images: Tensor, targets: Tensor) -> None:
     learner = kind(validation=0.5, warm_start=True).fit(images, targets)
