@@ -69,8 +69,8 @@ class RoundResult:
         ]
         if picks:
             lines.append(f"first: {name_some([pool.items[i] for i in picks])}")
-            start = "nothing labelled" if before == float("inf") else f"{before:.4g}"
-            lines.append(f"largest distance to a labelled item: {start}, {after:.4g} once these are labelled")
+            start = "" if before == float("inf") else f"{before:.4g}, "
+            lines.append(f"largest distance to a labelled item: {start}{after:.4g} once these are labelled")
         if self.missing:
             lines.append(f"{self.missing:,} fewer than asked for: the gap leaves no more; lower it to get them")
         return "\n".join(lines)

@@ -234,7 +234,8 @@ def test_features_without_a_label(tmp_path: Path, name: str) -> None:
     assert result.selector == (name if name in LABEL_FREE else COLD_START)
     other = [f"nothing is labelled yet, which {name} needs: typiclust picks instead"]
     assert said == ([] if name in LABEL_FREE else other)
-    assert "largest distance to a labelled item: nothing labelled, " in result.summary()
+    after = result.represented.radius[1]
+    assert f"largest distance to a labelled item: {after:.4g} once these are labelled" in result.summary()
     with open(tmp_path / "round/picks.csv", newline="") as file:
         assert all(row["nearest labelled item"] == row["distance"] == "" for row in csv.DictReader(file))
 
