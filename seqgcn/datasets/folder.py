@@ -187,7 +187,7 @@ def _read_images(items: list[_Item], image_size: int | None) -> torch.Tensor:
             (height, width), (first_height, first_width) = images[-1].shape[:2], images[0].shape[:2]
             raise DataFileError(
                 f"{path} has {width} x {height} pixels, but {items[0].path} {first_width} x {first_height}; "
-                "set image_size to resize all images"
+                "set image_size to resize all images, on the command line with --set dataset.image_size=N"
             )
     channels = max(image.shape[2] for image in images)
     stacked = np.empty((len(images), channels, *images[0].shape[:2]), np.uint8)

@@ -136,8 +136,9 @@ def test_photographs_are_turned_upright(tmp_path: Path) -> None:
 def test_sizes_must_be_the_same(tmp_path: Path) -> None:
     save(tmp_path / "cat" / "a.png", size=(6, 4))
     save(tmp_path / "cat" / "b.png", size=(6, 5))
-    with pytest.raises(DataFileError, match=r"\.png has 6 x \d pixels, but .*\.png 6 x \d; set image_size"):
+    with pytest.raises(DataFileError, match=r"\.png has 6 x \d pixels, but .*\.png 6 x \d; set image_size") as caught:
         ImageFolder(tmp_path)
+    assert str(caught.value).endswith(", on the command line with --set dataset.image_size=N")
     assert ImageFolder(tmp_path, image_size=8).train.inputs.shape == (1, 3, 8, 8)
 
 
