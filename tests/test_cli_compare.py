@@ -46,6 +46,23 @@ def test_notes_go_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
+def test_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_runs(tmp_path / "a", BOTH)
+    assert main(["compare", str(tmp_path / "a"), "--out", str(tmp_path / "c"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert len(os.listdir(tmp_path / "c")) == 4
+    assert main(["compare", str(tmp_path / "a"), "--out", str(tmp_path / "a"), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "name another folder with --out" in err
+    # Notes tell what was left out of the files: they stay.
+    write_run(tmp_path / "b", (0.5,), selector="badge")
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("seqgcn: left out, as unfinished: badge")
+
+
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = str(write_runs(tmp_path / "a", BOTH))
     assert main(["compare", str(tmp_path)]) == 1

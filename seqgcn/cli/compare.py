@@ -38,6 +38,7 @@ def add_to(commands: Any) -> None:
         help="write comparison.md, .csv, .html and curve.png there; new, empty, or of an earlier comparison (default: "
         "only print)",
     )
+    compare.add_argument("--quiet", action="store_true", help="no table (default: off)")
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -46,8 +47,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     comparison = compare_runs(arguments.runs, baseline=arguments.baseline, confirmatory=arguments.confirmatory)
     for note in comparison.notes:
         print(f"seqgcn: {note}", file=sys.stderr)
-    print(comparison.table())
+    if not arguments.quiet:
+        print(comparison.table())
     if arguments.out is not None:
         comparison.write(arguments.out)
-        print(f"\ncomparison: {arguments.out}")
+        if not arguments.quiet:
+            print(f"\ncomparison: {arguments.out}")
     return DONE
