@@ -63,6 +63,28 @@ def test_twins_as_by_a_plain_search(n: int, d: int, threshold: float, pairs: int
     assert found.picks == sum(item in picks for group in groups for item in group)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(1, 64), st.floats(0, 6), st.floats(0.01, 1), st.integers(0, 99))
+def test_equal_items_are_found_whatever_their_norm(d: int, power: float, spread: float, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    once = draw.normal(size=(12, d)) * spread + draw.normal(size=d)
+    once *= 10**power / np.linalg.norm(once, axis=1).max()
+    x = np.tile(once.astype(np.float32), (3, 1))  # items i, i + 12 and i + 24 are the same
+    found = neighbours_of(x, np.arange(36), 2)
+    assert (found.distance == 0).all()
+    assert {tuple(sorted(row)) for row in (found.item % 12).tolist()} == {(i, i) for i in range(12)}
+    # Eight pairs of picks, a pick and a labelled item, two labelled items alone.
+    picks, labelled = np.array([*range(9), *range(12, 20)]), np.array([20, 9, 21])
+    groups = twins_of(x, picks, labelled, found.distance[:, 0]).groups
+    assert groups == [*([i, i + 12] for i in range(9))]
+
+
+def test_near_duplicates_of_large_norm_are_told_from_others() -> None:
+    x = np.array([[1e6, 0], [1e6, 0], [1e6, 4], [1e6, 4], [-1e6, 0]], np.float32)
+    found = twins_of(x, np.array([0, 2]), np.array([1, 3, 4]), np.zeros(4))
+    assert (found.threshold, found.groups) == (0, [[0, 1], [2, 3]])
+
+
 def test_twins_of_equal_items_take_no_memory_for_their_pairs() -> None:
     x = np.full((5600, 4), 1.5, np.float32)
     picks, labelled = np.arange(300), np.arange(300, 5600)

@@ -46,11 +46,17 @@ def neighbours_of(x: Floats, items: Ints, k: int) -> Neighbours:
     k = min(k, len(x) - 1)
     if k < 1 or len(items) == 0:
         return Neighbours(np.empty((len(items), 0), np.int64), np.empty((len(items), 0)))
-    distance, found = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(x).kneighbors(x[items])
+    found = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(x).kneighbors(x[items], return_distance=False)
     # An item finds itself, though not always first among exact duplicates.
     itself = found == items[:, None]
     itself[~itself.any(axis=1), -1] = True
-    return Neighbours(found[~itself].reshape(-1, k), distance[~itself].reshape(-1, k))
+    others = found[~itself].reshape(-1, k)
+    # The search takes distances from products, whose rounding grows with the norms: equal items are not at 0 there.
+    distance = np.stack(
+        [np.linalg.norm(x[row] - x[item].astype(np.float64), axis=1) for item, row in zip(items, others, strict=True)]
+    )
+    order = distance.argsort(axis=1, kind="stable")
+    return Neighbours(np.take_along_axis(others, order, axis=1), np.take_along_axis(distance, order, axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +87,7 @@ def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats, *, pairs: 
     threshold = float(np.quantile(nearest, NEAR)) if len(nearest) else 0.0
     both = np.concatenate([picks, np.sort(labelled)])
     # Of each of both, the first that it hangs together with: picks come first, and every group has one.
-    first = np.arange(len(both))
+    first = _first_equal(x[both])
     if len(both) > 1 and len(picks):
         search = NearestNeighbors(radius=threshold, algorithm="brute").fit(x[both])
         rows = max(1, pairs // len(both))
@@ -89,11 +95,21 @@ def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats, *, pairs: 
             near = search.radius_neighbors(x[picks[start : start + rows]], return_distance=False)
             for pick, found in enumerate(near, start):
                 _join(first, np.append(found, pick))
-    twin = np.bincount(first, minlength=len(both))[first] > 1
+    twin = (np.bincount(first, minlength=len(both))[first] > 1) & (first < len(picks))
     order = np.flatnonzero(twin)[np.argsort(first[twin], kind="stable")]
     ends = np.flatnonzero(np.diff(first[order])) + 1
     groups = [group.tolist() for group in np.split(both[order], ends) if len(group)]
     return Twins(threshold=threshold, groups=groups, picks=int(twin[: len(picks)].sum()))
+
+
+def _first_equal(x: Floats) -> Ints:
+    """Of each row the first that equals it, `[n]`.
+
+    A search by distances misses some of these: it takes them from products, whose rounding grows with the norms.
+    """
+    seen: dict[bytes, int] = {}
+    # Zero has two signs.
+    return np.array([seen.setdefault((row + 0.0).tobytes(), place) for place, row in enumerate(x)], np.int64)
 
 
 def _join(first: Ints, some: Ints) -> None:
