@@ -235,6 +235,48 @@ def test_no_width_scrolls_sideways(page: Any, width: int, dark: bool) -> None:
     assert box[0] < 800
 
 
+NAMES = [
+    "sequence_001/000123.png",
+    "Training/Depth/201401010002/image_0084.png",
+    EVIL,
+    "ümlaut, comma's very long name of a picture 0001.jpeg",
+    "im059.png",
+    "i000123.png",
+    "2014010100020001234567890123.png",
+]
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("pictures", [True, False])
+def test_names_on_the_sheet_keep_their_ends(driver: Any, tmp_path: Path, width: int, pictures: bool) -> None:
+    items = [*[f"{i}.png" for i in range(60 - len(NAMES))], *NAMES[::-1]]
+    path = tmp_path / "names.html"
+    path.write_text(round_page(make_view(picks=len(NAMES), items=items, pictures=pictures)), encoding="utf-8")
+    resize(driver, width)
+    driver.get(path.as_uri())
+    cards = driver.find_elements(By.CSS_SELECTOR, ".pick .label")
+    assert [card.get_attribute("title") for card in cards] == NAMES
+    for card, name in zip(cards, NAMES, strict=True):
+        lines = card.find_elements(By.CSS_SELECTOR, ".ends")
+        assert len(lines) == 1 + ("/" in name)
+        for line in lines:
+            assert line.rect["height"] < 20  # one line of text
+            end = line.find_elements(By.TAG_NAME, "span")[-1]
+            boxes = [each.rect for each in (end, line, card)]
+            assert [box["x"] for box in boxes] == pytest.approx(
+                sorted((box["x"] for box in boxes), reverse=True), abs=1
+            )
+            last = [box["x"] + box["width"] for box in boxes]
+            assert last == pytest.approx(sorted(last), abs=1)
+        *_, end = lines[-1].find_elements(By.TAG_NAME, "span")
+        assert end.get_attribute("textContent") == name.rpartition("/")[2][-10:]
+    # Of what is cut there is room for an ellipsis.
+    cut = driver.find_element(By.XPATH, "//*[@class='label'][contains(@title, 'ümlaut')]//*[@class='long']")
+    seen, whole = (cut.get_property(name) for name in ("clientWidth", "scrollWidth"))
+    assert 10 < seen < whole
+    assert cut.value_of_css_property("text-overflow") == "ellipsis"
+
+
 def test_without_scripts_picks_open_all_the_same(driver: Any, address: str) -> None:
     resize(driver, 1200, scripts=False)
     try:

@@ -142,6 +142,38 @@ def test_who_cannot_see_the_page_can_use_it() -> None:
     assert len(page.all("h1")) == len(page.all("main")) == 1
 
 
+@pytest.mark.parametrize("pictures", [True, False])
+def test_names_on_the_sheet_are_told_in_full(pictures: bool) -> None:
+    page = page_of(make_view(pictures=pictures))
+    labels = [each for each in page.all("span") if each.get("class") == "label"]
+    assert [each["title"] for each in labels] == [f"all/part-{i % 2}/{i}.png" for i in range(59, 54, -1)]
+    # What is cut is for the eye; others have the description of the picture, and the name where there is none.
+    seen = [each for each in page.all("span") if str(each.get("class")).startswith("ends ")]
+    assert len(seen) == 10
+    assert all(each["aria-hidden"] == "true" for each in seen)
+    assert len([each for each in page.all("span") if each.get("class") == "read"]) == (0 if pictures else 5)
+
+
+NAME = {
+    "x": ("", "x"),
+    "000123.png": ("", "000123.png"),
+    "image_0084.png": ("imag", "e_0084.png"),
+    "very long name 0001.jpeg": ("very long name", " 0001.jpeg"),
+    "e\u0301" * 11: ("e\u0301", "e\u0301" * 10),
+    "\u0301" * 3: ("\u0301" * 3, ""),
+    "画像画像0001.png": ("画像画", "像0001.png"),
+}
+
+
+@pytest.mark.parametrize("name", NAME)
+def test_where_names_are_cut(name: str) -> None:
+    text = round_page(make_view(items=[f"{i}/{name}" for i in range(60)]))
+    start, end = NAME[name]
+    long = ' class="long"' * (len(start) > 2)
+    first = f"<span{long}>{start}</span>" if start else ""
+    assert f'<span class="ends file" dir="auto" aria-hidden="true">{first}<span>{end}</span></span>' in text
+
+
 @pytest.mark.parametrize(
     ("view", "there", "not_there"),
     [

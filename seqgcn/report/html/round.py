@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,9 @@ GROUPS, MEMBERS = 20, 12
 
 MAP, MARGIN = 600, 16
 """Width of the map and room around its points, in its own units."""
+
+ENDS = {"file": 10, "folder": 6}
+"""Characters at the end that are kept where names are cut: `000123.png`, and what the narrowest card has room for."""
 
 BINS = 20
 
@@ -185,6 +189,7 @@ def round_page(view: RoundView) -> str:
         picks=picks,
         rank=rank,
         names=names,
+        cut=_cut,
         labelled=set(view.labelled.tolist()),
         map=plan,
         map_width=MAP,
@@ -212,6 +217,25 @@ def _shorter(items: Sequence[str]) -> Callable[[int], str]:
     same = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
     skip = same.rfind("/") + 1
     return lambda item: items[item][skip:]
+
+
+def _cut(name: str, kind: str) -> tuple[str, str]:
+    """A name in two, the second of which is to stay whole."""
+    place, room = len(name), ENDS[kind]
+    while place and room >= _width(name[place - 1]):
+        place -= 1
+        room -= _width(name[place])
+    # A mark stays with its letter.
+    while place < len(name) and not _width(name[place]):
+        place += 1
+    return name[:place], name[place:]
+
+
+def _width(letter: str) -> int:
+    """Of how many Latin letters."""
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "FW" else 1
 
 
 def _listed(twins: Twins) -> set[int]:
