@@ -235,6 +235,30 @@ def test_no_width_scrolls_sideways(page: Any, width: int, dark: bool) -> None:
     assert box[0] < 800
 
 
+COMMAND = (
+    "seqgcn select --out '/home/me/my  rounds/round 02' --dataset icvl --root /data/hands/icvl/a-folder-with-a-name-"
+    f"too-long-for-any-telephone-{'x' * 80}/part --labelled labelled.txt --selector core-gcn --min-gap 5 --items "
+    "'it'\"'\"'s <b>&amp;</b> $HOME'"
+)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_the_command_is_seen_and_copied_whole(driver: Any, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "command.html"
+    path.write_text(round_page(make_view(command=COMMAND)), encoding="utf-8")
+    resize(driver, width)
+    driver.get(path.as_uri())
+    box = driver.find_element(By.TAG_NAME, "pre")
+    assert box.get_property("scrollWidth") <= box.get_property("clientWidth") < width
+    copied = driver.execute_script(
+        "const s = getSelection(); s.selectAllChildren(document.querySelector('pre')); return s.toString()"
+    )
+    assert copied.removesuffix("\n") == COMMAND
+    words = [each for each in box.find_elements(By.TAG_NAME, "span") if each.text.startswith("--")]
+    assert [word.text for word in words] == [word for word in COMMAND.split() if word.startswith("--")]
+    assert all(word.rect["height"] < 25 for word in words)  # no line ends within an option
+
+
 NAMES = [
     "sequence_001/000123.png",
     "Training/Depth/201401010002/image_0084.png",
