@@ -259,6 +259,21 @@ def test_the_command_is_seen_and_copied_whole(driver: Any, tmp_path: Path, width
     assert all(word.rect["height"] < 25 for word in words)  # no line ends within an option
 
 
+@pytest.mark.parametrize("width", [320, 390, 600, 800, 1200])
+def test_figures_stand_in_columns(driver: Any, address: str, width: int) -> None:
+    resize(driver, width)
+    driver.get(address)
+    places = driver.execute_script(
+        "return [...document.querySelectorAll('.figures div')].map(e => [e.getBoundingClientRect().y, e.offsetLeft])"
+    )
+    rows: dict[float, list[int]] = {}
+    for y, x in places:
+        rows.setdefault(y, []).append(x)
+    first, *others = rows.values()
+    assert len(first) > 1
+    assert all(row == first[: len(row)] for row in others)
+
+
 NAMES = [
     "sequence_001/000123.png",
     "Training/Depth/201401010002/image_0084.png",
