@@ -212,9 +212,51 @@ def test_picks_beyond_the_sheet_are_shown_from_the_map(driver: Any, tmp_path: Pa
     wait(None, None)
     assert said.text == hint
     assert "Of picks after the first 200, which are not in the sheet, it shows what they stand for." in hint
-    # No dot is a stop of the keyboard: the picks of the sheet are, as ever.
+    # No dot is a stop of the keyboard: the picks of the sheet are, as ever, and one list of all others.
+    far = driver.find_element(By.ID, "far")
     assert driver.execute_script("return document.querySelectorAll('#map [tabindex]').length") == 0
+    far.send_keys("230")
+    wait(170, None)
+    assert said.text.startswith("Pick 230, part-0/170.png, stands for ")
+    far.send_keys(Keys.ARROW_UP)
+    wait(171, None)
+    press(driver, Keys.ESCAPE)
+    wait(None, None)
+    assert far.get_property("value") == ""
+    # The list names what was chosen elsewhere.
+    click_on_map(driver, 170)
+    wait(170, None)
+    assert far.get_property("value") == "n170"
+    driver.find_element(By.CSS_SELECTOR, "#pick-2 summary").click()
+    wait(398, "pick-2")
+    assert far.get_property("value") == ""
     assert driver.get_log("browser") == []
+
+
+def test_near_duplicates_beyond_the_sheet_are_links(driver: Any, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(400, 6))
+    x[170] = x[171]
+    path = tmp_path / "many.html"
+    path.write_text(round_page(make_view(n=400, picks=230, x=x, pictures=False)), encoding="utf-8")
+    resize(driver, 390)
+    driver.get(path.as_uri())
+    link = driver.find_element(By.CSS_SELECTOR, ".twins a[href='#n170']")
+    assert link.text == "pick 230"
+    link.send_keys(Keys.ENTER)
+    WebDriverWait(driver, 5, 0.02).until(lambda _: lit(driver, "chosen") == {"170"})
+    assert driver.switch_to.active_element.get_attribute("id") == "far"
+    box = driver.execute_script(
+        "const b = document.getElementById('map').getBoundingClientRect(); return [b.top, b.bottom]"
+    )
+    assert box[0] > -1
+    assert box[1] < 801
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    resize(driver, 390, scripts=False)
+    try:
+        driver.get(path.as_uri())
+        assert not driver.find_element(By.ID, "far").is_displayed()
+    finally:
+        resize(driver, 1200)
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1200])

@@ -93,8 +93,12 @@ def test_picks_beyond_the_sheet_say_on_the_map_what_they_stand_for() -> None:
         large = " (large dots)" if count else ""
         items = "item" if count == 1 else "items"
         assert dot["data-said"] == f"Pick {rank}, part-{item % 2}/{item}.png, stands for {count} {items}{large}."
+    listed = [(each["value"], f"{rank} part-{(400 - rank) % 2}/{400 - rank}.png") for each, rank in zip(
+        page.all("option")[1:], (201, 202, 203), strict=True)]  # fmt: skip
+    assert [value for value, _ in listed] == ["n199", "n198", "n197"]
+    assert f"Picks after the first 200 none {' '.join(name for _, name in listed)} " in page.words
     page = page_of(make_view(n=400, picks=200))
-    assert "Of picks after" not in page.words
+    assert "icks after the first" not in page.words
     assert not [each for each in page.all("path") if "data-said" in each]
 
 

@@ -4,9 +4,10 @@
   const picks = [...document.querySelectorAll("details.pick")];
   const map = document.getElementById("map");
   const said = document.getElementById("said");
+  const list = document.getElementById("far"); // of the picks that are on the map but not in the sheet
   const hint = said ? said.textContent : "";
   const marks = ["own", "near", "chosen"];
-  let far; // the dot that was clicked of a pick that is on the map but not in the sheet
+  let far; // the dot of one of these that is shown
 
   const mark = (name, selector) => {
     for (const dot of map.querySelectorAll(selector)) dot.classList.add(name);
@@ -32,15 +33,25 @@
     pick.scrollIntoView({ block: "nearest" });
   };
 
-  const chooseFar = (dot) => {
+  const setFar = (dot) => {
     far = dot;
+    if (list) list.value = dot ? dot.id : "";
+  };
+
+  const chooseFar = (dot) => {
+    setFar(dot);
     choose();
     light(far);
   };
 
+  if (list) {
+    list.closest("[hidden]").hidden = false;
+    list.addEventListener("change", () => chooseFar(document.getElementById(list.value) ?? undefined));
+  }
+
   for (const pick of picks) {
     pick.addEventListener("toggle", () => {
-      if (pick.open) far = undefined;
+      if (pick.open) setFar();
       if (pick.open) for (const other of picks) if (other !== pick) other.open = false;
       light(picks.find((each) => each.open) ?? far);
     });
@@ -85,12 +96,18 @@
 
   document.addEventListener("click", (event) => {
     const dot = event.target.closest?.("#map .picked");
-    const link = event.target.closest?.("a[href^='#pick-']");
+    const link = event.target.closest?.("a[href^='#pick-'], a[href^='#n']");
     const pick = picks[dot?.dataset.by - 1];
     if (pick) choose(pick);
     else if (dot) chooseFar(dot === far ? undefined : dot); // a second click clears, as in the sheet
     if (!link) return;
     event.preventDefault();
-    choose(document.querySelector(link.getAttribute("href")));
+    const target = document.querySelector(link.getAttribute("href"));
+    if (target.matches("details")) choose(target);
+    else {
+      chooseFar(target);
+      for (const each of [map, list]) each.scrollIntoView({ block: "nearest" });
+      list.focus({ preventScroll: true });
+    }
   });
 })();
