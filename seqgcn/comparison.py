@@ -65,6 +65,11 @@ class RunComparison:
         return _curves(self.runs, self.metric)
 
     @property
+    def references(self) -> Mapping[str, float]:
+        """Published results on the same data, in the metric's unit."""
+        return next((run.references for _, run in self._each() if run.references), {})
+
+    @property
     def _first(self) -> RunFolder:
         return next(iter(self.runs[self.baseline].values()))
 
@@ -89,9 +94,7 @@ class RunComparison:
         listed = "\n".join(f"- {name}, seed {run.seed}: {run.folder}" for name, run in self._each())
         notes = "".join(f"\n\nNote: {note}" for note in self.notes)
         write_text(folder / TABLE, f"{self.table()}{notes}\n\n{listed}\n")
-        learning_curve(
-            self.curves, folder / CURVE, title=self.title, metric=self.metric, references=self._first.references
-        )
+        learning_curve(self.curves, folder / CURVE, title=self.title, metric=self.metric, references=self.references)
         command = ["seqgcn", "compare", *map(os.path.abspath, self.folders), "--baseline", self.baseline]
         confirmatory = [row.selector for row in self.rows if row.confirmatory]
         command += ["--confirmatory", *confirmatory] if confirmatory else []
@@ -101,6 +104,7 @@ class RunComparison:
             self.savings,
             metric=self.metric,
             title=self.title,
+            references=self.references,
             runs=[run for _, run in self._each()],
             notes=self.notes,
             command=shlex.join([*command, "--out", os.path.abspath(folder)]),

@@ -21,8 +21,8 @@ from seqgcn.catalogue import (
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
-PATHS = ("root", "train_centres", "test_centres", "cache", "checkpoint")
-"""Options and parameters that are paths."""
+PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
+"""Parameters that are paths."""
 
 FINGERPRINT, REFERENCES = "fingerprint", "references"
 """What a run folder's configuration says besides options: the data it was made with, and what is published of it."""

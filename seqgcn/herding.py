@@ -17,7 +17,7 @@ _SLACK = 32
 """Rounding of a similarity, in units of the last place; equals differ by less."""
 
 _ALIKE = 1e-9
-"""Share of the largest gain by which two are told apart, however much rounding may change them."""
+"""Gains that differ by more are told apart, however much rounding may change them; no similarity is above 1."""
 
 _UNSURE = 1e-3
 """Largest slack that is put up with: the share by which rounding may change a similarity."""
@@ -186,8 +186,8 @@ class _Search:
                 torch.arange(len(columns), device=rows.device), self.cover, torch.full_like(self.cover, torch.inf)
             )
         # Levels are rounded up, and so gains down, by unlike amounts.
-        share = min(64 * torch.finfo(torch.float64).eps + 2 * float(self.slack.sum()), _ALIKE)
-        self.rounding = share * float(self.gain.max())
+        self.rounding = 64 * torch.finfo(torch.float64).eps * float(self.gain.max())
+        self.rounding += min(2 * float(self.slack.sum()), _ALIKE)
 
     def best(self) -> tuple[int, float]:
         """Position and gain of the row to pick next."""

@@ -241,7 +241,7 @@ class RunSet:
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             initial=self.config.initial or self.config.budget,
             # So that a run goes on from any working directory.
-            root=portable("root", self.config.root),
+            root=portable("root", self.config.root, ("root",)),
             set=settings,
         )
         references = {REFERENCES: dict(self.dataset.references)} if self.dataset.references else {}

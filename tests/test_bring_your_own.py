@@ -236,6 +236,18 @@ def test_select_and_resume(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert Path("round/picks.csv").read_text() == picks
 
 
+def test_parameters_called_as_options_are_no_paths(home: Path) -> None:
+    network = NETWORK.replace("    width: int = 8\n", '    width: int = 8\n    features: str = "hidden"\n')
+    Path("named_so.py").write_text(network)
+    np.savetxt("labelled.txt", np.arange(40), fmt="%d")
+    given = ["--dataset", "digits", "--labelled", "labelled.txt", "--budget", "5", "--quiet", "--out", "round"]
+    given += ["--learner", "named_so:MyLearner", "--set", "learner.features=head.1", "--selector", "core-set"]
+    assert main(["select", *given]) == 0
+    document = yaml.safe_load(Path("round/round.yaml").read_text())
+    assert document["parameters"]["learner"]["features"] == document["select"]["set"]["learner.features"] == "head.1"
+    assert document["select"]["labelled"] == str(home / "labelled.txt")
+
+
 def test_a_round_needs_embeddings(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("no_x.py").write_text(PLAIN.replace('("x", "prob")', '("prob",)'))
     given = ["--dataset", "digits", "--budget", "5", "--learner", "no_x:MyLearner", "--selector", "margin"]

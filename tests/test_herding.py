@@ -109,6 +109,21 @@ def test_equal_gains_go_to_the_first_row(question: dict[str, Any], pairs: int, k
     torch.testing.assert_close(gain, torch.tensor(gains, dtype=torch.float64), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_small_gains_that_are_equal_go_to_the_first_row(seed: int) -> None:
+    """Centres near the columns leave next to nothing to gain, and rounding is large beside it."""
+    draw = torch.Generator().manual_seed(seed)
+    column = 6 * torch.randn(6, 3, dtype=torch.float64, generator=draw)
+    near = column + torch.tensor([0.01, 0.0, 0.0], dtype=torch.float64)
+    points = torch.cat([column, near, column[torch.randperm(6, generator=draw)]])
+    similarity = gaussian(points, sigma=1.0)
+    rows, columns, centres = torch.arange(12, 18), torch.arange(6), torch.arange(6, 12)
+    index, _ = facility_location(similarity, rows, columns, 6, centres=centres)
+    gain = (1 - matrix(similarity)[rows][:, columns]).amin(dim=1)
+    assert gain.max() < 1e-9, "each row is a column"
+    assert index.tolist() == rows.tolist()
+
+
 @written_down
 def test_single_precision_finds_as_good_a_cover(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Search, "PAIRS", pairs)

@@ -48,6 +48,7 @@ class Annotation(NamedTuple):
         sizes: Widths and heights, px, that the picture is said to have.
         faults: What makes the answer useless, in words.
         skipped: Whether the annotator would not answer.
+        identity: What no other annotation in the world has, where the tool gives it such a thing.
         updated: When it was last changed, as ISO 8601 has it, where the tool tells.
     """
 
@@ -58,6 +59,7 @@ class Annotation(NamedTuple):
     sizes: frozenset[tuple[float, float]] = frozenset()
     faults: tuple[str, ...] = ()
     skipped: bool = False
+    identity: str = ""
     updated: str = ""
 
 

@@ -102,12 +102,14 @@ def check_annotations(
 ) -> Checked:
     """Check annotations and lift those without a fault to 3-D.
 
-    Of several annotations of a frame by one person the newest counts, where the tool tells when they were made: people
-    correct themselves. A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is
-    refused if two of them have a joint farther apart than `disagree`, or if any of its annotations has a fault. That
-    somebody skipped it matters only if nobody else answered. A joint that one of them calls hidden is hidden for all:
-    its depth must not come from what lies before it, nor the poses lie apart because it does for some. A depth far from
-    the hand is a fault.
+    Of several states of one annotation, as from exports of two days, the newest counts: people correct themselves. That
+    two were made by one person is not known, as everybody is user 1 in a tool of their own.
+
+    A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
+    have a joint farther apart than `disagree`, or if any of its annotations has a fault. That somebody skipped it
+    matters only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not
+    come from what lies before it, nor the poses lie apart because it does for some. A depth far from the hand is a
+    fault.
 
     Args:
         annotations: Of all annotators.
@@ -115,8 +117,8 @@ def check_annotations(
         sources: Where a joint's depth comes from: the first that has one.
         disagree: mm between two annotators' places of a joint that are still agreement.
         known: Paths of all frames of the data set, to tell frames of other rounds from unknown ones.
-        accept_predictions: Whether an annotation may be the predicted joints, all within half a pixel: tools export
-            what they were given where nobody touched it.
+        accept_predictions: Whether all annotations of a frame may be the predicted joints, within half a pixel: tools
+            export what they were given where nobody touched it.
 
     Raises:
         ArgumentError: There is no source, or `disagree` is not positive.
@@ -171,13 +173,12 @@ def _lift_all(
             Problem(preview.item, "", annotation.annotator, "skipped", annotation.where) for annotation in annotations
         ]
         return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
-    lifted, problems = [], []
+    lifted, problems, unmoved = [], [], 0
     hidden = {keypoint.joint for annotation in given for keypoint in annotation.keypoints if keypoint.hidden}
     for annotation in given:
         found = list(_faults(annotation, preview, tasks.skeleton.joints))
-        if not (found or accept_predictions) and _is_prediction(annotation, preview, tasks.skeleton.joints):
-            found = [("", "the predicted joints, unchanged")]
         if not found:
+            unmoved += _is_prediction(annotation, preview, tasks.skeleton.joints)
             result = _lift(annotation, hidden, preview, tasks, sources)
             if isinstance(result, _Lifted):
                 lifted.append(result)
@@ -186,15 +187,20 @@ def _lift_all(
         problems += [
             Problem(preview.item, joint, annotation.annotator, what, annotation.where) for joint, what in found
         ]
+    if not accept_predictions and unmoved == len(given):
+        what = "the predicted joints, unchanged"
+        return [], [Problem(preview.item, "", each.annotator, what, each.where) for each in given]
     return lifted, problems
 
 
 def _newest(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Without those that the same person has changed since."""
-    last: dict[str, str] = {}
-    for annotation in annotations:
-        last[annotation.annotator] = max(annotation.updated, last.get(annotation.annotator, ""))
-    return [annotation for annotation in annotations if annotation.updated in ("", last[annotation.annotator])]
+    """Of each annotation that is there more than once its newest state."""
+    newest: dict[str, Annotation] = {}
+    for number, annotation in enumerate(annotations):
+        key = annotation.identity or str(number)
+        if key not in newest or annotation.updated >= newest[key].updated:
+            newest[key] = annotation
+    return list(newest.values())
 
 
 def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
@@ -242,8 +248,8 @@ def _lift(
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     points, used, lacking = [], [], []
     # A joint may be a little outside of the cube around the hand. Metres for millimetres are far outside.
-    room = (preview.far - preview.near) / 2
-    low, high = preview.near - room, preview.far + room
+    half = (preview.far - preview.near) / 2
+    low, high = preview.near - half, preview.far + half
     for number_of, joint in enumerate(tasks.skeleton.joints):
         keypoint = keypoints[joint]
         u, v = preview.to_sensor(keypoint.x, keypoint.y)
@@ -251,8 +257,8 @@ def _lift(
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
         elif not low <= depth.mm <= high:
-            where = f"the hand is between {low:.0f} and {high:.0f} mm"
-            lacking.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {where}"))
+            room = f"only {low:.0f} to {high:.0f} mm can be of this hand"
+            lacking.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
         else:
             points.append((u, v, depth.mm))
             used.append(depth.source)

@@ -158,10 +158,10 @@ def _frame(data: Mapping[str, Any], where: str) -> str:
 
 
 def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
-    annotator, updated = _annotator(entry, where), entry.get("updated_at")
-    updated = updated if isinstance(updated, str) else ""
+    annotator = _annotator(entry, where)
+    identity, updated = _text(entry.get("unique_id")), _text(entry.get("updated_at"))
     if entry.get("was_cancelled"):
-        return Annotation(frame, annotator, where, (), skipped=True, updated=updated)
+        return Annotation(frame, annotator, where, (), skipped=True, identity=identity, updated=updated)
     regions = need(entry.get("result"), list, f"{where}: the result")
     hidden: set[Any] = set()
     marks: list[tuple[Any, float, float, list[str]]] = []
@@ -190,7 +190,20 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
     keypoints = tuple(
         Keypoint(joint, x / 100, y / 100, name in hidden) for name, x, y, joints in marks for joint in joints or [""]
     )
-    return Annotation(frame, annotator, where, keypoints, frozenset(sizes), tuple(sorted(faults)), updated=updated)
+    return Annotation(
+        frame,
+        annotator,
+        where,
+        keypoints,
+        frozenset(sizes),
+        tuple(sorted(faults)),
+        identity=identity,
+        updated=updated,
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _annotator(entry: Mapping[str, Any], where: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -91,7 +92,7 @@ def write_tasks(
     ``frames.json``, from which `read_tasks` knows what was handed off. The same arguments give the same bytes.
 
     Args:
-        folder: Made if it is not there; files in it are replaced.
+        folder: Made if it is not there; files in it are replaced, and pictures of other frames in ``images/`` removed.
         frames: To be labelled, best first.
         camera: Theirs.
         skeleton: Joints to be marked.
@@ -120,6 +121,7 @@ def write_tasks(
         previews.append(preview)
         if progress is not None:
             progress("previews", done, len(frames))
+    _remove_others(folder / IMAGES, {preview.name for preview in previews})
     tasks = Tasks(camera, skeleton, tuple(previews))
     write_text(folder / "label_studio.xml", setup)
     write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
@@ -127,6 +129,14 @@ def write_tasks(
     write_text(folder / "frames.txt", "".join(f"{item}\n" for item in items))
     write_text(folder / RECORD, _json(_record(tasks)))
     return tasks
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove pictures of an earlier hand-off into the folder, which somebody could be given to label."""
+    for path in folder.glob("*.png"):
+        if path.name not in names:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _json(content: Any) -> str:

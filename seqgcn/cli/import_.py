@@ -75,7 +75,7 @@ def _import(arguments: argparse.Namespace) -> int:
             folder,
             SelectConfig(**record["select"]),
             arguments.exports,
-            labelled=int(record.get(LABELLED, 0)),
+            labelled=record.get(LABELLED, 0),
             joint_depth=arguments.joint_depth or ("prediction",),
             depths=arguments.depths,
             disagree=arguments.disagree,

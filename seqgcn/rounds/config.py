@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgcn.catalogue import DEFAULT_LEARNER, task
+from seqgcn.catalogue import DEFAULT_LEARNER, load, task
 from seqgcn.config import YOURS, SelectorSpec, coerce_fields, option, options, settle
 from seqgcn.errors import ConfigError
 
@@ -96,9 +96,21 @@ class SelectConfig:
         if self.dataset is not None:
             names |= {"learner": self.learner, "dataset": self.dataset}
         settled = settle(names, self.set, self.spec)
-        if "learner.validation" not in self.set and settled.get("learner", {}).get("validation") == 0:
+        if "learner.validation" not in self.set and self._holds_out(settled.get("learner", {})):
             settled["learner"]["validation"] = VALIDATION
         return settled
+
+    def _holds_out(self, values: Mapping[str, Any]) -> bool:
+        """Whether the learner could hold labelled items out, and does not.
+
+        A user's own, unless it inherits the parameter, may mean something else by its name.
+        """
+        if values.get("validation") != 0.0 or not isinstance(values["validation"], float):
+            return False
+        from seqgcn.learners.torch_model import TorchModel
+
+        kind = load("learner", self.learner)
+        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, TorchModel))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML."""

@@ -175,7 +175,7 @@ class _Terms(NamedTuple):
 def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms, say: Say) -> Imported:
     grammar = config.dataset or ""
     target = folder / LABELS[grammar]
-    tasks = _read_tasks(folder)
+    tasks, errors = _read_tasks(folder), read_curves(folder).get(VALIDATION_ERROR)
     known = replace(config, labelled=str(target)) if target.exists() else config
     hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**_dataset_parameters(config)))
     _check_same_frames(tasks, hands)
@@ -213,7 +213,6 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
         _write_labels(target, copied, [*([] if copied else old), *checked.valid], grammar, hands)
     told = describe_labels(checked.valid, tasks)
-    errors = read_curves(folder).get(VALIDATION_ERROR)
     if errors and any("prediction" in source for label in checked.valid for source in label.sources):
         told.append(f"the network that predicted them was {errors[-1]:.1f} mm off on held-out labels")
     return Imported(checked, target, record, tuple(told), again)

@@ -19,6 +19,7 @@ from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.files import write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
+from seqgcn.learners.ensemble import Ensemble
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, depth_image_of, fit, image_of, pack, skeleton
@@ -76,6 +77,7 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
         confidence_of=_OF_ITSELF.get(result.selector, "being labelled"),
         losses={name: value.tolist() for name, value in details.items() if name.endswith("loss") and value.dim() == 1},
         curves=result.curves,
+        error=_error(result),
         learning=_learning(result, record),
         sheet=_sheet(folder, pool, shown),
         told=_predicted(result.learner, pool, shown),
@@ -93,25 +95,34 @@ def _space(result: RoundResult, record: Mapping[str, Any]) -> str:
     return "the space of thumbnails" if result.learner is None else f"the embedding of {record['select']['learner']}"
 
 
+def _error(result: RoundResult) -> str:
+    """The learner's error on held-out labels, a figure with its unit; empty where none was measured."""
+    if errors := result.curves.get(VALIDATION_ERROR):
+        return f"{errors[-1]:.1f} mm"
+    accuracies = result.curves.get(VALIDATION_ACCURACY)
+    return f"{100 - accuracies[-1]:.0f} %" if accuracies else ""
+
+
 def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     """What is known about the learner's error."""
     if result.learner is None:
         return []
-    share = record["parameters"].get("learner", {}).get("validation", 0.0)
-    held_out = f"{count_held_out(len(result.pool.labelled), share):,}"
-    if errors := result.curves.get(VALIDATION_ERROR):
+    error = _error(result)
+    if not error:
+        return ["The learner measured no error on held-out labels."]
+    share = record["parameters"].get("learner", {}).get("validation")
+    known = isinstance(share, int | float) and not isinstance(share, bool)
+    count = f"{count_held_out(len(result.pool.labelled), share):,} " if known else ""
+    if isinstance(result.learner, Ensemble):
+        who = f"On the {count}labelled items that each of its members held out from training"
+    else:
+        who = f"On the {count}labelled items held out from its training"
+    if error.endswith("mm"):
         return [
-            f"On the {held_out} labelled frames held out from its training, the learner is {errors[-1]:.1f} mm off in "
-            "the mean over joints. That flatters it where frames are from videos, as frames beside the held-out ones "
-            "were trained on, and where labelled frames are unlike the rest."
+            f"{who}, the learner is {error} off in the mean over joints. That flatters it where frames are from "
+            "videos, as frames beside the held-out ones were trained on, and where labelled frames are unlike the rest."
         ]
-    if accuracies := result.curves.get(VALIDATION_ACCURACY):
-        wrong = 100 - accuracies[-1]
-        return [
-            f"Of the {held_out} labelled items held out from its training, the learner has {wrong:.0f} % wrong. That "
-            "flatters it where labelled items are unlike the rest."
-        ]
-    return ["The learner measured no error on held-out labels."]
+    return [f"{who}, the learner has {error} wrong. That flatters it where labelled items are unlike the rest."]
 
 
 def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from seqgcn.rounds.handoff import LABELS
 ROUND, LABELLED = "round.yaml", "labelled"
 """The record of a round, and what it calls the number of labels that there were."""
 
-_PATHS = (*PATHS, "features", "items", "labelled", "exclude", "candidates", "cost")
+_PATHS = ("root", "features", "items", "labelled", "exclude", "candidates", "cost")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
 
 
@@ -66,11 +66,21 @@ def next_config(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
     return values
 
 
-def as_yaml(name: str, value: Any) -> Any:
-    """A value as the folder keeps it: paths count from anywhere."""
-    if isinstance(value, Mapping):
-        return {key: as_yaml(key.rpartition(".")[2], each) for key, each in value.items()}
-    return portable(name, value, _PATHS)
+def options_as_yaml(config: SelectConfig) -> dict[str, Any]:
+    """A round's options as its folder keeps them: paths count from anywhere."""
+    values = config.to_dict()
+    return {
+        name: parameters_as_yaml(value) if name == "set" else portable(name, value, _PATHS)
+        for name, value in values.items()
+    }
+
+
+def parameters_as_yaml(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters, by name or by kind and name, likewise. Those of one's own components are called as they like."""
+    return {
+        key: parameters_as_yaml(value) if isinstance(value, Mapping) else portable(key.rpartition(".")[2], value)
+        for key, value in values.items()
+    }
 
 
 def check_free(folder: Path) -> None:
@@ -95,7 +105,7 @@ def check_same(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
         raise RunFolderError(f"{folder} holds another round ({changes}); name another folder with --out")
     before = record.get(FINGERPRINT)
     before = before if isinstance(before, dict) else {}
-    # The first of them alone: whatever else depends on it has changed too.
+    # The first of them alone, as what follows goes by it too.
     for what, digest in document[FINGERPRINT].items():
         if before.get(what) != digest:
             raise RunFolderError(
@@ -152,6 +162,8 @@ def _is_round(held: Any) -> bool:
     if not isinstance(held, dict):
         return False
     if not all(isinstance(held.get(name), dict) for name in ("select", "parameters", "environment")):
+        return False
+    if not isinstance(held.get(LABELLED, 0), int):
         return False
     versions = held["environment"].get("versions")
     return isinstance(versions, dict) and all(isinstance(values, dict) for values in held["parameters"].values())

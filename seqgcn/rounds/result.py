@@ -27,10 +27,10 @@ def read_curves(folder: Path) -> dict[str, list[float]]:
     if not path.exists():
         return {}
     try:
-        held: dict[str, list[float]] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"cannot read {path} ({error}); delete it, and the report goes without it") from error
-    return held
+        held = json.loads(path.read_bytes())
+        return {str(name): [float(value) for value in curve] for name, curve in held.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"cannot read {path} ({error}); restore it, or delete it and go without it") from error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

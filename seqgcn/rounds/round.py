@@ -38,7 +38,15 @@ from seqgcn.rounds.pool import (
     short_hash,
     thumbnails_of,
 )
-from seqgcn.rounds.record import LABELLED, ROUND, as_yaml, check_free, check_same, read_round
+from seqgcn.rounds.record import (
+    LABELLED,
+    ROUND,
+    check_free,
+    check_same,
+    options_as_yaml,
+    parameters_as_yaml,
+    read_round,
+)
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.seeding import derive_seed
@@ -267,14 +275,15 @@ class Round:
         """Write what is asked for into the folder, or make sure that it is what is already there."""
         costs = None if self.terms["costs"] is None else self.terms["costs"].tolist()
         document = {
-            "select": as_yaml("select", self.config.to_dict()),
-            "parameters": as_yaml("parameters", self.parameters),
+            "select": options_as_yaml(self.config),
+            "parameters": parameters_as_yaml(self.parameters),
             LABELLED: len(self.pool.labelled),
             FINGERPRINT: {
+                "items": short_hash(tuple(self.pool.items)),
                 "labelled items": short_hash(self.pool.labelled.tolist()),
                 "candidates": short_hash(self.candidates.tolist()),
                 "costs": short_hash(costs),
-                "items, or their labels": self.pool.fingerprint,
+                "what is in the items, or their labels,": self.pool.fingerprint,
             },
         }
         if resume:

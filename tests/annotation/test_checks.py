@@ -168,17 +168,35 @@ def test_hidden_for_one_annotator_is_hidden_for_all(answers: list[Annotation], t
         assert labelled.hidden == tuple(joint == 4 for joint in range(16))
 
 
-def test_the_newest_of_one_person_counts(answers: list[Annotation], tasks: Tasks) -> None:
-    wrong = spoil(answers[0], "missing")._replace(updated="2026-01-05T09:30:00.000000Z")
-    right = answers[0]._replace(updated="2026-01-05T09:31:00.000000Z")
-    other = answers[0]._replace(annotator="bea", updated="2026-01-01T00:00:00.000000Z")
+def test_the_newest_state_of_an_annotation_counts(answers: list[Annotation], tasks: Tasks) -> None:
+    wrong = spoil(answers[0], "missing")._replace(identity="a", updated="2026-01-05T09:30:00.000000Z")
+    right = answers[0]._replace(identity="a", updated="2026-01-05T09:31:00.000000Z")
+    other = answers[0]._replace(annotator="bea", identity="b", updated="2026-01-01T00:00:00.000000Z")
     for both in ([wrong, right], [right, wrong], [right, wrong, other]):
         checked = check([*both, *answers[1:]], tasks)
         assert checked.problems == ()
         assert len(checked.valid[0].annotators) == len({each.annotator for each in both})
-    assert [each.joint for each in check([right._replace(updated=""), wrong], tasks).problems if each.joint] != []
     skipped = right._replace(skipped=True, keypoints=())
     assert check([wrong, skipped], tasks).problems[0].what == "skipped"
+
+
+def test_two_people_may_be_called_alike(answers: list[Annotation], tasks: Tasks) -> None:
+    """Everybody is user 1 in a tool of their own."""
+    aside = tuple(each._replace(x=min(each.x + 0.2, 1.0)) for each in answers[0].keypoints)
+    for identity in ("b", ""):
+        second = answers[0]._replace(keypoints=aside, identity=identity, updated="2026-01-05T09:31:00.000000Z")
+        first = answers[0]._replace(identity="a" if identity else "", updated="2026-01-05T09:30:00.000000Z")
+        what = {problem.what.partition(" ")[2] for problem in check([first, second], tasks).problems if problem.joint}
+        assert what == {"mm apart, more than 10"}
+
+
+def test_one_who_moves_a_joint_is_enough(answers: list[Annotation], tasks: Tasks) -> None:
+    keypoints = list(answers[0].keypoints)
+    keypoints[3] = keypoints[3]._replace(x=keypoints[3].x + 2 / tasks.previews[0].width)
+    second = answers[0]._replace(annotator="bea", keypoints=tuple(keypoints))
+    assert check([answers[0], second], tasks, accept_predictions=False, disagree=100).valid[0].item == answers[0].frame
+    both = check([answers[0], answers[0]._replace(annotator="bea")], tasks, accept_predictions=False)
+    assert [problem.annotator for problem in both.problems if problem.item == answers[0].frame] == ["ann", "bea"]
 
 
 @pytest.mark.parametrize(("factor", "right"), [(1.0, True), (0.001, False), (1000.0, False)])
@@ -194,7 +212,7 @@ def test_a_depth_far_from_the_hand(answers: list[Annotation], tasks: Tasks, fact
     assert len(checked.valid) == (3 if right else 0)
     assert len(checked.problems) == (0 if right else 3 * 16)
     if not right:
-        pattern = r"its depth \(column\) is [0-9.e+]+ mm, but the hand is between [0-9]+ and [0-9]+ mm"
+        pattern = r"its depth \(column\) is [0-9.e+]+ mm, but only [0-9]+ to [0-9]+ mm can be of this hand"
         assert re.fullmatch(pattern, checked.problems[0].what)
 
 

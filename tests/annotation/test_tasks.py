@@ -59,6 +59,13 @@ def test_the_same_arguments_give_the_same_files(tmp_path: Path) -> None:
     assert a == b
 
 
+def test_pictures_of_an_earlier_hand_off_go(tmp_path: Path) -> None:
+    write_tasks(tmp_path, frames(ODD), FOLDER_CAMERA, SKELETON)
+    (tmp_path / "images/notes.txt").touch()
+    write_tasks(tmp_path, frames(ODD[:1]), FOLDER_CAMERA, SKELETON)
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == sorted([preview_name(ODD[0]), "notes.txt"])
+
+
 def test_odd_names_map_back(tmp_path: Path) -> None:
     progress: list[tuple[str, int, int]] = []
     write_tasks(

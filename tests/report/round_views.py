@@ -46,6 +46,7 @@ def make_view(
         "confidence_of": "being labelled",
         "losses": {"loss": [1.0, 0.5, 0.4]},
         "curves": {"training loss": [3.0, 2.0], "validation error (mm)": [9.0, 8.5]},
+        "error": "8.5 mm",
         "learning": ["The learner is 8.5 mm off."],
         "sheet": [square(item, 240) for item in index.tolist()[:200]] if pictures else [],
         "told": [],

@@ -1,6 +1,6 @@
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from seqgcn.cli import parser
 from seqgcn.cli.options import given_options, merged
 from seqgcn.config import options, read_config
 from seqgcn.errors import ConfigError
+from seqgcn.learners import TorchLearner
 from seqgcn.rounds.config import SelectConfig
 
 quick = settings(max_examples=150, deadline=None, derandomize=True)
@@ -29,6 +30,31 @@ def test_defaults() -> None:
     )
     assert SelectConfig(dataset="icvl", root="d").learner == "deep-prior"
     assert SelectConfig(features="x.npy").learner == ""
+
+
+class Mine:
+    def __init__(self, validation: bool = False, seed: int = 0) -> None: ...
+
+
+@dataclass
+class Inherits(TorchLearner):
+    embedding: str = "0"
+
+
+@pytest.mark.parametrize(
+    ("learner", "given", "share"),
+    [
+        ("small-cnn", {}, 0.1),
+        ("small-cnn", {"learner.validation": 0.0}, 0.0),
+        ("small-cnn", {"learner.validation": 0.3}, 0.3),
+        (f"{__name__}:Inherits", {}, 0.1),
+        (f"{__name__}:Mine", {}, False),
+    ],
+)
+def test_what_is_held_out(learner: str, given: dict[str, Any], share: Any) -> None:
+    """One's own learner may mean something else by the name."""
+    settled = SelectConfig(dataset="digits", learner=learner, set=given).settle()["learner"]["validation"]
+    assert (settled, type(settled)) == (share, type(share))
 
 
 def test_every_option_is_explained() -> None:

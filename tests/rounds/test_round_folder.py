@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from rounds.toys import FILES, answers, content, write
+from rounds.toys import FILES, answers, content, features, write
 
 from seqgcn.errors import ConfigError, RunFolderError
 from seqgcn.locks import LOCK, locked
@@ -209,6 +210,21 @@ def test_other_conditions_are_said(
     said.clear()
     assert Round(digits(), tmp_path / "round", resume=True, say=said.append).done
     assert said == []  # nothing is left to differ
+
+
+def test_items_that_came_on_top(tmp_path: Path) -> None:
+    Round(features(tmp_path), tmp_path / "round")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((41, 4), np.float32))
+    with pytest.raises(RunFolderError, match=r"^items have changed since"):
+        Round(features(tmp_path), tmp_path / "round", resume=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"training loss": 3}', '{"training loss": ["a"]}'])
+def test_a_damaged_record_of_the_training(tmp_path: Path, digits: Callable[..., SelectConfig], text: str) -> None:
+    Round(digits(), tmp_path / "round")()
+    (tmp_path / "round/training.json").write_text(text)
+    with pytest.raises(RunFolderError, match=r"cannot read .*training\.json .*restore it, or delete it"):
+        Round(digits(), tmp_path / "round", resume=True)()
 
 
 def test_other_images(tmp_path: Path, digits: Callable[..., SelectConfig], fakes: Any, monkeypatch: Any) -> None:

@@ -69,6 +69,7 @@ class RoundView:
         confidence_of: What it is the confidence of: `"being labelled"`.
         losses: What the selector's own training recorded after each epoch, by name.
         curves: The same of the learner.
+        error: The learner's on held-out labels, with its unit; empty if there is none.
         learning: What is known about the learner, in sentences.
         sheet: Pictures of the first picks, at most `SHEET`; none where items are no pictures.
         told: What the learner predicts of these; empty if nothing.
@@ -96,6 +97,7 @@ class RoundView:
     confidence_of: str
     losses: Mapping[str, Sequence[float]]
     curves: Mapping[str, Sequence[float]]
+    error: str
     learning: Sequence[str]
     sheet: Sequence[Picture]
     told: Sequence[str]
@@ -185,7 +187,7 @@ def round_page(view: RoundView) -> str:
         unlabelled=len(view.items) - len(view.labelled),
         radius=_radius(view),
         separation=_separation(view),
-        error=view.curves.get("validation error (mm)", ())[-1:],
+        error=view.error,
         picks=picks,
         rank=rank,
         names=names,

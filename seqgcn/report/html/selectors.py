@@ -33,6 +33,7 @@ def comparison_page(
     *,
     metric: Metric,
     title: str,
+    references: Mapping[str, float],
     runs: Sequence[RunFolder],
     notes: Sequence[str],
     command: str,
@@ -45,12 +46,12 @@ def comparison_page(
         savings: As from `labels_saved`.
         metric: What the curves measure.
         title: What was run.
+        references: Published results, in the metric's unit.
         runs: Where the curves come from.
         notes: What the reader should know.
         command: That makes this page again.
     """
     means = mean_lines(curves, metric)
-    references = next((run.references for run in runs if run.references), {})
     return render(
         "comparison.html.j2",
         title=title,
