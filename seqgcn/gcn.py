@@ -14,7 +14,7 @@ from torch_geometric.nn import GCNConv
 
 from seqgcn.checks import check_number, check_whole
 from seqgcn.errors import ArgumentError, TrainingError
-from seqgcn.graph import Graph, LowRankAdjacency, normalise_edges, unit_rows
+from seqgcn.graph import Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
 from seqgcn.seeding import seeded
 from seqgcn.training import Progress, train
 
@@ -94,9 +94,16 @@ class ConfidenceGCN(nn.Module):
             graph = normalise_edges(graph, None, x)
         return self.classify(self.conv1.spread(unit_rows(x)[0], graph), graph)
 
-    def classify(self, spread_x: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
-        """`forward` from :math:`A X`, which is constant while training and need be computed once only."""
-        hidden = F.linear(spread_x, self.conv1.lin.weight, self.conv1.bias)
+    def classify(self, spread_x: Tensor, graph: Graph, used: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward` from :math:`A X`, which is constant while training and need be computed once only.
+
+        Args:
+            spread_x: :math:`A X`, `[n, in_channels]`, or its columns `used` if all others are zero.
+            graph: A.
+            used: Numbers of these columns.
+        """
+        weight = self.conv1.lin.weight
+        hidden = F.linear(spread_x, weight if used is None else weight[:, used], self.conv1.bias)
         hidden = cast(Tensor, _DroppingReLU.apply(hidden, self.dropout if self.training else 0.0))  # type: ignore[no-untyped-call]
         return self.conv2(hidden, graph).squeeze(1), hidden
 
@@ -184,13 +191,15 @@ def fit_confidence(
         if model is None:
             model = ConfidenceGCN(x.shape[1], hidden_channels, dropout).to(x)
         with torch.no_grad():
-            spread_x = model.conv1.spread(unit_rows(x)[0], graph)
+            live, used = live_columns(x)
+            spread_x = model.conv1.spread(unit_rows(live)[0], graph)
+            del live
 
         def whole_graph(_epoch: int) -> Iterator[None]:
             yield None
 
         def loss(_batch: None) -> Tensor:
-            return confidence_loss(model.classify(spread_x, graph)[0], labelled, unlabelled, unlabelled_weight)
+            return confidence_loss(model.classify(spread_x, graph, used)[0], labelled, unlabelled, unlabelled_weight)
 
         history = train(
             model,
@@ -204,7 +213,7 @@ def fit_confidence(
         )
         model.eval()
         with torch.no_grad():
-            logit, hidden = model.classify(spread_x, graph)
+            logit, hidden = model.classify(spread_x, graph, used)
     if not logit.isfinite().all():
         raise TrainingError("gcn: the last step diverged; lower the learning rate")
     return ConfidenceFit(confidence=logit.sigmoid(), logit=logit, features=hidden, loss=history, model=model)

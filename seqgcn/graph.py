@@ -21,6 +21,9 @@ from seqgcn.errors import ArgumentError, SeqGCNWarning
 Similarity = Literal["auto", "cosine", "shifted"]
 Normalize = Literal["column", "row"]
 
+FEW_DEAD = 1 / 16
+"""Share of columns that must be zero in every row for leaving them out to be worth a copy."""
+
 
 def check_weighting(similarity: str, normalize: str) -> None:
     """Raise an `ArgumentError` unless both are choices of the similarity graph."""
@@ -67,7 +70,7 @@ class LowRankAdjacency:
         x = check_features(x)
         self.requested: Similarity = similarity
         self.normalize: Normalize = normalize
-        unit, present = unit_rows(x)
+        unit, present = unit_rows(live_columns(x)[0])
         if not present.all():
             warnings.warn(
                 f"x has {int((~present).sum())} all-zero rows ({name_rows(~present)}): isolated nodes of the "
@@ -151,7 +154,7 @@ class LowRankAdjacency:
 
     def describes(self, x: Tensor) -> bool:
         """Whether this is the graph of exactly these features; False after a subgraph or a new embedding."""
-        x = check_features(x)
+        x, _ = live_columns(check_features(x))
         if len(x) != len(self.factor) or x.shape[1] != self.factor.shape[1] - (self.similarity == "shifted"):
             return False
         unit, _ = unit_rows(x.to(self.factor))
@@ -366,6 +369,18 @@ def _edges_of(data: Data) -> tuple[Tensor, Tensor | None] | None:
         edge_index, edge_weight = torch_geometric.utils.to_edge_index(data.adj_t)
         return edge_index.flip(0), edge_weight
     return None
+
+
+def live_columns(x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Features without the columns that are zero in every row, and the numbers of the others.
+
+    Dead relu units leave such columns. They change no product, but cost their share of each. Where they are few, the
+    copy would cost more than it saves: then `x` itself and None, as also where all are zero.
+    """
+    used = x.any(dim=0).nonzero().squeeze(1)
+    if len(used) == 0 or len(used) > (1 - FEW_DEAD) * x.shape[1]:
+        return x, None
+    return x[:, used], used
 
 
 def unit_rows(x: Tensor) -> tuple[Tensor, Tensor]:

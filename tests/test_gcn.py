@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,13 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import to_dense_adj
 
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.errors import ArgumentError, SeqGCNWarning, TrainingError
 from seqgcn.gcn import ConfidenceFit, ConfidenceGCN, GraphConvolution, _DroppingReLU, confidence_loss, fit_confidence
-from seqgcn.graph import Graph, LowRankAdjacency, knn_edges, normalise_edges
+from seqgcn.graph import Graph, LowRankAdjacency, graph_of, knn_edges, normalise_edges
 from seqgcn.seeding import seeded
+from seqgcn.selectors.gcn import CoreGCN, GCNSelector, UncertainGCN
 
 relaxed = settings(deadline=None)
 N, D = 16, 5
@@ -299,3 +302,91 @@ def test_a_last_step_that_diverges_is_an_error() -> None:
         fit_confidence(x, graph, labelled, ~labelled, epochs=1, lr=1e300)
     with pytest.raises(ArgumentError, match="at least one labelled node"):
         fit_confidence(x, graph, labelled & False, ~labelled)
+
+
+# columns that are zero in every row
+
+
+def with_dead_columns(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Features of which a third of the columns is zero, and which columns are not."""
+    used = torch.arange(24) % 3 != 1
+    draw = torch.Generator().manual_seed(2)
+    return torch.rand(60, 24, dtype=torch.float64, generator=draw).to(dtype) * used, used
+
+
+@pytest.fixture
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it to have nothing left out from there on."""
+
+    def nothing_dead(x: Tensor) -> tuple[Tensor, None]:
+        return x, None
+
+    def keep() -> None:
+        monkeypatch.setattr("seqgcn.gcn.live_columns", nothing_dead)
+        monkeypatch.setattr("seqgcn.graph.live_columns", nothing_dead)
+
+    return keep
+
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("kind", ["cosine", "shifted", "row", "knn"])
+def test_leaving_out_dead_columns_changes_only_rounding(kind: str, device: str, keep_all: Callable[[], None]) -> None:
+    x, used = (values.to(device) for values in with_dead_columns())
+    labelled = torch.arange(len(x), device=device) < 9
+
+    def fitted() -> ConfidenceFit:
+        graph: Graph
+        if kind == "knn":
+            graph = normalise_edges(knn_edges(x, 4), None, x)
+        elif kind == "row":
+            graph = LowRankAdjacency(x, normalize="row")
+        else:
+            graph = LowRankAdjacency(x, similarity="shifted" if kind == "shifted" else "cosine")
+        return fit_confidence(x, graph, labelled, ~labelled, hidden_channels=32, weight_decay=0.01, seed=4)
+
+    narrow = fitted()
+    keep_all()
+    whole = fitted()
+    assert narrow.model.conv1.lin.weight.shape == (32, 24)
+    for name in ("confidence", "logit", "features", "loss"):
+        torch.testing.assert_close(getattr(narrow, name), getattr(whole, name), rtol=1e-10, atol=1e-10)
+    for mine, theirs in zip(narrow.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+    # The unused weights still decay.
+    with seeded(4, x.device):
+        start = ConfidenceGCN(24, 32, 0.3).to(x).conv1.lin.weight
+    assert (narrow.model.conv1.lin.weight[:, ~used].abs() < start[:, ~used].abs()).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("selector", [CoreGCN(), UncertainGCN(), CoreGCN(graph="knn")])
+def test_the_picks_are_those_of_all_columns(selector: GCNSelector, keep_all: Callable[[], None]) -> None:
+    x, _ = with_dead_columns()
+    data = Data(x=x, train_mask=torch.arange(len(x)) < 9)
+    narrow = selector.select(data, 20).index
+    keep_all()
+    assert torch.equal(narrow, selector.select(data, 20).index)
+
+
+def test_features_without_any_value_are_still_answered() -> None:
+    x, labelled = torch.zeros(8, 6), torch.arange(8) < 2
+    with pytest.warns(SeqGCNWarning, match="all-zero rows"):
+        graph = LowRankAdjacency(x)
+    assert graph.factor.shape == x.shape
+    result = fit_confidence(x, graph, labelled, ~labelled, epochs=2)
+    assert result.logit.unique().shape == (1,)
+
+
+def test_an_attached_graph_of_narrowed_features_is_used() -> None:
+    x, _ = with_dead_columns(torch.float32)
+    graph = LowRankAdjacency(x)
+    assert graph.factor.shape == (60, 16)
+    assert graph.describes(x)
+    assert not graph.describes(x + 1)
+    assert not graph.describes(x[:, :23])
+    assert graph_of(Data(x=x, adjacency=graph), x, method="auto").factor is graph.factor

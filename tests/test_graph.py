@@ -19,6 +19,7 @@ from seqgcn.graph import (
     Similarity,
     graph_of,
     knn_edges,
+    live_columns,
     normalise_edges,
     unit_rows,
 )
@@ -366,3 +367,25 @@ def test_the_graph_takes_the_precision_of_the_features() -> None:
 def test_edges_are_required_where_they_are_asked_for() -> None:
     with pytest.raises(ArgumentError, match=r'graph="edges" needs data\.edge_index .*FeatureGraph\("knn"\)'):
         graph_of(Data(x=features()), features(), method="edges")
+
+
+def test_columns_without_a_value_are_left_out_where_they_are_many() -> None:
+    x = torch.rand(5, 32)
+    x[:, 7] = 0
+    assert live_columns(x)[0] is x  # one is not worth a copy
+    x[:, [0, 31]] = 0
+    live, used = live_columns(x)
+    assert used is not None
+    assert used.tolist() == [column for column in range(32) if column not in (0, 7, 31)]
+    assert torch.equal(live, x[:, used])
+    assert live_columns(torch.zeros(3, 4))[1] is None
+
+
+def test_a_graph_without_the_columns_that_are_zero_is_the_same() -> None:
+    x = torch.rand(9, 8, dtype=torch.float64) - 0.2
+    x[:, 3:6] = 0
+    for normalize in ("column", "row"):
+        for similarity in ("cosine", "shifted"):
+            narrow = LowRankAdjacency(x.abs(), similarity=similarity, normalize=normalize)
+            whole = LowRankAdjacency(x.abs()[:, [0, 1, 2, 6, 7]], similarity=similarity, normalize=normalize)
+            assert torch.equal(narrow.to_dense(), whole.to_dense())
