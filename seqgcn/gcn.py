@@ -14,7 +14,7 @@ from torch_geometric.nn import GCNConv
 
 from seqgcn.checks import check_number, check_whole
 from seqgcn.errors import ArgumentError, TrainingError
-from seqgcn.graph import Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
+from seqgcn.graph import FEW_DEAD, Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
 from seqgcn.seeding import seeded
 from seqgcn.training import Progress, train
 
@@ -103,7 +103,10 @@ class ConfidenceGCN(nn.Module):
             used: Numbers of these columns.
         """
         weight = self.conv1.lin.weight
-        hidden = F.linear(spread_x, weight if used is None else weight[:, used], self.conv1.bias)
+        weight = weight if used is None else weight[:, used]
+        # Autocast reaches into PyTorch's own functions only.
+        linear = F.linear if torch.is_autocast_enabled(spread_x.device.type) else _SparingLinear.apply
+        hidden = cast(Tensor, linear(spread_x, weight, self.conv1.bias))
         hidden = cast(Tensor, _DroppingReLU.apply(hidden, self.dropout if self.training else 0.0))  # type: ignore[no-untyped-call]
         return self.conv2(hidden, graph).squeeze(1), hidden
 
@@ -217,6 +220,30 @@ def fit_confidence(
     if not logit.isfinite().all():
         raise TrainingError("gcn: the last step diverged; lower the learning rate")
     return ConfidenceFit(confidence=logit.sigmoid(), logit=logit, features=hidden, loss=history, model=model)
+
+
+class _SparingLinear(torch.autograd.Function):
+    """`F.linear` whose backward pass leaves out the units that no row has a gradient for.
+
+    The rows of :math:`A X` differ little in their direction, so that the relu shuts half of the units for all nodes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        (grad,) = grads
+        # A sum of absolute values is zero, or NaN, exactly where the maximum is, and quicker to take.
+        live = grad.abs().sum(dim=0).ne(0).nonzero().squeeze(1)
+        if len(live) < (1 - FEW_DEAD) * len(weight):
+            grad_weight = torch.zeros_like(weight).index_copy(0, live, grad.index_select(1, live).T @ x)
+        else:
+            grad_weight = grad.T @ x
+        return grad @ weight if ctx.needs_input_grad[0] else None, grad_weight, grad.sum(dim=0)
 
 
 class _DroppingReLU(torch.autograd.Function):

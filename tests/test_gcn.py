@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -12,7 +13,15 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.utils import to_dense_adj
 
 from seqgcn.errors import ArgumentError, SeqGCNWarning, TrainingError
-from seqgcn.gcn import ConfidenceFit, ConfidenceGCN, GraphConvolution, _DroppingReLU, confidence_loss, fit_confidence
+from seqgcn.gcn import (
+    ConfidenceFit,
+    ConfidenceGCN,
+    GraphConvolution,
+    _DroppingReLU,
+    _SparingLinear,
+    confidence_loss,
+    fit_confidence,
+)
 from seqgcn.graph import Graph, LowRankAdjacency, graph_of, knn_edges, normalise_edges
 from seqgcn.seeding import seeded
 from seqgcn.selectors.gcn import CoreGCN, GCNSelector, UncertainGCN
@@ -389,4 +398,44 @@ def test_an_attached_graph_of_narrowed_features_is_used() -> None:
     assert graph.describes(x)
     assert not graph.describes(x + 1)
     assert not graph.describes(x[:, :23])
-    assert graph_of(Data(x=x, adjacency=graph), x, method="auto").factor is graph.factor
+    used = graph_of(Data(x=x, adjacency=graph), x, method="auto")
+    assert isinstance(used, LowRankAdjacency)
+    assert used.factor is graph.factor
+
+
+# the backward pass without shut units
+
+
+@pytest.mark.parametrize("shut", [0, 1, 5, 8])
+def test_gradients_do_not_depend_on_units_being_left_out(shut: int) -> None:
+    draw = torch.Generator().manual_seed(3)
+    x, weight, bias, grad = (
+        torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((30, 6), (8, 6), (8,), (30, 8))
+    )
+    grad[:, torch.randperm(8, generator=draw)[:shut]] = 0
+    inputs = [each.requires_grad_() for each in (x, weight, bias)]
+    mine, theirs = _SparingLinear.apply(*inputs), F.linear(*inputs)  # type: ignore[no-untyped-call]
+    assert torch.equal(mine, theirs)
+    torch.testing.assert_close(
+        torch.autograd.grad(mine, inputs, grad), torch.autograd.grad(theirs, inputs, grad), rtol=1e-14, atol=1e-14
+    )
+
+
+def test_a_gradient_that_cancels_out_is_not_left_out() -> None:
+    x, weight, bias = torch.eye(2), torch.zeros(16, 2, requires_grad=True), torch.zeros(16)
+    grad = torch.zeros(2, 16)
+    grad[:, 3] = torch.tensor([1.0, -1.0])
+    grad[0, 5] = math.nan
+    (found,) = torch.autograd.grad(_SparingLinear.apply(x, weight, bias), weight, grad)  # type: ignore[no-untyped-call]
+    assert found[3].tolist() == [1, -1]
+    assert found[5].isnan().all()
+    assert found.count_nonzero() == 4
+
+
+def test_the_network_trains_in_mixed_precision() -> None:
+    x, model = features().float(), network().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logit = model(x, LowRankAdjacency(x))[0]
+    logit.float().square().sum().backward()
+    assert model.conv1.lin.weight.grad is not None
+    assert model.conv1.lin.weight.grad.dtype == torch.float32
