@@ -1,10 +1,14 @@
 """A round's hand-off: pictures, files for labelling tools, and a record of what was handed off."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +97,7 @@ def write_tasks(
 
     Args:
         folder: Made if it is not there; files in it are replaced, and pictures of other frames in ``images/`` removed.
-        frames: To be labelled, best first.
+        frames: To be labelled, best first; their depths are decoded in threads, several at once.
         camera: Theirs.
         skeleton: Joints to be marked.
         image_prefix: What Label Studio is to find before each picture's name: the start of a web address.
@@ -115,8 +119,7 @@ def write_tasks(
     folder = Path(folder)
     make_folder(folder / IMAGES)
     previews = []
-    for done, frame in enumerate(frames, start=1):
-        preview, picture = make_preview(frame, camera, len(skeleton))
+    for done, (preview, picture) in enumerate(_drawn(frames, camera, len(skeleton)), start=1):
         write_bytes(folder / IMAGES / preview.name, picture)
         previews.append(preview)
         if progress is not None:
@@ -137,6 +140,19 @@ def _remove_others(folder: Path, names: set[str]) -> None:
         if path.name not in names:
             with suppress(OSError):
                 path.unlink()
+
+
+def _drawn(frames: Sequence[Frame], camera: Camera, joints: int) -> Iterator[tuple[Preview, bytes]]:
+    """Previews in order, some ahead; decoding and packing release the interpreter's lock, so a thread a core pays."""
+    rest, workers = iter(frames), min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque(pool.submit(make_preview, frame, camera, joints) for frame in islice(rest, 2 * workers))
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting += [pool.submit(make_preview, frame, camera, joints) for frame in islice(rest, 1)]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _json(content: Any) -> str:

@@ -66,6 +66,41 @@ def test_pictures_of_an_earlier_hand_off_go(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == sorted([preview_name(ODD[0]), "notes.txt"])
 
 
+def test_many_frames_keep_their_order_and_few_wait_drawn(tmp_path: Path) -> None:
+    started: list[str] = []
+    names = [f"{number}.png" for number in range(60)]
+
+    def noted(frame: Frame) -> Frame:
+        def depth() -> DepthImage:
+            started.append(frame.item)
+            return frame.depth()
+
+        return replace(frame, depth=depth)
+
+    ahead = []
+    tasks = write_tasks(
+        tmp_path,
+        [noted(frame) for frame in frames(names)],
+        FOLDER_CAMERA,
+        SKELETON,
+        progress=lambda _stage, done, _all: ahead.append(len(started) - done),
+    )
+    assert [preview.item for preview in tasks.previews] == names
+    assert max(ahead) <= 16
+
+
+def test_a_frame_that_cannot_be_read_is_told_as_it_is(tmp_path: Path) -> None:
+    def broken() -> DepthImage:
+        raise DataFileError("2.png is damaged")
+
+    some = frames([f"{number}.png" for number in range(40)])
+    some[2] = replace(some[2], depth=broken)
+    with pytest.raises(DataFileError, match=r"2\.png is damaged"):
+        write_tasks(tmp_path, some, FOLDER_CAMERA, SKELETON)
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {preview_name("0.png"), preview_name("1.png")}
+    assert not (tmp_path / "frames.json").exists()
+
+
 def test_odd_names_map_back(tmp_path: Path) -> None:
     progress: list[tuple[str, int, int]] = []
     write_tasks(
