@@ -5,6 +5,7 @@ import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -165,19 +166,21 @@ def round_page(view: RoundView) -> str:
     twins = twins_of(view.x, view.picks, view.labelled, found.distance[len(shown) :, :1].ravel())
     closest = np.concatenate([near.ravel(), view.nearest[shown][view.nearest[shown] >= 0]])
     names = _shorter(view.items)
-    with threadpool_limits(1):
-        # More threads wait for each other at every small step, ten times as long where the processor is busy.
-        plan = _map(view, rank, closest)
+    wanted = sorted({*closest.tolist(), *shown.tolist(), *_listed(twins)})
+    # More threads wait for each other at every small step, ten times as long where the processor is busy. The limit is
+    # a thread's own.
+    with threadpool_limits(1), ThreadPoolExecutor(1, initializer=threadpool_limits, initargs=(1,)) as aside:
+        mapped = aside.submit(_map, view, rank, closest)
         drawings = [
             draw_neighbourhood(view.x, [item, *some]) for item, some in zip(shown.tolist(), near.tolist(), strict=True)
         ]
+        pictures = dict(zip(wanted, view.small(wanted), strict=True)) if view.small and wanted else {}
+        plan = mapped.result()
     on_map = Counter(dot.by for dot in plan.rest) if plan else Counter()
     picks = [
         _pick(view, position, rank, names, near[position], distance[position], on_map, drawing)
         for position, drawing in enumerate(drawings)
     ]
-    wanted = sorted({*closest.tolist(), *shown.tolist(), *_listed(twins)})
-    pictures = dict(zip(wanted, view.small(wanted), strict=True)) if view.small and wanted else {}
     script = render("round.js")
     return render(
         "round.html.j2",
