@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +189,10 @@ def _sheet(folder: Path, pool: RoundPool, shown: Tensor) -> list[Picture]:
     if pool.frames is not None:
         bones = pool.frames.skeleton.bones
         previews = read_tasks(folder / TASKS).previews[: len(shown)] if len(shown) else ()
-        return [_of_preview(folder / TASKS / IMAGES / preview.name, preview, bones) for preview in previews]
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+            return list(
+                threads.map(lambda each: _of_preview(folder / TASKS / IMAGES / each.name, each, bones), previews)
+            )
     if _is_images(pool.inputs):
         return [pack(image_of(pool.inputs[i].numpy()), LARGE) for i in shown.tolist()]
     return []
