@@ -110,3 +110,8 @@ def names_no_encoding(call: ast.Call) -> bool:
 def test_no_text_file_is_in_the_encoding_of_the_locale() -> None:
     found = [f"{file}:{node.lineno}" for file, node in code() if isinstance(node, ast.Call) and names_no_encoding(node)]
     assert found == []
+
+
+def test_a_round_draws_no_figures() -> None:
+    loaded = modules_after("import seqgcn.rounds.round")
+    assert not {"matplotlib.figure", "matplotlib.axes", "matplotlib.pyplot"} & loaded

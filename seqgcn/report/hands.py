@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from seqgcn.checks import check_whole
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Score
-from seqgcn.report.page import COLOURS, DASHES, GREY, HATCHES, FloatArray, array, counted, page, side_legend, vector
+from seqgcn.report.fingers import finger_colours
+from seqgcn.report.page import COLOURS, DASHES, HATCHES, FloatArray, array, counted, page, side_legend, vector
 
-FINGERS = ("#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2")
 BACKGROUND = "#d9d9d9"
 CELL = 160
 """Pixels along the side of a frame on a contact sheet."""
@@ -263,18 +263,3 @@ def _draw_cells(figure: Figure, axes: Axes, cells: FloatArray, count: int, colum
     bar.ax.tick_params(labelsize=8)
     bar.ax.invert_yaxis()
     bar.outline.set_visible(False)
-
-
-def finger_colours(bones: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Colour of each bone. Fingers are what falls apart when the joint with the most bones is taken out."""
-    ends = [joint for bone in bones for joint in bone]
-    hub = max(ends, key=ends.count, default=None)
-    group = {joint: joint for joint in ends}
-    for _ in bones:  # each pass carries the smallest joint of a finger at least one bone further
-        for a, b in bones:
-            if hub not in (a, b):
-                group[a] = group[b] = min(group[a], group[b])
-    sizes = {first: list(group.values()).count(first) for first in dict.fromkeys(group.values())}
-    fingers = sorted(first for first, size in sizes.items() if size > 1)[: len(FINGERS)]
-    colours = dict(zip(fingers, FINGERS, strict=False))
-    return {(a, b): colours.get(group[b if a == hub else a], GREY) for a, b in bones}

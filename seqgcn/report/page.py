@@ -22,10 +22,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from seqgcn.errors import ArgumentError
 from seqgcn.files import write_bytes
+from seqgcn.report.fingers import GREY as GREY
 
 FloatArray = npt.NDArray[np.float64]
 
-GREY = "#777777"
 # Okabe and Ito's colours without yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")

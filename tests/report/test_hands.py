@@ -11,7 +11,8 @@ from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Score, score_poses
 from seqgcn.report import contact_sheet, per_joint_bars, success_curves, training_curves
-from seqgcn.report.hands import CELL, FINGERS, _cut, _square, finger_colours
+from seqgcn.report.fingers import FINGERS, finger_colours
+from seqgcn.report.hands import CELL, _cut, _square
 from seqgcn.report.page import GREY
 
 

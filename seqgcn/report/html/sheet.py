@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seqgcn.datasets.hands.colours import depth_colours
-from seqgcn.report.hands import finger_colours as finger_colours
+from seqgcn.report.fingers import finger_colours
 
 Pixels = npt.NDArray[np.uint8]
 Point = tuple[float, float]
