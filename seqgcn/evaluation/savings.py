@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation.metric import ACCURACY, Metric
+from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.statistics import (
     MAX_CONFIRMATORY,
     MIN_SEEDS_FOR_P,
     Comparison,
     Curve,
-    check_label_counts,
-    shared_seeds,
 )
 
 FloatArray = npt.NDArray[np.float64]
