@@ -174,7 +174,7 @@ def _lift_all(
         ]
         return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
     lifted, problems, unmoved = [], [], 0
-    hidden = {keypoint.joint for annotation in given for keypoint in annotation.keypoints if keypoint.hidden}
+    hidden = _hidden(given)
     for annotation in given:
         found = list(_faults(annotation, preview, tasks.skeleton.joints))
         if not found:
@@ -191,6 +191,11 @@ def _lift_all(
         what = "the predicted joints, unchanged"
         return [], [Problem(preview.item, "", each.annotator, what, each.where) for each in given]
     return lifted, problems
+
+
+def _hidden(annotations: Sequence[Annotation]) -> set[str]:
+    """Joints that anybody calls hidden."""
+    return {keypoint.joint for annotation in annotations for keypoint in annotation.keypoints if keypoint.hidden}
 
 
 def _newest(annotations: Sequence[Annotation]) -> list[Annotation]:
@@ -281,7 +286,7 @@ def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, mo
 
 
 def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...]) -> Labelled:
-    hidden = {keypoint.joint for one in lifted for keypoint in one.annotation.keypoints if keypoint.hidden}
+    hidden = _hidden([one.annotation for one in lifted])
     sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
     moved = zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True)
     return Labelled(

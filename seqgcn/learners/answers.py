@@ -33,7 +33,7 @@ def answers(
     images = images.contiguous(memory_format=torch.channels_last)
     part: dict[str, Tensor] = {}
     if "image" in wanted:
-        part["image"] = ((images + 1) * 127.5).round().to(torch.uint8)
+        part["image"] = crop_images(images)
     if set(wanted) <= {"image"}:
         return part
     if isinstance(module, DeepPrior):
@@ -53,3 +53,16 @@ def answers(
     if "joints" in wanted:
         part["joints"] = frames.reflect(module.from_frame(pose, centre, cube))
     return part
+
+
+def crop_images(images: Tensor) -> Tensor:
+    """Crops in [-1, 1] as the images `[b, 1, size, size]` uint8 that selectors take, background 255."""
+    return ((images + 1) * 127.5).round().to(torch.uint8)
+
+
+def mean_distance(predicted: Tensor, targets: Tensor) -> float:
+    """Mean distance of joints `[n, J, 3]` from the true ones, mm, while a network trains.
+
+    Unlike `mean_joint_error` it does not refuse what a network predicts that is about to diverge.
+    """
+    return float((predicted - targets).norm(dim=2).mean())

@@ -14,7 +14,7 @@ from seqgcn.datasets.hands.crop import normalise_pose
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.extensions import LossPrediction
-from seqgcn.learners.answers import answers
+from seqgcn.learners.answers import answers, mean_distance
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
     TRAINING_LOSS,
@@ -152,8 +152,7 @@ class HandPose(NetworkLearner):
             if len(held_out):
                 module.eval()
                 predicted = self._forward(inputs[held_out], ("joints",))["joints"]
-                # Not `mean_joint_error`, which refuses what a network predicts that is about to diverge.
-                errors.append(float((predicted - targets[held_out]).norm(dim=2).mean()))
+                errors.append(mean_distance(predicted, targets[held_out]))
 
         with seeded(derive_seed(self.seed, "handpose"), device):
             module = self._start(frames, joints, device)

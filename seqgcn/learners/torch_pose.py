@@ -14,6 +14,7 @@ from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose, pose_in_mm
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
+from seqgcn.learners.answers import crop_images, mean_distance
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import VALIDATION_ERROR, check_attributes, check_fitted
 from seqgcn.learners.inputs import check_frames, check_joints
@@ -157,15 +158,14 @@ class TorchPoseLearner(TorchModel):
         return self._pose(output, b) if isinstance(output, Tensor) else output
 
     def _measure(self, inputs: Any, targets: Tensor) -> float:
-        # Not `mean_joint_error`, which refuses what a network predicts that is about to diverge.
-        return float((self.predict(inputs) - targets.detach().float().cpu()).norm(dim=2).mean())
+        return mean_distance(self.predict(inputs), targets.detach().float().cpu())
 
     def _answer(
         self, inputs: Any, ids: Tensor, device: torch.device, wanted: Collection[str], embedded: Callable[[int], Tensor]
     ) -> dict[str, Tensor]:
         crops, part = inputs.batch(ids, device), {}
         if "image" in wanted:
-            part["image"] = ((crops.images + 1) * 127.5).round().to(torch.uint8)
+            part["image"] = crop_images(crops.images)
         if set(wanted) <= {"image"}:
             return part
         batch, b = self.prepare(crops).to(device), len(ids)
