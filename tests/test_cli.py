@@ -130,7 +130,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--seeds"), "expected at least one argument"),
         (("select",), "the following arguments are required: --out"),
         (("select", "--out", "a", "--budget", "many"), "argument --budget: invalid float value: 'many'"),
-        (("select", "--out", "a", "--min-gap", "1.5"), "argument --min-gap: invalid int value: '1.5'"),
+        (("select", "--out", "a", "--min-gap", "1.5"), "argument --min-gap: min-gap must be a whole number of frames"),
         (("select", "--out", "a", "--set", "x"), "'x' must be KEY=VALUE"),
         (("select", "--out", "a", "--lablled", "x"), "unrecognized arguments: --lablled"),
     ],

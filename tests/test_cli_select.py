@@ -63,7 +63,7 @@ def test_every_option_is_in_the_help_with_its_default(
         assert f" --{option.name.replace('_', '-')} " in text
         assert option.metadata["help"] in text
     assert "they may cost together (default: 100)" in text
-    assert "from each other, not from what is labelled (frames, default: 0)" in text
+    assert "500ms where names are time stamps (frames, default: 0)" in text
     assert "(default: the data set's file of labels, if it may leave items out; else nothing)" in text
     assert text.count("default: ") == len(options(SelectConfig)) + sum(
         f" {flag} " in text for flag in ("--resume", "--continue", "--config", "--quiet")
@@ -293,3 +293,35 @@ def test_the_real_thing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monk
     write(tmp_path / "list.txt", "a/2.png", "a/5.png", "b/1.png")
     assert main([*command, "--labelled", "list.txt", "--out", "other"]) == 1
     assert "list.txt: b/1.png is listed as labelled, but the data set's labels have no pose" in capsys.readouterr().err
+
+
+def test_a_gap_in_time_is_kept_resumed_and_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames named by time stamps, thirty a second."""
+    names = [f"video/{1305031102 + i // 30}.{i % 30 * 100_000 // 3:06d}.png" for i in range(90)]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((90, 4), np.float32))
+    (tmp_path / "known.txt").write_text("")
+    given = ["select", "--features", str(tmp_path / "x.npy"), "--items", str(tmp_path / "names.txt"), "--budget", "4"]
+    given += ["--selector", "random", "--device", "cpu", "--labelled", str(tmp_path / "known.txt")]
+
+    def picked(folder: str) -> list[int]:
+        lines = (tmp_path / folder / "picks.csv").read_text().splitlines()[1:]
+        return sorted(names.index(next(cell for cell in line.split(",") if cell in names)) for line in lines)
+
+    assert main([*given, "--min-gap", "500ms", "--out", str(tmp_path / "a")]) == 0
+    assert np.diff(picked("a")).min() >= 15
+    assert yaml.safe_load((tmp_path / "a/round.yaml").read_text())["select"]["min_gap"] == "0.5s"
+    assert main(["select", "--resume", "--min-gap", "0.5 s", "--out", str(tmp_path / "a")]) == 0
+    assert main(["select", "--config", str(tmp_path / "a/round.yaml"), "--out", str(tmp_path / "b")]) == 0
+    assert picked("b") == picked("a")
+    continued = ["select", "--continue", str(tmp_path / "a"), "--labelled", str(tmp_path / "known.txt")]
+    assert main([*continued, "--out", str(tmp_path / "c")]) == 0
+    assert picked("c") == picked("a")
+    capsys.readouterr()
+    assert main([*given, "--min-gap", "30", "--budget", "2", "--out", str(tmp_path / "d")]) == 0
+    assert "are time stamps in seconds; their order counts" in capsys.readouterr().err
+    assert main(["select", "--resume", "--min-gap", "0.6s", "--out", str(tmp_path / "a")]) == 1
+    assert "min_gap is 0.5s there, 0.6s now" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("\n".join(f"video/{i}.png" for i in range(90)))
+    assert main([*given, "--min-gap", "0.5s", "--out", str(tmp_path / "e")]) == 2
+    assert "the names of video (such as video/0.png) count frames" in capsys.readouterr().err

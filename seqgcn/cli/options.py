@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from seqgcn.catalogue import CATALOGUE
 from seqgcn.config import options, parse_setting
-from seqgcn.errors import ConfigError
+from seqgcn.errors import ArgumentError, ConfigError
 
-WHOLE = ("initial", "cycles", "subset", "pool_size", "test_size", "seeds", "seed", "min_gap")
+WHOLE = ("initial", "cycles", "subset", "pool_size", "test_size", "seeds", "seed")
 
 
 def add_options(group: Any, config: type) -> None:
@@ -35,6 +36,8 @@ def add_options(group: Any, config: type) -> None:
             settings |= {"metavar": option.metadata["metavar"]}
         if option.name in WHOLE or option.name == "budget":
             settings |= {"type": float if isinstance(option.default, float) else int}
+        if option.metadata.get("parse"):
+            settings |= {"type": partial(_parsed, option.metadata["parse"])}
         text = option.metadata["help"]
         if option.metadata.get("kind"):
             settings |= {"metavar": "NAME"}
@@ -42,6 +45,14 @@ def add_options(group: Any, config: type) -> None:
         unit = f"{option.metadata['unit']}, " if option.metadata.get("unit") else ""
         flags = ["--seeds", "--seed"] if option.name == "seeds" else [f"--{option.name.replace('_', '-')}"]
         group.add_argument(*flags, help=f"{text} ({unit}default: {shown})", **settings)
+
+
+def _parsed(parse: Callable[[str], Any], text: str) -> Any:
+    """The value of an option that reads itself."""
+    try:
+        return parse(text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -1,7 +1,6 @@
 """A selector's picks under what a budget also has to heed: what items cost, and how near frames of a video are."""
 
 import copy
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_mask, check_number, check_values, check_whole, name_rows
+from seqgcn.checks import check_mask, check_number, check_values, check_whole, name_rows, name_some
+from seqgcn.datasets.frame_names import number_frames
 from seqgcn.errors import ArgumentError
+from seqgcn.rounds.gap import check_gap, nanoseconds
 from seqgcn.selectors.base import Selection, Selector
 from seqgcn.training import Progress
 
@@ -27,35 +28,38 @@ class Videos:
     Args:
         sequence: Number of its sequence, `[n]` int64.
         frame: Number of the frame in it, `[n]` int64.
+        time: When it was taken, `[n]` int64, nanoseconds; -1 where that is not known. None if it is of no item.
+        notes: What a user should know of how the names were taken, for the sequences with a note.
+        untimed: The first sequence without times, and why it has none.
     """
 
     sequence: NDArray[np.int64]
     frame: NDArray[np.int64]
+    time: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+    untimed: str = ""
 
     @classmethod
     def of(cls, items: Sequence[str]) -> "Videos":
-        """By the names of the items: a folder is a sequence, and the last number in a file's name that of its frame.
-
-        Where a name of a sequence has no number, or two have the same, its frames are counted in the order given.
-        """
+        """By the names of the items: a folder is a sequence; see `number_frames` for the frames in it."""
         folders: dict[str, list[int]] = {}
         for item, name in enumerate(items):
             folders.setdefault(name.rpartition("/")[0], []).append(item)
         sequence, frame = np.empty(len(items), np.int64), np.empty(len(items), np.int64)
-        for number, members in enumerate(folders.values()):
-            found = [re.findall("[0-9]+", _stem(items[item])) for item in members]
-            # Of more than 18 digits, no frame's number.
-            numbers = [int(each[-1]) for each in found if each and len(each[-1]) <= 18]
-            sequence[members] = number
-            frame[members] = numbers if len(set(numbers)) == len(members) else range(len(members))
-        return cls(sequence, frame)
-
-
-def _stem(item: str) -> str:
-    """The name of a file without its suffix; one of digits alone is none, as in ``frame.0012``."""
-    name = item.rpartition("/")[2]
-    stem, _, suffix = name.rpartition(".")
-    return name if not stem or suffix.isdigit() else stem
+        time = np.full(len(items), -1, np.int64)
+        odd: dict[str, list[str]] = {}
+        untimed = ""
+        for number, (folder, members) in enumerate(folders.items()):
+            found = number_frames([items[item] for item in members])
+            sequence[members], frame[members] = number, found.frame
+            if found.time is not None:
+                time[members] = found.time
+            elif not untimed:
+                untimed = f"the names of {folder or 'the frames'} (such as {items[members[0]]}) {found.why}"
+            if not found.counts and len(members) > 1:
+                odd.setdefault(found.why, []).append(f"{folder or 'the frames'} (such as {items[members[0]]})")
+        notes = tuple(f"the names of {name_some(names, 3)} {why}" for why, names in odd.items())
+        return cls(sequence, frame, time if (time >= 0).any() else None, notes, untimed)
 
 
 def choose(
@@ -65,7 +69,7 @@ def choose(
     *,
     costs: Tensor | None = None,
     videos: Videos | None = None,
-    min_gap: int = 0,
+    min_gap: int | str = 0,
     progress: Progress | None = None,
 ) -> Selection:
     """Go through a selector's picks, best first, and keep those that can be afforded and are not too near in time.
@@ -80,7 +84,7 @@ def choose(
         budget: Number of items to pick, or, with `costs`, what they may cost together.
         costs: Of each item, `[n]` above 0; those that may not be picked may have none (NaN).
         videos: Of each node; needed for `min_gap`.
-        min_gap: Picks of one sequence are at least this many frames apart.
+        min_gap: Picks of one sequence are at least this far apart: frames, or a time such as `"0.5s"` or `"500ms"`.
         progress: Told how far the selector is.
 
     Returns:
@@ -99,7 +103,7 @@ def choose(
         candidates &= (price <= budget * _ROUNDING).to(candidates.device)
         data = copy.copy(data)
         data.pool_mask = candidates
-    near = _Near(videos, min_gap) if videos is not None and min_gap else None
+    near = _near(videos, min_gap, len(labelled))
     available = int(candidates.sum())
     while True:
         selection = selector.select(data, asked, progress=progress)
@@ -126,7 +130,7 @@ def most_items(
     *,
     costs: Tensor | None = None,
     videos: Videos | None = None,
-    min_gap: int = 0,
+    min_gap: int | str = 0,
 ) -> int:
     """How many items a budget could buy at most, whatever picks them.
 
@@ -142,9 +146,7 @@ def most_items(
             for what there is or the gap leaves; or an argument does not fit.
     """
     candidates = candidates.cpu()
-    check_whole("min_gap", min_gap, low=0)
-    if min_gap and (videos is None or len(videos.frame) != len(candidates)):
-        raise ArgumentError(f"min_gap needs videos, the sequence and frame of each of the {len(candidates)} nodes")
+    near = _near(videos, min_gap, len(candidates))
     prices = _prices(costs, candidates)[candidates]
     if costs is not None:
         check_number("budget", budget, low=0)
@@ -156,10 +158,11 @@ def most_items(
     asked = check_whole("budget", int(budget) if isinstance(budget, float) and budget.is_integer() else budget, low=0)
     if asked > len(prices):
         raise ArgumentError(f"budget is {asked:,}, but only {len(prices):,} items are unlabelled and may be picked")
-    if min_gap and videos is not None and asked > (most := _Near(videos, min_gap).most(candidates.numpy())):
+    if near is not None and asked > (most := near.most(candidates.numpy())):
+        apart = min_gap if isinstance(min_gap, str) else f"{min_gap} frames"
         raise ArgumentError(
-            f"budget is {asked:,}, but only {most:,} candidates are {min_gap} frames apart of each other; lower the "
-            "budget or the gap"
+            f"budget is {asked:,}, but only {most:,} candidates are {apart} apart of each other; lower the budget or "
+            "the gap"
         )
     return asked
 
@@ -190,32 +193,53 @@ def _keep(
             left -= price[node]
             kept.append(position)
             if near is not None:
-                taken.setdefault(int(near.videos.sequence[node]), []).append(int(near.videos.frame[node]))
+                taken.setdefault(int(near.sequence[node]), []).append(int(near.place[node]))
         else:
             refused = True
     return kept, left, refused
 
 
+def _near(videos: Videos | None, min_gap: int | str, n: int) -> "_Near | None":
+    """What keeps picks apart, if anything does."""
+    gap = check_gap(min_gap)
+    if not isinstance(gap, str):
+        check_whole("min_gap", gap, low=0)
+    if not gap:
+        return None
+    if videos is None or len(videos.frame) != n:
+        raise ArgumentError(f"min_gap needs videos, the sequence and frame of each of the {n} nodes")
+    if not isinstance(gap, str):
+        return _Near(videos.sequence, videos.frame, gap)
+    if videos.time is None or (videos.time < 0).any():
+        why = f"{videos.untimed} and do not say when the frames were taken" if videos.untimed else "no item has a time"
+        raise ArgumentError(
+            f"min-gap is {gap}, but {why}; "
+            "give it in frames, such as 15, or name the frames by time stamps, such as 1305031102.160407.png"
+        )
+    return _Near(videos.sequence, videos.time, nanoseconds(gap))
+
+
 @dataclass(frozen=True, eq=False)
 class _Near:
-    """Which frames are less than a gap apart."""
+    """Which frames are less than a gap apart; `place` is the frame's number or time, `[n]`."""
 
-    videos: Videos
+    sequence: NDArray[np.int64]
+    place: NDArray[np.int64]
     gap: int
 
     def to_any(self, node: int, taken: dict[int, list[int]]) -> bool:
-        """Whether a node is near one of those taken, whose frames are given by sequence."""
-        frame = int(self.videos.frame[node])
-        return any(abs(frame - other) < self.gap for other in taken.get(int(self.videos.sequence[node]), ()))
+        """Whether a node is near one of those taken, whose places are given by sequence."""
+        place = int(self.place[node])
+        return any(abs(place - other) < self.gap for other in taken.get(int(self.sequence[node]), ()))
 
     def most(self, candidates: NDArray[np.bool_]) -> int:
         """How many candidates can be picked at most, none of them near another."""
         count = 0
         last: tuple[int, int] | None = None
         nodes = np.flatnonzero(candidates)
-        order = np.lexsort((self.videos.frame[nodes], self.videos.sequence[nodes]))
+        order = np.lexsort((self.place[nodes], self.sequence[nodes]))
         for node in nodes[order].tolist():
-            here = int(self.videos.sequence[node]), int(self.videos.frame[node])
+            here = int(self.sequence[node]), int(self.place[node])
             if last is None or here[0] != last[0] or here[1] - last[1] >= self.gap:
                 count, last = count + 1, here
         return count

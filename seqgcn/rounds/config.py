@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.catalogue import DEFAULT_LEARNER, load, task
-from seqgcn.config import YOURS, SelectorSpec, coerce_fields, option, options, settle
+from seqgcn.config import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.errors import ConfigError
+from seqgcn.rounds.gap import check_gap
 
 VALIDATION = 0.1
 """Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
@@ -48,8 +49,13 @@ class SelectConfig:
     )
     budget: float = option(100.0, "items to pick or, with --cost, what they may cost together", metavar="N", shown=100)
     seed: int = option(0, "of everything random", metavar="N")
-    min_gap: int = option(
-        0, "picks of one sequence are at least this far from each other, not from what is labelled", unit="frames"
+    min_gap: int | str = option(
+        0,
+        "picks of one sequence are at least this far from each other, not from what is labelled: a number of frames, "
+        "or a time such as 0.5s or 500ms where names are time stamps",
+        unit="frames",
+        metavar="GAP",
+        parse=check_gap,
     )
     exclude: str | None = option(None, "list of items that must not be picked, one a line", metavar="FILE")
     candidates: str | None = option(
@@ -62,6 +68,8 @@ class SelectConfig:
     )
 
     def __post_init__(self) -> None:
+        with as_config_errors():
+            object.__setattr__(self, "min_gap", check_gap(self.min_gap))
         coerce_fields(self)
         if (self.dataset is None) == (self.features is None):
             raise ConfigError("give either --dataset, and the folder of its files, or --features FILE")
@@ -74,7 +82,7 @@ class SelectConfig:
         elif not self.learner:
             kind = task("dataset", self.dataset or "") or "classification"
             object.__setattr__(self, "learner", DEFAULT_LEARNER[kind])
-        if self.seed < 0 or self.min_gap < 0:
+        if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
             raise ConfigError(f"seed and min-gap must not be negative, got {self.seed} and {self.min_gap}")
         if not 0 < self.budget < float("inf"):
             raise ConfigError(f"budget must be above 0 and finite, got {self.budget:g}")

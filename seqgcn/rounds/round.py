@@ -116,6 +116,8 @@ class Round:
         with as_config_errors():
             # Before anything is trained.
             most_items(self.candidates, config.budget, **self.terms)
+        for note in self.terms["videos"].notes if self.terms["videos"] else ():
+            self.say(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
         if self.pool.frames is not None and config.dataset not in LABELS:
             self.say(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "

@@ -262,25 +262,78 @@ def videos(*names: str) -> tuple[list[int], list[int]]:
     return found.sequence.tolist(), found.frame.tolist()
 
 
-def test_a_folder_is_a_sequence_and_the_last_number_a_frame() -> None:
-    names = ("a/b/image_0007.png", "a/b/image_0010.png", "a/c/depth_1_0000003.png", "7.png", "a/b/000012_depth.bin")
-    assert videos(*names) == ([0, 0, 1, 2, 0], [7, 10, 3, 7, 12])
+def test_a_folder_is_a_sequence_and_numbers_that_count_are_frames() -> None:
+    names = ("a/b/image_0007.png", "a/b/image_0010.png", "a/c/depth_1_0000003.png", "7.png", "a/b/image_0012.png")
+    assert videos(*names) == ([0, 0, 1, 2, 0], [7, 10, 0, 0, 12])
+
+
+TUM = [f"rgbd/{1305031102 + i // 30}.{i % 30 * 100_000 // 3:06d}.png" for i in range(90)]
+
+
+def test_time_stamps_count_in_their_order() -> None:
+    found = Videos.of(TUM)
+    assert found.frame.tolist() == list(range(90))
+    assert found.time is not None
+    assert set((np.diff(found.time) // 1000).tolist()) == {33333, 33334}
+    assert found.notes == ("the names of rgbd (such as rgbd/1305031102.000000.png) are time stamps in seconds",)
+
+
+@pytest.mark.parametrize(("gap", "apart"), [(30, 30), ("1s", 30), ("500ms", 15), ("0.5s", 15)])
+def test_picks_of_frames_named_by_time_stamps_are_apart(gap: int | str, apart: int) -> None:
+    data = pool([float(-i) for i in range(90)])
+    picks = choose(First(), data, 3, videos=Videos.of(TUM), min_gap=gap)
+    assert picks.index.tolist() == [0, apart, 2 * apart]
+    with pytest.raises(ArgumentError, match=rf"only {90 // apart} candidates are \S+( frames)? apart"):
+        choose(First(), data, 1 + 90 // apart, videos=Videos.of(TUM), min_gap=gap)
+
+
+def test_a_gap_in_time_needs_time_stamps() -> None:
+    names = [*TUM, *(f"lab/image_{i:04d}.png" for i in range(10))]
+    data = pool([1.0] * 100)
+    with pytest.raises(
+        ArgumentError, match=r"min-gap is 0\.5s, but the names of lab \(such as lab/image_0000.png\) count frames"
+    ):
+        choose(First(), data, 3, videos=Videos.of(names), min_gap="0.5s")
+    with pytest.raises(ArgumentError, match=r"min-gap is 0\.5s, but no item has a time"):
+        most_items(torch.ones(2, dtype=torch.bool), 1, videos=one_video([1, 2]), min_gap="500ms")
+    with pytest.raises(ArgumentError, match=r"got 'soon'"):
+        most_items(torch.ones(2, dtype=torch.bool), 1, videos=one_video([1, 2]), min_gap="soon")
+
+
+@quick
+@given(st.integers(5, 60), st.integers(1, 40), st.randoms(use_true_random=False))
+def test_a_gap_in_time_keeps_picks_apart_in_time(n: int, tenths: int, random: Any) -> None:
+    times = np.cumsum([random.randint(20, 60) for _ in range(n)])
+    names = [f"v/{1305031102 + t // 1000}.{t % 1000:03d}.png" for t in times.tolist()]
+    data = pool([random.random() for _ in range(n)])
+    found = Videos.of(names)
+    most = choose(First(), data, 1, videos=found, min_gap=f"{100 * tenths}ms").index.tolist()
+    for budget in range(2, 6):
+        try:
+            most = choose(First(), data, budget, videos=found, min_gap=f"{tenths / 10}s").index.tolist()
+        except ArgumentError:
+            break
+        assert (np.diff(np.sort(times[most])) >= 100 * tenths).all()
+    assert most
 
 
 @pytest.mark.parametrize(
     ("names", "frames"),
     [
-        (("s/12", "s/3"), [12, 3]),  # no suffix
-        (("s/frame.0012", "s/frame.0003"), [12, 3]),
-        (("s/render.0012.exr", "s/render.3.exr"), [12, 3]),
+        (("s/12", "s/8"), [12, 8]),  # no suffix
+        (("s/frame.0012", "s/frame.0008"), [12, 8]),
+        (("s/render.0012.exr", "s/render.8.exr"), [12, 8]),
         (("s/5.mp4", "s/9.mp4"), [5, 9]),
         (("s/.hidden5", "s/.hidden9"), [5, 9]),
-        (("s/a1b22", "s/a1b4.png"), [22, 4]),
+        (("s/a1b6", "s/a1b4.png"), [6, 4]),
+        (("s/a1b222", "s/a1b4.png", "s/a1b10"), [2, 0, 1]),  # too far apart to count frames
         (("2024/x.png", "2024/y.png"), [0, 1]),  # numbers of folders are none of frames
         (("s/5.png", "s/x.png", "s/1.png"), [0, 1, 2]),
-        (("s/cam1_5.png", "s/cam2_5.png"), [0, 1]),  # the same number twice
-        (("s/" + "9" * 19 + ".png", "s/1.png"), [0, 1]),
-        (("s/" + "9" * 18 + ".png", "s/1.png"), [10**18 - 1, 1]),
+        (("s/image_5.png", "s/preview_1.png"), [0, 1]),
+        (("s/cam1_5.png", "s/cam2_5.png"), [1, 2]),
+        (("s/cam2_4.png", "s/cam1_5.png", "s/cam1_4.png"), [2, 1, 0]),
+        (("s/" + "9" * 19 + ".png", "s/1.png"), [1, 0]),
+        (("s/" + "9" * 18 + ".png", "s/1.png"), [1, 0]),
         (("s/٣.png", "s/٤.png"), [0, 1]),  # digits, but none that Python and others agree about
         (("", "/", "."), [0, 1, 2]),
     ],

@@ -78,7 +78,10 @@ def test_every_option_is_explained() -> None:
         ({"dataset": "digits", "budget": float("inf")}, "budget must be above 0 and finite"),
         ({"dataset": "digits", "budget": 2.5}, r"budget must be a whole number of items, got 2\.5; or give --cost"),
         ({"dataset": "digits", "budget": "many"}, "budget must be number, got 'many'"),
-        ({"dataset": "digits", "min_gap": 1.5}, r"min-gap must be whole number, got 1\.5"),
+        ({"dataset": "digits", "min_gap": 1.5}, r"min-gap must be a whole number of frames, .* got 1\.5"),
+        ({"dataset": "digits", "min_gap": "5m"}, r"or a time, such as 0\.5s or 500ms, got '5m'"),
+        ({"dataset": "digits", "min_gap": True}, r"min-gap must be a whole number of frames, .* got True"),
+        ({"dataset": "digits", "min_gap": "-0.5s"}, "min-gap must be a whole number .* got '-0.5s'"),
         ({"dataset": "digits", "exclude": 3}, "exclude must be text or null, got 3"),
         ({"dataset": "digits", "set": ["a=1"]}, "set must be a mapping"),
     ],
@@ -86,6 +89,24 @@ def test_every_option_is_explained() -> None:
 def test_wrong_values(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SelectConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (30, 30),
+        ("30", 30),
+        (" 30 ", 30),
+        ("500ms", "0.5s"),
+        ("0.50 s", "0.5s"),
+        (".5s", "0.5s"),
+        ("90s", "90s"),
+        ("0ms", 0),
+    ],
+)
+def test_a_gap_is_kept_in_one_way(given: Any, kept: Any) -> None:
+    found = SelectConfig(dataset="digits", min_gap=given).min_gap
+    assert (found, type(found)) == (kept, type(kept))
 
 
 def test_a_budget_in_cost_need_not_be_whole() -> None:
@@ -154,7 +175,7 @@ configs = st.builds(
     exclude=st.none() | paths,
     budget=st.floats(1e-9, 1e12) | st.integers(1, 10**9).map(float),
     seed=st.integers(0, 2**60),
-    min_gap=st.integers(0, 99),
+    min_gap=st.integers(0, 99) | st.sampled_from(["0.5s", "500ms", "2s", "0.033s"]),
     set=st.dictionaries(keys, values, max_size=2),
 )
 

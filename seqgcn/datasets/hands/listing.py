@@ -1,16 +1,15 @@
 """Frames that lie in folders, labelled or not."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqgcn.datasets.frame_names import sort_frames
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import Rows, check_path, points_of
 from seqgcn.datasets.hands.release import check_inside, report_missing
@@ -18,7 +17,9 @@ from seqgcn.errors import DataFileError, MissingFileError
 
 
 def list_frames(top: Path) -> list[str]:
-    """Paths of all PNG files below a folder, in the order of the numbers in them; those of the folder itself first.
+    """Paths of all PNG files below a folder, folder by folder, in the order of their numbers or time stamps.
+
+    Those of the folder itself come first.
 
     Raises:
         DataFileError: A folder cannot be read, a link leads out of it, or a name is no path in UTF-8.
@@ -40,7 +41,7 @@ def list_frames(top: Path) -> list[str]:
                         frames.append(_relative(Path(entry.path), top))
         except OSError as error:
             raise DataFileError(f"{folder} cannot be read: {error.strerror}") from error
-    return sorted(frames, key=_natural)
+    return sort_frames(frames)
 
 
 def given_labels(path: str | Path) -> Path:
@@ -115,10 +116,3 @@ def _relative(path: Path, top: Path) -> str:
             "hold; rename the file"
         )
     return check_path(name, str(path.parent))
-
-
-def _natural(frame: str) -> tuple[Any, ...]:
-    """Sorts sequence by sequence, and 2 before 10."""
-    folder, _, name = frame.rpartition("/")
-    pieces = (re.split(r"([0-9]+)", text) for text in (folder, name))
-    return (*([int(piece) if i % 2 else piece for i, piece in enumerate(piece_list)] for piece_list in pieces), frame)
