@@ -195,6 +195,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ConfigError(f"{text!r} must be KEY=VALUE, for example selector.margin=0.2")
+    if value.lstrip().startswith("*"):  # a pattern of paths; YAML's aliases name nothing on one line
+        return key.strip(), value.strip()
     try:
         return key.strip(), yaml.safe_load(value)
     except (yaml.YAMLError, ValueError) as error:

@@ -161,3 +161,25 @@ def write_folder(root: Path, sequences: dict[str, int], *, labelled: Sequence[st
     lines = [f"{name},{row(pose, ',')}" for name, pose in found.items()]
     (root / "labels.csv").write_text("\n".join([header, *lines]) + "\n")
     return found
+
+
+RAW = "format: raw\nshape: [120, 160]\ndtype: uint16\n"
+FORMATS = {"tiff": ".tif", "float-tiff": ".TIFF", "npy": ".npy", "raw": ".bin", "rgb-png": ".png"}
+
+
+def rewrite_folder(root: Path, kind: str) -> None:
+    """The frames of a depth folder in another format, of the same units."""
+    for path in list(root.rglob("*.png")):
+        depth = np.asarray(Image.open(path))
+        path.unlink()
+        other = path.with_suffix(FORMATS[kind])
+        if kind == "npy":
+            np.save(other, depth)
+        elif kind == "raw":
+            other.write_bytes(depth.tobytes())
+        elif kind == "rgb-png":
+            save_nyu(other, depth)
+        else:
+            Image.fromarray(depth.astype(np.float32) if kind == "float-tiff" else depth).save(other)
+    labels = root / "labels.csv"
+    labels.write_text(labels.read_text().replace(".png", FORMATS[kind]))

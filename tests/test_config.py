@@ -190,6 +190,10 @@ def test_setting(text: str, expected: tuple[str, Any]) -> None:
     assert parse_setting(text) == expected
 
 
+def test_a_pattern_is_text_without_quotes() -> None:
+    assert parse_setting("dataset.depth=*/depth/*.png") == ("dataset.depth", "*/depth/*.png")
+
+
 @pytest.mark.parametrize("text", ["selector.margin", "=3", "", "a=[1", "a=2020-13-45"])
 def test_wrong_setting(text: str) -> None:
     with pytest.raises(

@@ -56,7 +56,7 @@ def png_header(path: Path) -> PNGHeader:
         MissingFileError: There is no such file.
         DataFileError: It cannot be read, is no PNG or has so many pixels that it is no depth frame.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return _header(path, file)
 
 
@@ -142,12 +142,18 @@ def read_msra_bin(path: Path, *, camera: Camera) -> DepthImage:
 
 
 def _read(path: Path, most: int) -> bytes:
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read(most)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file to read bytes of.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataFileError: It cannot be read.
+    """
     # A pipe or a device would be waited for.
     if not os.path.isfile(path):
         raise MissingFileError(f"{path} is missing or not a regular file")
@@ -159,7 +165,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _decode(path: Path, camera: Camera, *, bits: int, colour: int, modes: tuple[str, ...]) -> NDArray[Any]:
-    with _opened(path) as file:
+    with opened(path) as file:
         header = _header(path, file)
         if (header.bits, header.colour) != (bits, colour):
             found = f"{COLOURS.get(header.colour, 'of an unknown kind')} with {header.bits} bits"

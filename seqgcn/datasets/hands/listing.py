@@ -1,7 +1,7 @@
 """Frames that lie in folders, labelled or not."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +24,46 @@ def list_frames(top: Path) -> list[str]:
     Raises:
         DataFileError: A folder cannot be read, a link leads out of it, or a name is no path in UTF-8.
     """
+    return sort_frames(check_names(top, list_below(top, (".png",))[".png"]))
+
+
+def list_below(top: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
+    """Paths of all files below a folder that end in one of some suffixes (in small letters), by suffix, in any order.
+
+    Raises:
+        DataFileError: A folder cannot be read, or a link leads out of it.
+    """
     inside = top.resolve()
-    folders, frames = [top], []
+    found: dict[str, list[str]] = {suffix: [] for suffix in suffixes}
+    folders = [""]
     while folders:
         folder = folders.pop()
         try:
-            with os.scandir(folder) as entries:
+            with os.scandir(top / folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
+                    name = entry.name
+                    if name.startswith("."):
                         continue
                     if entry.is_symlink():
                         check_inside(Path(entry.path), inside)
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    elif entry.name.lower().endswith(".png") and entry.is_file():
-                        frames.append(_relative(Path(entry.path), top))
+                        folders.append(f"{folder}{name}/")
+                    elif (suffix := os.path.splitext(name)[1].lower()) in found and entry.is_file():
+                        found[suffix].append(folder + name)
         except OSError as error:
-            raise DataFileError(f"{folder} cannot be read: {error.strerror}") from error
-    return sort_frames(frames)
+            raise DataFileError(f"{top / folder} cannot be read: {error.strerror}") from error
+    return found
+
+
+def check_names(top: Path, frames: list[str]) -> list[str]:
+    """Paths of frames, all of which must be text that a list can hold.
+
+    Raises:
+        DataFileError: A name is not in UTF-8, has an invisible character, or is no plain path.
+    """
+    for frame in frames:
+        _check_name(frame, top)
+    return frames
 
 
 def given_labels(path: str | Path) -> Path:
@@ -104,15 +126,14 @@ def poses_of(
     return poses
 
 
-def _relative(path: Path, top: Path) -> str:
-    name = path.relative_to(top).as_posix()
+def _check_name(name: str, top: Path) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise DataFileError(f"{os.fsencode(path)!r}: the name is not UTF-8; rename it") from error
+        raise DataFileError(f"{os.fsencode(top / name)!r}: the name is not UTF-8; rename it") from error
     if not name.isprintable() or name.strip() != name:
         raise DataFileError(
-            f"{str(path)!r}: the name has an invisible character, or a blank at an end, which lists of frames cannot "
-            "hold; rename the file"
+            f"{str(top / name)!r}: the name has an invisible character, or a blank at an end, which lists of frames "
+            "cannot hold; rename the file"
         )
-    return check_path(name, str(path.parent))
+    check_path(name, os.path.dirname(f"{top}/{name}"))

@@ -185,10 +185,12 @@ class FolderPoses(PoseFiles):
     Args:
         test_fraction: Share of the frames held out to test.
         cube: Side of the crop's cube, mm; by default as camera.yaml says.
+        depth: Pattern of the frames' paths below the folder, such as */depth/*.png; by default all frames there are.
     """
 
     test_fraction: float = 0.2
     cube: float | None = None
+    depth: str | None = None
 
     title: ClassVar[str] = "depth folder"
     lists_frames: ClassVar[bool] = True
@@ -204,8 +206,11 @@ class FolderPoses(PoseFiles):
             test_fraction=self.test_fraction,
             cube=self.cube,
             strict=self.strict,
+            depth=self.depth,
             options=options,
         )
 
     def _list(self, options: CropOptions, labels: str | None) -> HandDataset:
-        return DepthFolder(self.root, "all", cube=self.cube, strict=self.strict, labels=labels, options=options)
+        return DepthFolder(
+            self.root, "all", cube=self.cube, strict=self.strict, labels=labels, depth=self.depth, options=options
+        )

@@ -6,7 +6,18 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from hand_releases import RECORDED, row, write_bighand, write_folder, write_icvl, write_msra, write_nyu
+from hand_releases import (
+    RAW,
+    RECORDED,
+    SETUP,
+    rewrite_folder,
+    row,
+    write_bighand,
+    write_folder,
+    write_icvl,
+    write_msra,
+    write_nyu,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +48,17 @@ def _write_csv(folder: Path) -> None:
     write_folder(folder, {"a": 3, "b": 1})
 
 
+def _as(kind: str) -> Callable[[Path], None]:
+    """Writes a depth folder whose frames are of another format."""
+
+    def write(folder: Path) -> None:
+        write_folder(folder, {"a": 3, "b": 1})
+        rewrite_folder(folder, kind)
+        (folder / "camera.yaml").write_text(SETUP + {"raw": RAW, "rgb-png": "format: rgb-png\n"}.get(kind, ""))
+
+    return write
+
+
 def _test_nyu(folder: Path) -> HandDataset:
     return NYU(folder, "test")
 
@@ -63,6 +85,11 @@ READERS = {
     "folder-camera": Reader(_write_csv, "camera.yaml", _all),
     "folder-labels": Reader(_write_csv, "labels.csv", DepthFolder),
     "folder-frame": Reader(_write_csv, "a/1.png", _all),
+    "folder-rgb-frame": Reader(_as("rgb-png"), "a/1.png", _all),
+    "folder-tiff-frame": Reader(_as("tiff"), "a/1.tif", _all),
+    "folder-npy-frame": Reader(_as("npy"), "a/1.npy", _all),
+    "folder-raw-frame": Reader(_as("raw"), "a/1.bin", _all),
+    "folder-raw-camera": Reader(_as("raw"), "camera.yaml", _all),
 }
 
 

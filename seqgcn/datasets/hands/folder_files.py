@@ -1,0 +1,196 @@
+"""Which files of a depth folder are its frames, and what the first of them tell."""
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seqgcn.checks import name_some
+from seqgcn.datasets.frame_names import sort_frames
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.folder_setup import Setup
+from seqgcn.datasets.hands.frame_files import (
+    CONVERT,
+    LOSSY,
+    SUFFIXES,
+    FrameFormat,
+    Kind,
+    WrongKindError,
+    doubtful_unit,
+    frame_size,
+    how_to_unpack,
+    read_frame,
+)
+from seqgcn.datasets.hands.listing import check_names, list_below
+from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
+
+LAYOUT = "expected FOLDER/camera.yaml and 16-bit PNG files in FOLDER or in FOLDER/SEQUENCE"
+NOTES = (".yaml", ".yml", ".json")
+TRIED = 5
+"""Frames of a sequence that are looked at, to find one that can be read."""
+
+
+class FolderFiles:
+    """All files below a depth folder that mean something to it, listed once.
+
+    Args:
+        top: The folder.
+        pattern: Which files are frames, as in ``*/depth/*.png``; None for all.
+
+    Raises:
+        ArgumentError: The pattern is none, or leads out of the folder.
+        DataFileError: A folder cannot be read, or a link leads out of it.
+    """
+
+    def __init__(self, top: Path, pattern: str | None = None) -> None:
+        self.top, self.pattern = top, pattern
+        matches = None if pattern is None else compile_pattern(pattern)
+        images = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+        found = list_below(top, {*images, *NOTES, *CONVERT})
+        self.notes = sorted(file for suffix in NOTES for file in found[suffix])
+        self.videos = sorted(file for suffix in CONVERT for file in found[suffix])
+        self.images = {suffix: found[suffix] for suffix in images}
+        self.others = sum(map(len, self.images.values()))
+        if matches is not None:
+            self.images = {suffix: list(filter(matches.fullmatch, files)) for suffix, files in self.images.items()}
+
+    @property
+    def beside(self) -> list[Path]:
+        """Notes in the folder itself."""
+        return [self.top / file for file in self.notes if "/" not in file]
+
+    def frames(self, kind: Kind | None) -> tuple[Kind, list[str]]:
+        """Of which kind the frames are, and their paths below the folder, in their order.
+
+        Args:
+            kind: As ``camera.yaml`` has it; None if suffixes say it.
+
+        Raises:
+            DataFileError: There is none, or a name cannot be listed.
+        """
+        kinds: tuple[Kind, ...] = ("png", "tiff", "npy") if kind is None else (kind,)
+        for each in kinds:
+            files = [file for suffix in SUFFIXES[each] for file in self.images[suffix]]
+            if files:
+                self._warn_of_videos()
+                return each, sort_frames(check_names(self.top, files))
+        raise DataFileError(self._nothing(kind))
+
+    def _nothing(self, kind: Kind | None) -> str:
+        """Why there is no frame, and the way out."""
+        if self.pattern is not None and self.others:
+            there = next(file for file in self._any())
+            return f"{self.top}: no frame matches dataset.depth={self.pattern!r}; one that is there is {there}"
+        raw = [file for suffix in SUFFIXES["raw"] for file in self.images[suffix]]
+        if raw and kind is None:
+            return (
+                f"{self.top} has files such as {min(raw)} that may be raw frames; say so in camera.yaml: format: raw, "
+                "shape: [480, 640] (rows, columns) and dtype: uint16"
+            )
+        if self.videos:
+            return (
+                f"{self.top} has the video {self.videos[0]} and no frames; write its depth frames into files: "
+                f"{how_to_unpack(self.videos[0])}"
+            )
+        what = "PNG" if kind is None else "/".join(SUFFIXES[kind])
+        return f"{self.top} has no {what} file; {LAYOUT}; TIFF and NPY files will do too"
+
+    def _any(self) -> list[str]:
+        found = list_below(self.top, set(self.images))
+        return sorted(file for files in found.values() for file in files)
+
+    def _warn_of_videos(self) -> None:
+        # A color video beside the frames is none of depth.
+        depth = [file for file in self.videos if os.path.splitext(file)[1].lower() not in LOSSY]
+        if depth and self.pattern is None:
+            warnings.warn(
+                f"{self.top}: the video {name_some(depth, 3)} is not read; if its frames are not in files yet: "
+                f"{how_to_unpack(depth[0])}",
+                SeqGCNWarning,
+                stacklevel=4,
+            )
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern of paths below a folder, as a regular expression: `*` and `?` stay in a name, `**/` is any folders.
+
+    Raises:
+        ArgumentError: It is none, or leads out of the folder.
+    """
+    if not isinstance(pattern, str) or not pattern.strip():
+        raise ArgumentError(f"depth must be a pattern such as '*/depth/*.png', got {pattern!r}")
+    parts = pattern.split("/")
+    if "\\" in pattern or re.match("[A-Za-z]:|/|~", pattern) or any(part in ("", ".", "..") for part in parts):
+        raise ArgumentError(
+            f"depth must be a pattern of paths below the folder, such as '*/depth/*.png' with /, that does not lead "
+            f"out of it, got {pattern!r}"
+        )
+    text = ""
+    for i, part in enumerate(parts):
+        last = i == len(parts) - 1
+        if part == "**":
+            text += ".*" if last else "(?:[^/]+/)*"
+        else:
+            text += _part(part) + ("" if last else "/")
+    return re.compile(text)
+
+
+def _part(part: str) -> str:
+    """One name of a pattern."""
+    words = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(words.get(letter, re.escape(letter)) for letter in re.sub(r"\*+", "*", part))
+
+
+def look_at(top: Path, files: Sequence[str], setup: Setup, form: FrameFormat) -> Camera:
+    """The camera of one sequence; the size of its images is that of the first frame that can be read.
+
+    Args:
+        top: The depth folder.
+        files: Frames of the sequence.
+        setup: What ``camera.yaml`` and its like say of it.
+        form: How the frames are stored.
+
+    Raises:
+        DataFileError: None of the first frames can be read, or they are of another size than the camera.
+    """
+    assert setup.lens is not None  # noqa: S101  # for mypy: checked where the setups are read
+    first: DataFileError | None = None
+    for file in files[:TRIED]:
+        try:
+            width, height = frame_size(top / file, form)
+        except WrongKindError:
+            raise
+        except DataFileError as error:
+            first = first or error
+            continue
+        if setup.lens.size not in (None, (width, height)):
+            given = " x ".join(map(str, setup.lens.size or ()))
+            raise DataFileError(
+                f"{top / file} has {width} x {height} pixels, but {setup.lens.path} is of a camera of {given}; give "
+                "the intrinsics of the depth frames at their own resolution"
+            )
+        return Camera(*setup.lens[:4], width, height)
+    assert first is not None  # noqa: S101  # for mypy: there is a frame
+    raise first
+
+
+def check_unit(top: Path, files: Sequence[str], camera: Camera, form: FrameFormat) -> None:
+    """Look at some frames for depths that no camera measures, as of meters that are taken for millimeters.
+
+    Raises:
+        DataFileError: All of them have such depths.
+    """
+    doubts = []
+    for i in sorted({0, len(files) // 2, len(files) - 1}):
+        try:
+            depth = read_frame(top / files[i], camera=camera, form=form).depth.numpy()
+        except DataFileError:  # it is counted where it is cropped
+            continue
+        if np.any(depth > 0):
+            doubts.append((files[i], doubtful_unit(depth, form.scale)))
+    if doubts and all(doubt for _, doubt in doubts):
+        file, doubt = doubts[0]
+        raise DataFileError(f"{top / file}: {doubt}; set depth_scale in camera.yaml")

@@ -1,0 +1,86 @@
+"""``labels.csv`` of a depth folder: a frame a row, x, y and z of each joint in mm."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqgcn.datasets.files import open_csv
+from seqgcn.datasets.hands.labels import check_path, coordinate
+from seqgcn.datasets.hands.listing import given_labels
+from seqgcn.datasets.hands.release import report_missing
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.errors import DataFileError
+
+LABELS = "labels.csv"
+
+
+def join_csv(
+    top: Path, frames: list[str], skeleton: Skeleton, strict: bool, labels: Path | None
+) -> NDArray[np.float32]:
+    """Labels of the frames, joined by path, `[n, J, 3]` mm; NaN where there is none."""
+    joints = np.full((len(frames), len(skeleton), 3), np.nan, np.float32)
+    if labels is None and not os.path.lexists(top / LABELS):
+        return joints
+    path = labels or given_labels(top / LABELS)
+    place = {frame: i for i, frame in enumerate(frames)}
+    poses = read_csv(path, skeleton)
+    lost = [frame for frame in poses if frame not in place]
+    if lost:
+        report_missing(top.name, top, lost, len(poses), strict)
+    for frame, pose in poses.items():
+        if frame in place:
+            joints[place[frame]] = pose
+    return joints
+
+
+def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
+    """Pose of each frame that has one, `[J, 3]`."""
+    poses: dict[str, NDArray[np.float32]] = {}
+    seen: dict[str, int] = {}
+    with open_csv(path) as rows:
+        header = next(rows, None)
+        if header is None:  # an empty file: nothing is labelled yet
+            return {}
+        columns = _columns(path, header, skeleton)
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(columns) + 1:
+                raise DataFileError(f"{where} has {len(row)} cells, the header {len(columns) + 1}")
+            frame = check_path(row[0].strip(), where)
+            if frame in seen:
+                raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
+            seen[frame] = rows.line_num
+            cells = [row[column].strip() for column in columns]
+            if any(cells):
+                poses[frame] = _pose(cells, where, skeleton)
+    return poses
+
+
+def _columns(path: Path, header: list[str], skeleton: Skeleton) -> list[int]:
+    """Column of each joint's x, y and z."""
+    names = [name.strip() for name in header]
+    wanted = [f"{joint} {axis}" for joint in skeleton.joints for axis in "xyz"]
+    if names[:1] == ["frame"] and sorted(names[1:]) == sorted(wanted):
+        return [names.index(name, 1) for name in wanted]
+    lacking = [name for name in wanted if name not in names[1:]]
+    extra = [name for name in names[1:] if name not in wanted]
+    wrong = f"it lacks {', '.join(lacking[:5])}" if lacking else f"{', '.join(extra[:5]) or 'a column'} is too much"
+    raise DataFileError(
+        f"{path}, line 1 must be frame,{','.join(wanted[:3])} and so on for the joints of camera.yaml, separated by "
+        f"commas; {wrong if names[:1] == ['frame'] else 'it does not start with frame'}"
+    )
+
+
+def _pose(cells: list[str], where: str, skeleton: Skeleton) -> NDArray[np.float32]:
+    if not all(cells):
+        joint = skeleton.joints[cells.index("") // 3]
+        raise DataFileError(f"{where}: {joint} has no number; fill in all joints or none")
+    pose = np.array([coordinate(cell, where) for cell in cells], np.float32).reshape(-1, 3)
+    if not (pose[:, 2] > 0).all():
+        joint = skeleton.joints[int(np.argmin(pose[:, 2] > 0))]
+        raise DataFileError(f"{where}: {joint} has z = {pose[:, 2].min():g} mm, which is not in front of the camera")
+    return pose
