@@ -215,7 +215,7 @@ def test_unlabelled_frames_are_counted(tmp_path: Path) -> None:
 
 def test_lists_of_the_command_line() -> None:
     assert tuple(rendering_layouts.LAYOUTS) == render.LAYOUTS
-    assert tuple(RELEASES) == evaluate.SCORED
+    assert (*RELEASES, "depth-folder") == evaluate.SCORED
     assert get_args(JointDepth) == import_.DEPTHS
 
 

@@ -177,7 +177,7 @@ def test_a_wrong_argument_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataFileError, match="cannot be read"):
         read_poses(tmp_path, "icvl")
     for read in (read_poses, lambda path, dataset: score_files(path, path, dataset)):
-        with pytest.raises(ArgumentError, match="dataset must be one of 'icvl', 'nyu', 'msra', 'hands17', got 'ICVL'"):
+        with pytest.raises(ArgumentError, match=r"dataset must be one of 'icvl', .*got 'ICVL'"):
             read(tmp_path, "ICVL")
 
 

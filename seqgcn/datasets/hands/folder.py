@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -85,17 +84,17 @@ class DepthFolder(HandDataset):
         path = need_file(top, CAMERA, "the depth folder", LAYOUT)
         listed = FolderFiles(top, depth)
         setup = read_setup(path, listed.beside)
-        kind, frames = listed.frames(setup.form.kind if setup.told else None)
+        frames = listed.frames(setup.form.kind if setup.told else None)
         sequences = [frame.rpartition("/")[0] or "." for frame in frames]
         setups = setups_of(top, setup, sequences, listed.notes)
         setup, *others = setups.values()
         if any(other != setup for other in others):
             raise DataFileError(f"{top} has sequences of several cameras; give each a folder of its own")
-        form = replace(setup.form, kind=kind)
+        form = setup.format_of(frames[0])
         side = setup.cube if cube is None else cube
         if side is None:
             raise DataFileError(f"{path} has no cube; add it (its side in mm, such as 250), or set dataset.cube")
-        camera = look_at(top, frames, setup, form)
+        camera = look_at(top, frames, setup)
         check_unit(top, frames, camera, form)
         joints = join_csv(top, frames, setup.skeleton, strict, None if labels is None else given_labels(labels))
         labelled = ~np.isnan(joints[:, 0, 0])
@@ -119,7 +118,7 @@ class DepthFolder(HandDataset):
             skipped=chosen.skipped,
             mirror=setup.hand == "left",
             # As it was when there were PNG files alone, so that their crops stay.
-            decoding=form.scale if kind == "png" else form,
+            decoding=form.scale if form.kind == "png" else form,
         )
 
 

@@ -62,8 +62,8 @@ class FolderFiles:
         """Notes in the folder itself."""
         return [self.top / file for file in self.notes if "/" not in file]
 
-    def frames(self, kind: Kind | None) -> tuple[Kind, list[str]]:
-        """Of which kind the frames are, and their paths below the folder, in their order.
+    def frames(self, kind: Kind | None) -> list[str]:
+        """Paths of the frames below the folder, all of one kind, in their order.
 
         Args:
             kind: As ``camera.yaml`` has it; None if suffixes say it.
@@ -76,7 +76,7 @@ class FolderFiles:
             files = [file for suffix in SUFFIXES[each] for file in self.images[suffix]]
             if files:
                 self._warn_of_videos()
-                return each, sort_frames(check_names(self.top, files))
+                return sort_frames(check_names(self.top, files))
         raise DataFileError(self._nothing(kind))
 
     def _nothing(self, kind: Kind | None) -> str:
@@ -144,14 +144,13 @@ def _part(part: str) -> str:
     return "".join(words.get(letter, re.escape(letter)) for letter in re.sub(r"\*+", "*", part))
 
 
-def look_at(top: Path, files: Sequence[str], setup: Setup, form: FrameFormat) -> Camera:
+def look_at(top: Path, files: Sequence[str], setup: Setup) -> Camera:
     """The camera of one sequence; the size of its images is that of the first frame that can be read.
 
     Args:
         top: The depth folder.
         files: Frames of the sequence.
         setup: What ``camera.yaml`` and its like say of it.
-        form: How the frames are stored.
 
     Raises:
         DataFileError: None of the first frames can be read, or they are of another size than the camera.
@@ -160,7 +159,7 @@ def look_at(top: Path, files: Sequence[str], setup: Setup, form: FrameFormat) ->
     first: DataFileError | None = None
     for file in files[:TRIED]:
         try:
-            width, height = frame_size(top / file, form)
+            width, height = frame_size(top / file, setup.format_of(file))
         except WrongKindError:
             raise
         except DataFileError as error:

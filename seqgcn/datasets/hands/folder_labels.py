@@ -36,7 +36,12 @@ def join_csv(
 
 
 def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
-    """Pose of each frame that has one, `[J, 3]`."""
+    """Pose of each frame that has one, `[J, 3]` mm, by its path, in the order of the file.
+
+    Raises:
+        DataFileError: The file cannot be read, its header names other joints, or a row is none; the message names the
+            line.
+    """
     poses: dict[str, NDArray[np.float32]] = {}
     seen: dict[str, int] = {}
     with open_csv(path) as rows:
@@ -50,7 +55,8 @@ def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
                 continue
             if len(row) != len(columns) + 1:
                 raise DataFileError(f"{where} has {len(row)} cells, the header {len(columns) + 1}")
-            frame = check_path(row[0].strip(), where)
+            # Tables of another system's programs.
+            frame = check_path(row[0].strip().replace("\\", "/"), where)
             if frame in seen:
                 raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
             seen[frame] = rows.line_num

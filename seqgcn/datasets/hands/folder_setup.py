@@ -1,5 +1,6 @@
 """What the files beside a depth folder's frames say: the camera, how the frames are stored, the hand and its joints."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,14 @@ class Setup:
     skeleton: Skeleton
     values: dict[Any, Any]
     told: bool
+
+    def format_of(self, frame: str) -> FrameFormat:
+        """How a frame is stored: as the files say, else by its suffix."""
+        if self.told:
+            return self.form
+        suffix = os.path.splitext(frame)[1].lower()
+        kind = next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), self.form.kind)
+        return replace(self.form, kind=kind)
 
 
 def read_setup(path: Path, beside: Iterable[Path] = ()) -> Setup:
