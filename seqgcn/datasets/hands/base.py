@@ -21,6 +21,9 @@ from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress, Say
 
+UNREADABLE = torch.full((3,), torch.nan)
+"""The centre, in a cache of crops, of a frame that could not be read."""
+
 
 class CropBatch(NamedTuple):
     """Some crops as a network sees them, with what puts poses into their frame of reference.
@@ -140,6 +143,8 @@ class HandDataset:
         mirror: Whether networks see left hands as right ones.
         decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
             anew.
+        lenient: Leave out, and count, frames that cannot be read, if they are a tenth at most; by default one is an
+            error.
 
     Raises:
         ArgumentError: Lengths that differ, or centres without the option.
@@ -162,6 +167,7 @@ class HandDataset:
         skipped: Mapping[str, int] | None = None,
         mirror: bool = False,
         decoding: object = None,
+        lenient: bool = False,
     ) -> None:
         n = len(files)
         if n == 0:
@@ -186,7 +192,7 @@ class HandDataset:
             raise ArgumentError(f"{name}: centres from a file and the option centre='file' go together")
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
-        self._given_centres = centres
+        self._given_centres, self._lenient = centres, lenient
         self.skipped: dict[str, int] = dict(skipped or {})
         self._store: CropStore | None = None
         self._kept = torch.arange(n)
@@ -232,8 +238,8 @@ class HandDataset:
             say: Told the size beforehand.
 
         Raises:
-            DataFileError: A frame cannot be read, or has no depth inside its cube (unless these are skipped; the
-                cache is kept in either case).
+            DataFileError: A frame cannot be read (of a lenient data set: more than a tenth), or has no depth inside
+                its cube (unless these are skipped; the cache is kept in either case).
             RunFolderError: The cache cannot be written, or there is not enough room.
         """
         if self._store is not None:
@@ -242,9 +248,14 @@ class HandDataset:
         store = open_or_build(
             folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress, say=say
         )
-        empty = torch.from_numpy(~store.found)
+        unreadable = self._unreadable(store)
+        empty = torch.from_numpy(~store.found) & ~unreadable
         if empty.any():
             self._leave_out(empty)
+        if unreadable.any():
+            rest = (~unreadable[self._kept]).nonzero().flatten()
+            self._take(rest)
+            self._kept = self._kept[rest]
         self._store = store
         return self
 
@@ -281,7 +292,14 @@ class HandDataset:
         return source_key(self.root, self.files, (options.size, rule, self.camera, cubes, self.decoding))
 
     def _crop(self, i: int) -> Cropped:
-        image, cube, size = self.depth(i), float(self.cube[i]), self.options.size
+        cube, size = float(self.cube[i]), self.options.size
+        nothing = torch.full((size, size), FULL_SCALE, dtype=torch.int16)
+        try:
+            image = self.depth(i)
+        except DataFileError:
+            if not self._lenient:
+                raise
+            return Cropped(nothing, UNREADABLE, False)
         centre: Tensor | None
         if self._given_centres is not None:
             centre = self._given_centres[i]
@@ -296,9 +314,27 @@ class HandDataset:
             except ArgumentError as error:
                 raise DataFileError(f"{self.root / self.files[i]}: {error}") from error
         if centre is None or pixels is None:
-            nothing = torch.full((size, size), FULL_SCALE, dtype=torch.int16)
             return Cropped(nothing, torch.zeros(3) if centre is None else centre, False)
         return Cropped(pixels, centre, True)
+
+    def _unreadable(self, store: CropStore) -> Tensor:
+        """Which frames could not be read, `[n]` bool; says which, and raises if they are too many."""
+        unreadable = torch.from_numpy(np.isnan(store.centres[:, 0]) & ~store.found)
+        ids = unreadable.nonzero().flatten().tolist()
+        if not ids:
+            return unreadable
+        what = f"{self.name}: {len(ids):,} of {len(self):,} frames cannot be read"
+        names = name_some([self.files[i] for i in ids])
+        try:
+            self.depth(ids[0])
+            why = f"{self.files[ids[0]]} can be read now: remove its crops from the cache, and they are made anew"
+        except DataFileError as error:
+            why = f"the first: {error}"
+        if not self._lenient or len(ids) > len(self) / 10:
+            raise DataFileError(f"{what}{', more than a tenth' if self._lenient else ''}: {names}; {why}")
+        warnings.warn(f"{what} and are left out: {names}; {why}", SeqGCNWarning, stacklevel=3)
+        self.skipped["unreadable"] = len(ids)
+        return unreadable
 
     def _leave_out(self, empty: Tensor) -> None:
         names = [self.files[i] for i in empty.nonzero().flatten().tolist()]

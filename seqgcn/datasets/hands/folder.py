@@ -50,7 +50,8 @@ class DepthFolder(HandDataset):
         root: The folder.
         split: `"train"` and `"test"` have labelled frames only; `"all"` has every frame.
         test_fraction: Share of the frames to hold out.
-        strict: Whether labels of frames that are not there are an error.
+        strict: Whether labels of frames that are not there, and frames that cannot be read, are an error; by default
+            they are counted and left out, unless more than a tenth cannot be read.
         cube: Side of the cube, mm; instead of the one in ``camera.yaml``.
         labels: Another file of labels than ``labels.csv`` in the folder.
         depth: Pattern of the frames' paths below the folder, where there are other pictures too, such as
@@ -119,6 +120,7 @@ class DepthFolder(HandDataset):
             mirror=setup.hand == "left",
             # As it was when there were PNG files alone, so that their crops stay.
             decoding=form.scale if form.kind == "png" else form,
+            lenient=not strict,
         )
 
 

@@ -144,7 +144,7 @@ def test_a_frame_that_cannot_be_read_is_named(tmp_path: Path, options: CropOptio
     write_folder(tmp_path / "lab", {"a": 3})
     (tmp_path / "lab/a/2.png").write_bytes((tmp_path / "lab/a/2.png").read_bytes()[:70])
     with pytest.raises(DataFileError, match=r"a/2\.png cannot be decoded"):
-        DepthFolder(tmp_path / "lab", "all", options=options).prepare()
+        DepthFolder(tmp_path / "lab", "all", strict=True, options=options).prepare()
     assert not [path for path in (tmp_path / "cache").iterdir() if path.name[0] != "."]
 
 

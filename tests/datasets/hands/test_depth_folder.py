@@ -258,3 +258,45 @@ def test_a_setup_that_would_grow_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "camera.yaml").write_text(f"fy: 200\ncx: 1\ncy: 1\njoints: [a, b]\ncube: 250\n{text}\n")
     with pytest.raises(DataFileError, match=r"camera\.yaml"):
         DepthFolder(tmp_path)
+
+
+def test_a_frame_that_cannot_be_read_costs_itself(tmp_path: Path, options: CropOptions) -> None:
+    poses = write_folder(tmp_path, {"a": 11, "b": 10})
+    (tmp_path / "a/1.png").write_bytes((tmp_path / "a/1.png").read_bytes()[:60])
+    (tmp_path / "b/3.png").write_bytes(b"no picture")
+    for _ in range(2):  # from the files, and from the cache
+        dataset = DepthFolder(tmp_path, "all", options=options)
+        with pytest.warns(
+            SeqGCNWarning, match=r"2 of 21 frames cannot be read and .*a/1\.png, b/3\.png; the first: .*a/1"
+        ):
+            dataset.prepare()
+        assert dataset.skipped == {"unreadable": 2}
+        assert dataset.files == [file for file in poses if file not in ("a/1.png", "b/3.png")]
+        assert len(dataset.frames) == len(dataset) == 19
+        expected = torch.stack([poses[file].mean(dim=0) for file in dataset.files])
+        torch.testing.assert_close(dataset.frames.centre, expected, rtol=0, atol=3)
+    with pytest.raises(DataFileError, match=r"a/1\.png"):
+        DepthFolder(tmp_path, "all", strict=True, options=options).prepare()
+
+
+def test_too_many_frames_that_cannot_be_read_end_it(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path, {"a": 11})
+    for name in ("a/2.png", "a/9.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(
+        DataFileError, match=r"2 of 11 frames cannot be read, more than a tenth: a/2\.png, a/9\.png; .*PNG"
+    ):
+        DepthFolder(tmp_path, "all", options=options).prepare()
+
+
+def test_unreadable_and_empty_frames_together(tmp_path: Path, options: CropOptions) -> None:
+    poses = write_folder(tmp_path, {"a": 30})
+    (tmp_path / "a/4.png").write_bytes(b"no picture")
+    save_grey(tmp_path / "a/2.png", disc(FOLDER_CAMERA, torch.tensor([0.0, 0.0, 400.0])) * 0)
+    dataset = DepthFolder(tmp_path, "all", options=replace(options, skip_empty=True))
+    with pytest.warns(SeqGCNWarning):
+        dataset.prepare()
+    assert dataset.skipped == {"unreadable": 1, "no depth inside the cube": 1}
+    assert dataset.files == [file for file in poses if file not in ("a/4.png", "a/2.png")]
+    assert len(dataset.frames) == 28
+    assert dataset.fingerprint
