@@ -269,7 +269,7 @@ def _lift(
             used.append(depth.source)
     if lacking:
         return lacking
-    joints = tasks.camera.to_world(torch.tensor(points, dtype=torch.float64))
+    joints = tasks.camera_of(preview.item).to_world(torch.tensor(points, dtype=torch.float64))
     return _Lifted(annotation, joints, tuple(used))
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -147,13 +147,15 @@ def _numbers(points: Tensor) -> list[str]:
     return [f"{value:.{DIGITS}f}" for value in points.flatten().tolist()]
 
 
-def write_record(path: str | Path, labels: Sequence[Labelled], camera: Camera, skeleton: Skeleton) -> None:
+def write_record(
+    path: str | Path, labels: Sequence[Labelled], camera: Camera | Callable[[str], Camera], skeleton: Skeleton
+) -> None:
     """Write how labels came about: a CSV file, a row a joint, with place, depth, its source and who annotated.
 
     Args:
         path: The file; an older one is replaced.
         labels: Of which frames.
-        camera: Of the frames.
+        camera: Of the frames, or what tells that of a frame by its path.
         skeleton: Names the joints.
 
     Raises:
@@ -162,9 +164,10 @@ def write_record(path: str | Path, labels: Sequence[Labelled], camera: Camera, s
     rows: list[list[Any]] = [
         ["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "moved", "annotators"]
     ]
+    of = (lambda _item: camera) if isinstance(camera, Camera) else camera
     for label in labels:
         numbers = np.round(
-            np.concatenate([camera.to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
+            np.concatenate([of(label.item).to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
         )
         who = "; ".join(label.annotators)
         columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, strict=True)

@@ -37,18 +37,28 @@ class Tasks:
     """What was handed off in a round.
 
     Args:
-        camera: Of the frames.
+        camera: Of the frames; if they are of several, of the best.
         skeleton: Joints to be marked.
         previews: Of the frames, best first.
+        cameras: Of each frame, if they are of several; else none.
     """
 
     camera: Camera
     skeleton: Skeleton
     previews: tuple[Preview, ...]
+    cameras: tuple[Camera, ...] = ()
+
+    def camera_of(self, item: str) -> Camera:
+        """The camera of a frame, by its path."""
+        return self._cameras_by_item.get(item, self.camera)
 
     def find(self, frame: str) -> Preview | None:
         """The preview of a frame, by the frame's path or the preview's file name; None if it is not of this round."""
         return self._by_name.get(frame)
+
+    @cached_property
+    def _cameras_by_item(self) -> dict[str, Camera]:
+        return {preview.item: camera for preview, camera in zip(self.previews, self.cameras, strict=False)}
 
     @cached_property
     def _by_name(self) -> dict[str, Preview]:
@@ -82,7 +92,7 @@ def frames_of(hands: HandDataset, ids: Tensor, joints: Tensor | None, scores: Te
 def write_tasks(
     folder: str | Path,
     frames: Sequence[Frame],
-    camera: Camera,
+    camera: Camera | Sequence[Camera],
     skeleton: Skeleton,
     *,
     image_prefix: str = LOCAL_FILES,
@@ -98,14 +108,14 @@ def write_tasks(
     Args:
         folder: Made if it is not there; files in it are replaced, and pictures of other frames in ``images/`` removed.
         frames: To be labelled, best first; their depths are decoded in threads, several at once.
-        camera: Theirs.
+        camera: Theirs, or that of each.
         skeleton: Joints to be marked.
         image_prefix: What Label Studio is to find before each picture's name: the start of a web address.
         model_version: Name of what predicted the joints.
         progress: Told about every frame, as stage `"previews"`.
 
     Raises:
-        ArgumentError: There is no frame, one is there twice, or one cannot be drawn.
+        ArgumentError: There is no frame, one is there twice, or one cannot be drawn; there are not as many cameras.
         DataFileError: A frame cannot be read.
         RunFolderError: The folder cannot be written.
     """
@@ -115,17 +125,20 @@ def write_tasks(
     if len(set(items)) != len(items):
         twin = next(item for item in items if items.count(item) > 1)
         raise ArgumentError(f"frames: {twin} is there twice; each frame is labelled once")
+    cameras = [camera] * len(frames) if isinstance(camera, Camera) else list(camera)
+    if len(cameras) != len(frames):
+        raise ArgumentError(f"camera must be one, or one of each of the {len(frames)} frames, got {len(cameras)}")
     setup = configuration(skeleton)
     folder = Path(folder)
     make_folder(folder / IMAGES)
     previews = []
-    for done, (preview, picture) in enumerate(_drawn(frames, camera, len(skeleton)), start=1):
+    for done, (preview, picture) in enumerate(_drawn(frames, cameras, len(skeleton)), start=1):
         write_bytes(folder / IMAGES / preview.name, picture)
         previews.append(preview)
         if progress is not None:
             progress("previews", done, len(frames))
     _remove_others(folder / IMAGES, {preview.name for preview in previews})
-    tasks = Tasks(camera, skeleton, tuple(previews))
+    tasks = Tasks(cameras[0], skeleton, tuple(previews), tuple(cameras) if len(set(cameras)) > 1 else ())
     write_text(folder / "label_studio.xml", setup)
     write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
     write_text(folder / "coco_keypoints.json", _json(make_coco(previews, skeleton)))
@@ -142,15 +155,15 @@ def _remove_others(folder: Path, names: set[str]) -> None:
                 path.unlink()
 
 
-def _drawn(frames: Sequence[Frame], camera: Camera, joints: int) -> Iterator[tuple[Preview, bytes]]:
+def _drawn(frames: Sequence[Frame], cameras: Sequence[Camera], joints: int) -> Iterator[tuple[Preview, bytes]]:
     """Previews in order, some ahead; decoding and packing release the interpreter's lock, so a thread a core pays."""
-    rest, workers = iter(frames), min(8, os.cpu_count() or 1)
+    rest, workers = zip(frames, cameras, strict=True), min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque(pool.submit(make_preview, frame, camera, joints) for frame in islice(rest, 2 * workers))
+        waiting = deque(pool.submit(make_preview, *each, joints) for each in islice(rest, 2 * workers))
         try:
             while waiting:
                 yield waiting.popleft().result()
-                waiting += [pool.submit(make_preview, frame, camera, joints) for frame in islice(rest, 1)]
+                waiting += [pool.submit(make_preview, *each, joints) for each in islice(rest, 1)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -160,9 +173,11 @@ def _json(content: Any) -> str:
 
 
 def _record(tasks: Tasks) -> dict[str, Any]:
+    several = {"cameras": [asdict(camera) for camera in tasks.cameras]} if tasks.cameras else {}
     return {
         "version": VERSION,
         "camera": asdict(tasks.camera),
+        **several,
         "joints": list(tasks.skeleton.joints),
         "bones": [list(bone) for bone in tasks.skeleton.bones],
         "frames": [asdict(preview) for preview in tasks.previews],
@@ -181,12 +196,19 @@ def read_tasks(folder: str | Path) -> Tasks:
     if content.get("version") != VERSION:
         raise DataFileError(f"{path} is of another version than {VERSION}; import with the version that wrote it")
     try:
-        camera = Camera(**{**content["camera"], "axes": tuple(content["camera"]["axes"])})
+        camera = _camera(content["camera"])
+        cameras = tuple(map(_camera, content.get("cameras", ())))
         skeleton = Skeleton(tuple(content["joints"]), tuple((first, last) for first, last in content["bones"]))
         previews = tuple(_preview(frame, len(skeleton), str(path)) for frame in content["frames"])
     except (LookupError, TypeError, ValueError) as error:
         raise DataFileError(f"{path} is damaged ({printable(error, 200)}); restore it, or select again") from error
-    return Tasks(camera, skeleton, previews)
+    if cameras and len(cameras) != len(previews):
+        raise DataFileError(f"{path} is damaged ({len(cameras)} cameras of {len(previews)} frames); select again")
+    return Tasks(camera, skeleton, previews, cameras)
+
+
+def _camera(content: dict[str, Any]) -> Camera:
+    return Camera(**{**content, "axes": tuple(content["axes"])})
 
 
 def _preview(content: dict[str, Any], joints: int, where: str) -> Preview:

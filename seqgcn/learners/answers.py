@@ -23,7 +23,7 @@ def answers(
     Args:
         module: The network, in evaluation mode.
         predictor: What predicts its loss.
-        frames: Whose crops they are.
+        frames: Whose crops they are, b of them.
         batch: The crops.
         wanted: `x` `[b, d]`, `joints` `[b, J, 3]` mm, `target_samples` `[b, samples, 3J]` mm from the crop's centre,
             `loss_pred` `[b]`, `image` `[b, 1, size, size]` uint8.

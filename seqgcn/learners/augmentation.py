@@ -46,7 +46,7 @@ class Augmentation:
         """Normalised changed poses, `[m, J, 3]`; over and over if there are few."""
         ids = torch.arange(len(frames)).repeat(max(1, math.ceil(PRIOR_POSES / len(frames))))
         changed = change_poses(
-            joints[ids], frames.reflect(frames.centre[ids]), frames.cube[ids], self._changes(len(ids), draw)
+            joints[ids], frames.reflect(frames.centre[ids], ids), frames.cube[ids], self._changes(len(ids), draw)
         )
         return normalise_pose(*changed)
 

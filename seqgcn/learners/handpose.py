@@ -145,7 +145,7 @@ class HandPose(NetworkLearner):
         recipe, device = RECIPES[self.net], resolve_device(self.device)
         epochs = self.epochs or recipe.epochs
         held_out, kept = self._split(len(inputs), unconfirmed)
-        frames, joints = inputs[kept], inputs.reflect(targets[kept])
+        frames, joints = inputs[kept], inputs.reflect(targets[kept], kept)
         errors: list[float] = []
 
         def validate(_epoch: int) -> None:
@@ -384,7 +384,7 @@ class HandPose(NetworkLearner):
         def answer(ids: Tensor) -> dict[str, Tensor]:
             batch = frames.batch(ids, self._device)
             with mixed_precision(self.precision, self._device):
-                return answers(self.module_, self.predictor_, frames, batch, wanted, self.samples)
+                return answers(self.module_, self.predictor_, frames[ids], batch, wanted, self.samples)
 
         # Small batches: a crop becomes 64 maps of its size on the way.
         return in_batches(len(frames), 64, answer, progress, stage)

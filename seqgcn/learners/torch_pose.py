@@ -149,7 +149,7 @@ class TorchPoseLearner(TorchModel):
     def _batch(
         self, inputs: Any, targets: Tensor, ids: Tensor, device: torch.device, draw: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        crops, pose = inputs.batch(ids, device), inputs.reflect(targets[ids].detach().float().to(device))
+        crops, pose = inputs.batch(ids, device), inputs.reflect(targets[ids].detach().float().to(device), ids)
         if self.augment:
             crops, pose = AUGMENTATION.batch(crops, pose, draw)
         return self.prepare(crops).to(device), normalise_pose(pose, crops.centre, crops.cube)
@@ -170,11 +170,11 @@ class TorchPoseLearner(TorchModel):
             return part
         batch, b = self.prepare(crops).to(device), len(ids)
         joints = pose_in_mm(self._pose(self.module_(batch), b), crops.centre, crops.cube)
-        part |= {"x": embedded(b), "joints": inputs.reflect(joints)}
+        part |= {"x": embedded(b), "joints": inputs.reflect(joints, ids)}
         if "target_samples" in wanted:
             passes = self._passes(batch, lambda output: self._pose(output, b))
             half = (crops.cube / 2).view(-1, 1, 1, 1)
-            part["target_samples"] = inputs.reflect(passes * half).flatten(2)
+            part["target_samples"] = inputs.reflect(passes * half, ids).flatten(2)
         return part
 
     def _pose(self, output: Any, b: int) -> Tensor:

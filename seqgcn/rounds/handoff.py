@@ -80,7 +80,8 @@ def hand_off(
     if pool.frames is not None:
         joints = None if learner is None else learner.predict(pool.inputs[index], progress=progress)
         frames = frames_of(pool.frames, index, joints, score)
-        write_tasks(folder, frames, pool.frames.camera, pool.frames.skeleton, progress=progress)
+        cameras = [pool.frames.camera_of(i) for i in index.tolist()]
+        write_tasks(folder, frames, cameras, pool.frames.skeleton, progress=progress)
         return
     make_folder(folder)
     write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
@@ -207,7 +208,7 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     if checked.valid:
         # The labels count, and come last. Of an import that was cut off before, the record is written anew.
         record = _free_record(folder, poses)
-        write_record(record, checked.valid, tasks.camera, tasks.skeleton)
+        write_record(record, checked.valid, tasks.camera_of, tasks.skeleton)
     if checked.valid or not target.exists():
         old = [_as_label(item, pose) for item, pose in poses.items()]
         copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
@@ -264,7 +265,8 @@ def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
         raise DataFileError(
             f"of the frames of this round, {hands.root} lacks {name_some(lost)}; restore it, or select again"
         )
-    if (tasks.camera, tasks.skeleton) != (hands.camera, hands.skeleton):
+    moved = any(tasks.camera_of(each.item) != hands.camera_of(there[each.item]) for each in tasks.previews)
+    if moved or tasks.skeleton != hands.skeleton:
         raise DataFileError(
             f"camera or joints of {hands.root} are not those of the round any more; restore them, or select again"
         )
@@ -358,7 +360,8 @@ def _write_labels(
     try:
         if copied is not None:
             shutil.copyfile(copied, half)
-        add_labels(half, labels, grammar=grammar, camera=hands.camera, skeleton=hands.skeleton)
+        # Of several cameras there are only depth folders, whose labels are in mm and in no camera's axes of its own.
+        add_labels(half, labels, grammar=grammar, camera=hands.camera_of(0), skeleton=hands.skeleton)
         os.replace(half, target)
         sync_folder(target.parent)
     except SeqGCNError:

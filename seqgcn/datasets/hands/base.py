@@ -49,7 +49,8 @@ class HandFrames:
         centre: Centre of each frame's cube, `[n, 3]` float32, mm.
         cube: Its side, `[n]` float32, mm.
         skeleton: Joints of the poses.
-        mirror: Whether networks see the frames, and poses, mirrored left to right (left hands).
+        mirror: Whether networks see the frames, and poses, mirrored left to right (left hands): all of them, or which,
+            `[n]` bool.
     """
 
     crops: NDArray[np.int16]
@@ -57,13 +58,14 @@ class HandFrames:
     centre: Tensor
     cube: Tensor
     skeleton: Skeleton
-    mirror: bool = False
+    mirror: bool | Tensor = False
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, ids: Tensor) -> "HandFrames":
-        return HandFrames(self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, self.mirror)
+        mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror[ids]
+        return HandFrames(self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, mirror)
 
     @property
     def size(self) -> int:
@@ -74,12 +76,34 @@ class HandFrames:
         """Crops, centres and cubes of some frames, `ids` `[b]`, mirrored if the frames are."""
         pixels = torch.from_numpy(self.crops[self.index[ids].numpy()])
         images = pixels.to(device, non_blocking=True).float().div_(FULL_SCALE).unsqueeze(1)
-        centre = self.reflect(self.centre[ids].to(device, non_blocking=True))
-        return CropBatch(images.flip(3) if self.mirror else images, centre, self.cube[ids].to(device))
+        centre = self.reflect(self.centre[ids].to(device, non_blocking=True), ids)
+        if isinstance(self.mirror, bool):
+            images = images.flip(3) if self.mirror else images
+        else:
+            images = torch.where(self.mirror[ids].to(device).view(-1, 1, 1, 1), images.flip(3), images)
+        return CropBatch(images, centre, self.cube[ids].to(device))
 
-    def reflect(self, points: Tensor) -> Tensor:
-        """Points of the world as networks know them, and back: x is negated if the frames are mirrored."""
-        return points * points.new_tensor([-1.0, 1.0, 1.0]) if self.mirror else points
+    def reflect(self, points: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Points of the world as networks know them, and back: x is negated where frames are mirrored.
+
+        Args:
+            points: `[..., 3]` mm; if there are hands of both sides, `[b, ..., 3]` of b frames.
+            ids: Which frames, `[b]`; by default all, in their order.
+
+        Raises:
+            ArgumentError: There are hands of both sides, and points of another number of frames.
+        """
+        signs = points.new_tensor([-1.0, 1.0, 1.0])
+        if isinstance(self.mirror, bool):
+            return points * signs if self.mirror else points
+        mirror = self.mirror if ids is None else self.mirror[ids]
+        if len(mirror) != len(points):
+            raise ArgumentError(
+                f"points of {len(points)} frames were given, of {len(mirror)}; there are left and right hands, so say "
+                "which frames: reflect(points, ids)"
+            )
+        shape = (-1, *[1] * (points.dim() - 1))
+        return torch.where(mirror.to(points.device).view(shape), points * signs, points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,13 +158,13 @@ class HandDataset:
         joints: Poses in this package's axes (x right, y down, z away), `[n, J, 3]` float32, mm; NaN in rows
             without a label.
         cube: Side of each frame's cube, mm.
-        camera: Of all frames.
+        camera: Of all frames, or of each, n of them.
         skeleton: Names of the J joints.
         read: Decodes a frame; gets the whole path.
         options: How to crop.
         centres: Centres from a file, `[n, 3]` float32 mm in this package's axes, with `centre="file"`.
         skipped: How many frames were left out, by reason.
-        mirror: Whether networks see left hands as right ones.
+        mirror: Whether networks see left hands as right ones, and all are left; or which are, `[n]` bool.
         decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
             anew.
         lenient: Leave out, and count, frames that cannot be read, if they are a tenth at most; by default one is an
@@ -159,13 +183,13 @@ class HandDataset:
         sequences: Sequence[str],
         joints: Tensor,
         cube: float | Tensor,
-        camera: Camera,
+        camera: Camera | Sequence[Camera],
         skeleton: Skeleton,
         read: Callable[[Path], DepthImage],
         options: CropOptions | None = None,
         centres: Tensor | None = None,
         skipped: Mapping[str, int] | None = None,
-        mirror: bool = False,
+        mirror: bool | Tensor = False,
         decoding: object = None,
         lenient: bool = False,
     ) -> None:
@@ -178,7 +202,13 @@ class HandDataset:
                 f"{name}: {n} files, {len(sequences)} sequences and joints {list(joints.shape)} do not fit together "
                 f"with a skeleton of {len(skeleton)} joints"
             )
-        self.name, self.root, self.camera, self.skeleton, self.mirror = name, root, camera, skeleton, mirror
+        self.name, self.root, self.skeleton = name, root, skeleton
+        self._cameras = [camera] * n if isinstance(camera, Camera) else list(camera)
+        self._mirror = torch.full((n,), mirror) if isinstance(mirror, bool) else mirror.clone()
+        if len(self._cameras) != n or self._mirror.shape != (n,):
+            raise ArgumentError(
+                f"{name}: {n} frames, but {len(self._cameras)} cameras and mirror {list(self._mirror.shape)}"
+            )
         self.files = list(files)
         numbers = {sequence: number for number, sequence in enumerate(dict.fromkeys(sequences))}
         self.sequence_names = tuple(numbers)
@@ -210,6 +240,35 @@ class HandDataset:
             DataFileError: It cannot be read.
         """
         return self.read(self.root / self.files[i])
+
+    @property
+    def camera(self) -> Camera:
+        """The camera of all frames.
+
+        Raises:
+            ArgumentError: They are of several; see `camera_of`.
+        """
+        cameras = set(self._cameras)
+        if len(cameras) > 1:
+            raise ArgumentError(
+                f"{self.name} has frames of {len(cameras)} cameras; ask for that of a frame, camera_of(i)"
+            )
+        return cameras.pop()
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The different cameras, in the order of their first frames."""
+        return tuple(dict.fromkeys(self._cameras))
+
+    def camera_of(self, i: int) -> Camera:
+        """The camera of frame i."""
+        return self._cameras[i]
+
+    @property
+    def mirror(self) -> bool | Tensor:
+        """Whether all frames are mirrored for networks, or none; if some are, which, `[n]` bool."""
+        some = bool(self._mirror.any())
+        return some if some == bool(self._mirror.all()) else self._mirror
 
     @property
     def labelled(self) -> Tensor:
@@ -270,7 +329,8 @@ class HandDataset:
     def fingerprint(self) -> str:
         """Short hash of crops and poses; another value means other data. The same files elsewhere are the same data."""
         digest = hashlib.blake2b(self.prepare()._opened.content.encode(), digest_size=8)
-        digest.update(repr((self.mirror, self.skeleton.joints)).encode())
+        mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror.tolist()
+        digest.update(repr((mirror, self.skeleton.joints)).encode())
         digest.update(self.joints.contiguous().numpy().data)
         digest.update(self._kept.numpy().data)
         return digest.hexdigest()
@@ -289,10 +349,19 @@ class HandDataset:
             known = self._given_centres if self._given_centres is not None else self.joints
             rule += (hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest(),)
         cubes = hashlib.blake2b(self.cube.numpy().tobytes()).hexdigest()
-        return source_key(self.root, self.files, (options.size, rule, self.camera, cubes, self.decoding))
+        return source_key(self.root, self.files, (options.size, rule, self._camera_key(), cubes, self.decoding))
+
+    def _camera_key(self) -> object:
+        """What tells all cameras; of one, itself, as it was when there was only one."""
+        cameras = self.cameras
+        if len(cameras) == 1:
+            return cameras[0]
+        number = {camera: i for i, camera in enumerate(cameras)}
+        which = np.array([number[camera] for camera in self._cameras], np.int64)
+        return cameras, hashlib.blake2b(which.tobytes()).hexdigest()
 
     def _crop(self, i: int) -> Cropped:
-        cube, size = float(self.cube[i]), self.options.size
+        camera, cube, size = self.camera_of(i), float(self.cube[i]), self.options.size
         nothing = torch.full((size, size), FULL_SCALE, dtype=torch.int16)
         try:
             image = self.depth(i)
@@ -306,11 +375,11 @@ class HandDataset:
         elif self.options.centre == "oracle":
             centre = self.joints[i].mean(dim=0)
         else:
-            centre = centre_of_mass(image, self.camera, cube, self.options.near, self.options.far)
+            centre = centre_of_mass(image, camera, cube, self.options.near, self.options.far)
         pixels: Tensor | None = None
         if centre is not None:
             try:
-                pixels = crop(image, centre, cube, self.camera, size)
+                pixels = crop(image, centre, cube, camera, size)
             except ArgumentError as error:
                 raise DataFileError(f"{self.root / self.files[i]}: {error}") from error
         if centre is None or pixels is None:
@@ -360,3 +429,4 @@ class HandDataset:
     def _take(self, ids: Tensor) -> None:
         self.files = [self.files[i] for i in ids.tolist()]
         self.sequence, self.joints, self.cube = self.sequence[ids], self.joints[ids], self.cube[ids]
+        self._cameras, self._mirror = [self._cameras[i] for i in ids.tolist()], self._mirror[ids]

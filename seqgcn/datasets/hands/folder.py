@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
-from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles, check_unit, look_at
+from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles
 from seqgcn.datasets.hands.folder_labels import LABELS, join_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, read_setup, setups_of
-from seqgcn.datasets.hands.frame_files import read_frame
+from seqgcn.datasets.hands.folder_videos import FrameReader, Video, look_at_sequences
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import choose_frames, need_file
 from seqgcn.errors import DataFileError
@@ -34,6 +33,12 @@ class DepthFolder(HandDataset):
     the header ``frame,<joint> x,<joint> y,<joint> z,...`` with all joints, in any order, and rows of a frame's path
     below the folder and millimetres, x right, y down, z away from the camera; a row without numbers is not labelled
     yet.
+
+    Where sequences were taken by different cameras, each folder of frames, or one above it, may have a ``camera.yaml``
+    of its own for what differs (`fx`, `fy`, `cx`, `cy`, `depth_scale`, `cube`, `hand`, `shape` and `dtype`), or the
+    camera's description as ROS, RealSense or Open3D write it: ``camera_info.yaml``, ``depth_camera_info.json``,
+    ``intrinsics.json`` and the like, with `K` or `fx`, `fy` and `cx`, `cy` (or `ppx`, `ppy`). What all files say may be
+    left out of the ``camera.yaml`` above. Images of sequences with their own intrinsics may differ in size.
 
     Frames are PNG files of one band and 16 bits; where there are none, TIFF files of 16 bits or of floats, or NPY
     files ``[h, w]`` of integers or floats. Floats in meters need ``depth_scale: 1000``. What suffixes do not tell,
@@ -87,41 +92,42 @@ class DepthFolder(HandDataset):
         setup = read_setup(path, listed.beside)
         frames = listed.frames(setup.form.kind if setup.told else None)
         sequences = [frame.rpartition("/")[0] or "." for frame in frames]
-        setups = setups_of(top, setup, sequences, listed.notes)
-        setup, *others = setups.values()
-        if any(other != setup for other in others):
-            raise DataFileError(f"{top} has sequences of several cameras; give each a folder of its own")
-        form = setup.format_of(frames[0])
-        side = setup.cube if cube is None else cube
-        if side is None:
-            raise DataFileError(f"{path} has no cube; add it (its side in mm, such as 250), or set dataset.cube")
-        camera = look_at(top, frames, setup)
-        check_unit(top, frames, camera, form)
+        videos = look_at_sequences(top, frames, setups_of(top, setup, sequences, listed.notes), cube)
         joints = join_csv(top, frames, setup.skeleton, strict, None if labels is None else given_labels(labels))
         labelled = ~np.isnan(joints[:, 0, 0])
         wanted = _part_of(split, sequences, labelled, test_fraction, top)
         unlabelled = ~labelled & (split != "all")
+        camera = videos[sequences[0]].camera  # for its axes, which are those of all
         chosen = choose_frames(
             top.name, top, frames, options, camera, strict=strict, leave_out={"not labelled": unlabelled}, part=wanted
         )
+        kept = [videos[sequences[row]] for row in chosen.rows]
         super().__init__(
             name=f"{re.sub(r'[^0-9A-Za-z.-]+', '-', top.resolve().name)[:40] or 'folder'}-{split}",
             root=top,
             files=chosen.files,
             sequences=[sequences[row] for row in chosen.rows],
             joints=torch.from_numpy(joints[chosen.rows]),
-            cube=side,
-            camera=camera,
+            cube=torch.tensor([video.cube for video in kept]),
+            camera=[video.camera for video in kept],
             skeleton=setup.skeleton,
-            read=partial(read_frame, camera=camera, form=form),
+            read=FrameReader(top, videos),
             options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
-            mirror=setup.hand == "left",
-            # As it was when there were PNG files alone, so that their crops stay.
-            decoding=form.scale if form.kind == "png" else form,
+            mirror=torch.tensor([video.left for video in kept], dtype=torch.bool),
+            decoding=_decoding(videos),
             lenient=not strict,
         )
+
+
+def _decoding(videos: Mapping[str, Video]) -> object:
+    """What decides how frames are decoded: of PNG files the scale, as it was when there were no others."""
+    forms = {sequence: video.form for sequence, video in videos.items()}
+    if len(set(forms.values())) > 1:
+        return tuple(sorted(forms.items(), key=lambda item: item[0]))
+    form = next(iter(forms.values()))
+    return form.scale if form.kind == "png" else form
 
 
 def _part_of(

@@ -3,26 +3,16 @@
 import os
 import re
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from seqgcn.checks import name_some
 from seqgcn.datasets.frame_names import sort_frames
-from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.folder_setup import Setup
 from seqgcn.datasets.hands.frame_files import (
     CONVERT,
     LOSSY,
     SUFFIXES,
-    FrameFormat,
     Kind,
-    WrongKindError,
-    doubtful_unit,
-    frame_size,
     how_to_unpack,
-    read_frame,
 )
 from seqgcn.datasets.hands.listing import check_names, list_below
 from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
@@ -142,54 +132,3 @@ def _part(part: str) -> str:
     """One name of a pattern."""
     words = {"*": "[^/]*", "?": "[^/]"}
     return "".join(words.get(letter, re.escape(letter)) for letter in re.sub(r"\*+", "*", part))
-
-
-def look_at(top: Path, files: Sequence[str], setup: Setup) -> Camera:
-    """The camera of one sequence; the size of its images is that of the first frame that can be read.
-
-    Args:
-        top: The depth folder.
-        files: Frames of the sequence.
-        setup: What ``camera.yaml`` and its like say of it.
-
-    Raises:
-        DataFileError: None of the first frames can be read, or they are of another size than the camera.
-    """
-    assert setup.lens is not None  # noqa: S101  # for mypy: checked where the setups are read
-    first: DataFileError | None = None
-    for file in files[:TRIED]:
-        try:
-            width, height = frame_size(top / file, setup.format_of(file))
-        except WrongKindError:
-            raise
-        except DataFileError as error:
-            first = first or error
-            continue
-        if setup.lens.size not in (None, (width, height)):
-            given = " x ".join(map(str, setup.lens.size or ()))
-            raise DataFileError(
-                f"{top / file} has {width} x {height} pixels, but {setup.lens.path} is of a camera of {given}; give "
-                "the intrinsics of the depth frames at their own resolution"
-            )
-        return Camera(*setup.lens[:4], width, height)
-    assert first is not None  # noqa: S101  # for mypy: there is a frame
-    raise first
-
-
-def check_unit(top: Path, files: Sequence[str], camera: Camera, form: FrameFormat) -> None:
-    """Look at some frames for depths that no camera measures, as of meters that are taken for millimeters.
-
-    Raises:
-        DataFileError: All of them have such depths.
-    """
-    doubts = []
-    for i in sorted({0, len(files) // 2, len(files) - 1}):
-        try:
-            depth = read_frame(top / files[i], camera=camera, form=form).depth.numpy()
-        except DataFileError:  # it is counted where it is cropped
-            continue
-        if np.any(depth > 0):
-            doubts.append((files[i], doubtful_unit(depth, form.scale)))
-    if doubts and all(doubt for _, doubt in doubts):
-        file, doubt = doubts[0]
-        raise DataFileError(f"{top / file}: {doubt}; set depth_scale in camera.yaml")

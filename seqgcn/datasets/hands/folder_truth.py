@@ -11,9 +11,10 @@ from torch import Tensor
 from seqgcn.checks import name_some
 from seqgcn.datasets.files import check_root, read_bytes
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.folder_files import LAYOUT, NOTES, look_at
+from seqgcn.datasets.hands.folder_files import LAYOUT, NOTES
 from seqgcn.datasets.hands.folder_labels import read_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, Setup, read_setup, setups_of
+from seqgcn.datasets.hands.folder_videos import look_at
 from seqgcn.datasets.hands.listing import given_labels, list_below
 from seqgcn.datasets.hands.pose_files import Release, read_pose_file
 from seqgcn.datasets.hands.release import need_file
