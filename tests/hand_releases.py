@@ -1,7 +1,9 @@
 """Small hand pose data sets written in the grammars of the releases, with discs of depth for hands."""
 
+import json
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +185,24 @@ def rewrite_folder(root: Path, kind: str) -> None:
             Image.fromarray(depth.astype(np.float32) if kind == "float-tiff" else depth).save(other)
     labels = root / "labels.csv"
     labels.write_text(labels.read_text().replace(".png", FORMATS[kind]))
+
+
+CAMERAS = {"a": Camera(200.0, 210.0, 80.0, 60.0, 160, 120), "b": Camera(300.0, 310.0, 100.0, 90.0, 210, 180)}
+TWO_CAMERAS = "cube: 250\njoints: [palm, thumb tip, index tip]\n"
+
+
+def write_two_cameras(root: Path, setup: str = TWO_CAMERAS) -> dict[str, Tensor]:
+    """A depth folder with three frames of each of two cameras, and a file of each camera in its folder."""
+    found: dict[str, Tensor] = {}
+    for seed, (sequence, camera) in enumerate(CAMERAS.items()):
+        for i, pose in enumerate(poses(3, 3, camera, seed)):
+            found[f"{sequence}/{i}.png"] = pose
+            save_grey(root / sequence / f"{i}.png", disc(camera, pose.mean(dim=0)))
+    lens = {key: value for key, value in asdict(CAMERAS["a"]).items() if key in ("fx", "fy", "cx", "cy")}
+    (root / "a/camera.yaml").write_text("".join(f"{key}: {value}\n" for key, value in lens.items()))
+    info = {key: value for key, value in asdict(CAMERAS["b"]).items() if key != "axes"}
+    (root / "b/camera_info.json").write_text(json.dumps(info))
+    (root / "camera.yaml").write_text(setup)
+    header = "frame," + ",".join(f"{joint} {axis}" for joint in JOINTS for axis in "xyz")
+    (root / "labels.csv").write_text("\n".join([header, *(f"{name},{row(pose, ',')}" for name, pose in found.items())]))
+    return found

@@ -190,6 +190,27 @@ def test_mirrored_frames_give_mirrored_answers(net: str, hands: Hands) -> None:
         torch.testing.assert_close(mirrored, ours * flip.repeat(3))
 
 
+@pytest.mark.parametrize("net", ["deep-prior", "awr"])
+def test_some_mirrored_frames_give_mirrored_answers(net: str, hands: Hands) -> None:
+    """Hands of both sides: every other frame is as a mirror shows it."""
+    frames, joints = hands(12, SIZES[net])
+    left = torch.arange(12) % 2 == 1
+    flip = torch.where(left.unsqueeze(1), torch.tensor([-1.0, 1.0, 1.0]), torch.ones(3))
+    crops = np.where(left.numpy()[:, None, None], frames.crops[:, :, ::-1], frames.crops)
+    both = replace(frames, crops=np.ascontiguousarray(crops), centre=frames.centre * flip, mirror=left)
+    right = small(net=net, validation=0.3).fit(frames, joints)
+    same = small(net=net, validation=0.3).fit(both, joints * flip.unsqueeze(1))
+    assert torch.equal(right.loss_, same.loss_)
+    torch.testing.assert_close(same.validation_error_, right.validation_error_)
+    torch.testing.assert_close(same.predict(both), right.predict(frames) * flip.unsqueeze(1))
+    some = torch.tensor([7, 2, 9])
+    torch.testing.assert_close(same.predict(both[some]), same.predict(both)[some])
+    if net == "deep-prior":
+        ours = right.describe(frames, ("target_samples",)).target_samples
+        samples = same.describe(both, ("target_samples",)).target_samples
+        torch.testing.assert_close(samples, ours * flip.repeat(1, 3).unsqueeze(1))
+
+
 @pytest.mark.parametrize(("n", "rank"), [(1, 1), (2, 1), (5, 4)])
 def test_few_poses_have_few_components(n: int, rank: int, hands: Hands) -> None:
     frames, joints = hands(n)

@@ -97,6 +97,19 @@ def test_the_true_pose_in_half_cube_sides_has_no_error(hands: Hands, left: bool,
     assert fitted.score(frames, joints) == pytest.approx(off, rel=1e-4)
 
 
+def test_hands_of_both_sides_are_each_answered_as_seen(hands: Hands) -> None:
+    frames, joints = hands(12)
+    left = torch.arange(12) % 3 == 1
+    frames = replace(frames, mirror=left)
+    crops = torch.from_numpy(frames.crops).float() / 32767
+    crops = torch.where(left.view(-1, 1, 1), crops.flip(2), crops)
+    sides = torch.where(left.view(-1, 1, 1), normalised(frames, joints, True), normalised(frames, joints, False))
+    fitted = learner(module=Knows(crops, sides), embedding="layer", epochs=0).fit(frames, joints)
+    torch.testing.assert_close(fitted.predict(frames), joints)
+    some = torch.tensor([7, 2, 9])
+    torch.testing.assert_close(fitted.predict(frames[some]), joints[some])
+
+
 @pytest.mark.parametrize("left", [False, True])
 def test_is_trained_in_the_same_frame_of_reference(hands: Hands, left: bool) -> None:
     class Spy(Mine):
