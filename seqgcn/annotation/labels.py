@@ -119,7 +119,7 @@ def _with_csv_rows(path: Path, labels: Sequence[Labelled], skeleton: Skeleton) -
     header = [cell.strip() for cell in rows[0]] if rows else wanted
     if header[:1] != ["frame"] or sorted(header) != sorted(wanted):
         raise DataFileError(f"{path}, line 1 must be {','.join(wanted[:4])} and so on for the joints of the data set")
-    place = {row[0].strip(): number for number, row in enumerate(rows) if row}
+    place = {row[0].strip().replace("\\", "/"): number for number, row in enumerate(rows) if row}
     rows = rows or [wanted]
     for label in labels:
         cells = dict(zip(wanted, [check_path(label.item, "item"), *_numbers(label.joints)], strict=True))

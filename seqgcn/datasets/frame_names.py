@@ -89,7 +89,7 @@ def number_frames(names: Sequence[str]) -> Numbering:
     steps = np.diff(np.sort(numbers))
     if float(np.median(steps)) < DENSE:
         return Numbering(numbers, None, COUNT)
-    return Numbering(rank, None, f"hold numbers that are mostly {np.median(steps):.10g} apart, too far to count frames")
+    return Numbering(rank, None, f"hold numbers that are mostly {DENSE} or more apart, too far to count frames")
 
 
 def stem_of(item: str) -> str:

@@ -10,6 +10,8 @@ from seqgcn.errors import ArgumentError, DataFileError
 
 NAMES = re.compile(r"(?:.*[_.-])?(?:camera[_-]?info|(?:camera[_-]?)?intrinsics?)\.(?:ya?ml|json)", re.IGNORECASE)
 
+OTHER = re.compile("colou?r|rgb|infra|(?:^|[_.-])ir(?:[_.-]|$)", re.IGNORECASE)
+
 MATRICES = ("K", "k", "camera_matrix", "intrinsic_matrix", "intrinsics_matrix")
 DISTORTIONS = ("D", "d", "coeffs", "distortion_coefficients", "distortion")
 
@@ -40,8 +42,8 @@ class Lens(NamedTuple):
 
 
 def is_camera_info(name: str) -> bool:
-    """Whether a file's name is that of a camera's description, such as ``depth_camera_info.yaml``."""
-    return NAMES.fullmatch(name) is not None
+    """Whether a file's name is that of a camera's description, such as ``depth_camera_info.yaml``, not of color."""
+    return NAMES.fullmatch(name) is not None and OTHER.search(name) is None
 
 
 def read_camera_info(path: Path) -> Lens:

@@ -17,6 +17,7 @@ from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles
 from seqgcn.datasets.hands.folder_labels import LABELS, join_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, read_setup, setups_of
 from seqgcn.datasets.hands.folder_videos import FrameReader, Video, look_at_sequences
+from seqgcn.datasets.hands.frame_files import WrongKindError
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import choose_frames, need_file
 from seqgcn.errors import DataFileError
@@ -92,7 +93,11 @@ class DepthFolder(HandDataset):
         setup = read_setup(path, listed.beside)
         frames = listed.frames(setup.form.kind if setup.told else None)
         sequences = [frame.rpartition("/")[0] or "." for frame in frames]
-        videos = look_at_sequences(top, frames, setups_of(top, setup, sequences, listed.notes), cube)
+        setups = setups_of(top, setup, sequences, listed.notes)
+        try:
+            videos = look_at_sequences(top, frames, setups, cube)
+        except WrongKindError as error:
+            raise DataFileError(f"{error}{listed.hint(setup.form.kind)}") from error
         joints = join_csv(top, frames, setup.skeleton, strict, None if labels is None else given_labels(labels))
         labelled = ~np.isnan(joints[:, 0, 0])
         wanted = _part_of(split, sequences, labelled, test_fraction, top)

@@ -69,6 +69,15 @@ class FolderFiles:
                 return sort_frames(check_names(self.top, files))
         raise DataFileError(self._nothing(kind))
 
+    def hint(self, kind: Kind) -> str:
+        """What to do where the frames are of another kind than was thought, if there are files of another."""
+        others = [each for each in ("npy", "tiff") if each != kind and any(self.images[s] for s in SUFFIXES[each])]
+        return (
+            f"; there are files of {others[0]} too, which are taken with format: {others[0]} in camera.yaml"
+            if others
+            else ""
+        )
+
     def _nothing(self, kind: Kind | None) -> str:
         """Why there is no frame, and the way out."""
         if self.pattern is not None and self.others:

@@ -58,7 +58,18 @@ def test_cameras_of_other_programs(tmp_path: Path, name: str, content: Any) -> N
     assert lens.distortion == (0.25 if content == ROS else 0)
 
 
-@pytest.mark.parametrize("name", ["camera.yaml", "labels.csv", "scores.json", "camera_information.txt", "info.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "camera.yaml",
+        "labels.csv",
+        "scores.json",
+        "camera_information.txt",
+        "info.yaml",
+        "rgb_camera_info.yaml",
+        "ir_intrinsics.json",
+    ],
+)
 def test_other_files_are_none(name: str) -> None:
     assert not is_camera_info(name)
 

@@ -300,3 +300,13 @@ def test_unreadable_and_empty_frames_together(tmp_path: Path, options: CropOptio
     assert dataset.files == [file for file in poses if file not in ("a/4.png", "a/2.png")]
     assert len(dataset.frames) == 28
     assert dataset.fingerprint
+
+
+def test_labels_with_another_separator(tmp_path: Path) -> None:
+    poses = write_folder(tmp_path, {"a": 2})
+    labels = tmp_path / "labels.csv"
+    labels.write_text(labels.read_text().replace("a/", "a\\"))
+    torch.testing.assert_close(DepthFolder(tmp_path, "all").joints[1], poses["a/2.png"], rtol=0, atol=1e-3)
+    labels.write_text(labels.read_text() + "a/1.png" + ",1" * 9 + "\n")
+    with pytest.raises(DataFileError, match=r"line 4: a/1\.png is in line 2 already"):
+        DepthFolder(tmp_path, "all")

@@ -181,3 +181,13 @@ def test_a_pattern_takes_no_time_and_leads_nowhere_else(pattern: str, path: str)
     compiled.fullmatch(path)
     if "*" not in pattern and "?" not in pattern:
         assert compiled.fullmatch(pattern)
+
+
+def test_arrays_of_depth_beside_color_pictures_are_named(tmp_path: Path) -> None:
+    (tmp_path / "camera.yaml").write_text(SETUP)
+    save_nyu(tmp_path / "a/1.png", np.zeros((120, 160), np.uint16))
+    np.save(tmp_path / "a/1.npy", np.full((120, 160), 800, np.uint16))
+    with pytest.raises(DataFileError, match=r"a/1\.png is no 16-bit .*files of npy too, .*format: npy in camera"):
+        DepthFolder(tmp_path, "all")
+    (tmp_path / "camera.yaml").write_text(SETUP + "format: npy\n")
+    assert DepthFolder(tmp_path, "all").files == ["a/1.npy"]
