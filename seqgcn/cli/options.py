@@ -63,9 +63,22 @@ def setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def add_accept_crops(group: Any) -> None:
+    """Add --accept-crops, which is short for a parameter of hand pose data sets."""
+    group.add_argument(
+        "--accept-crops",
+        action="store_true",
+        help="go on although the hand was not found for sure in most frames, as --set dataset.accept_crops=true does "
+        "(default: off)",
+    )
+
+
 def given_options(arguments: argparse.Namespace, config: type) -> dict[str, Any]:
     """The fields of a configuration that the command line gave."""
-    return {item.name: getattr(arguments, item.name) for item in options(config) if hasattr(arguments, item.name)}
+    given = {item.name: getattr(arguments, item.name) for item in options(config) if hasattr(arguments, item.name)}
+    if getattr(arguments, "accept_crops", False):
+        given["set"] = {**dict(given.get("set", {})), "dataset.accept_crops": True}
+    return given
 
 
 def merged(from_file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_options, given_options, merged, setting
+from seqgcn.cli.options import add_accept_crops, add_options, given_options, merged, setting
 from seqgcn.config import RunConfig, read_config
 from seqgcn.progress import Bars
 
@@ -45,6 +45,7 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
     what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")
     add_options(what, RunConfig)
+    add_accept_crops(what)
     what.add_argument(
         "--test-subject",
         dest="set",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_options, given_options, merged
+from seqgcn.cli.options import add_accept_crops, add_options, given_options, merged
 from seqgcn.errors import ConfigError
 from seqgcn.progress import Bars
 from seqgcn.rounds.config import SelectConfig
@@ -45,6 +45,7 @@ def add_to(commands: Any) -> None:
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no summary (default: off)")
     what = select.add_argument_group("what to select", "each is also a key of the YAML file; the command line wins")
     add_options(what, SelectConfig)
+    add_accept_crops(what)
 
 
 def _select(arguments: argparse.Namespace) -> int:

@@ -130,6 +130,9 @@ def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
 def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     pool, asked = result.pool, record["select"]["selector"]
     notes = []
+    if pool.frames is not None:
+        summary = pool.frames.centers.summary()
+        notes.append(f"{summary[0].upper()}{summary[1:]}.")
     if asked.partition(":")[0] != result.selector:
         notes.append(f"Nothing was labelled yet, which {asked} needs: {result.selector} picked instead.")
     if result.missing:

@@ -176,7 +176,8 @@ class Round:
             unused=unused,
         )
         write_report(self.folder, result, read_round(self.folder), self.progress)
-        write_text(self.folder / PICKS, picks_table(pool.items, selection, represented))
+        centers = None if pool.frames is None else pool.frames.centers
+        write_text(self.folder / PICKS, picks_table(pool.items, selection, represented, centers))
         return result
 
     @property

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from seqgcn.coverage import nearest_centre, tame
+from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.files import csv_text
 from seqgcn.selectors.base import Selection
 from seqgcn.training import Progress
 
 _BLOCK = 2048
+
+CROP_COLUMNS = ("center x", "center y", "center z", "center by", "center confidence")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,11 +87,14 @@ def _nearest(x: Tensor, centres: Tensor, progress: Progress | None) -> tuple[Ten
     return nearest, distance
 
 
-def picks_table(items: Sequence[str], selection: Selection, represented: Represented) -> str:
+def picks_table(
+    items: Sequence[str], selection: Selection, represented: Represented, centers: Centers | None = None
+) -> str:
     """CSV of the picks, best first.
 
     The confidence is that of being labelled, or for least-confidence of the class; most selectors have none. The
     nearest labelled item, its distance, and how many items a pick stands for are in the space of the embeddings.
+    Of hand frames there are also the center of the crop's cube (mm), where it is from and how sure it is.
     """
     index = selection.index.cpu()
     confidence = selection.details.get("confidence")
@@ -104,7 +110,13 @@ def picks_table(items: Sequence[str], selection: Selection, represented: Represe
         represented.stands_for.tolist(),
         strict=True,
     )
-    return _csv(["rank", "item", "score", "confidence", "nearest labelled item", "distance", "stands for"], rows)
+    header = ["rank", "item", "score", "confidence", "nearest labelled item", "distance", "stands for"]
+    if centers is None:
+        return _csv(header, rows)
+    of_picks = centers[index]
+    crops = zip(of_picks.points.tolist(), of_picks.names, of_picks.confidence.tolist(), strict=True)
+    more = [[*(f"{value:.1f}" for value in point), source, f"{sure:.2f}"] for point, source, sure in crops]
+    return _csv([*header, *CROP_COLUMNS], [[*row, *cells] for row, cells in zip(rows, more, strict=True)])
 
 
 def represents_table(items: Sequence[str], represented: Represented) -> str:

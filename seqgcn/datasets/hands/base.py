@@ -4,18 +4,21 @@ import copy
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_choice, check_number, check_whole, name_some
+from seqgcn.checks import name_some
 from seqgcn.datasets.hands.cache import Cropped, CropStore, cache_folder, open_or_build, source_key
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.finding import find_centers, likely_cause
+from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
+from seqgcn.datasets.hands.crop_options import CropOptions as CropOptions
+from seqgcn.datasets.hands.crop_options import strictly as strictly
 from seqgcn.datasets.hands.frames import CropBatch as CropBatch
 from seqgcn.datasets.hands.frames import HandFrames as HandFrames
 from seqgcn.datasets.hands.skeleton import Skeleton
@@ -24,42 +27,6 @@ from seqgcn.training import Progress, Say
 
 UNREADABLE = torch.full((3,), torch.nan)
 """The centre, in a cache of crops, of a frame that could not be read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CropOptions:
-    """How frames are cropped, the same for pool and test.
-
-    Args:
-        size: Pixels along a crop's side.
-        centre: `"mass"`: centre of mass between `near` and `far`, refined once inside the cube. `"file"`: read
-            from `centres`. `"oracle"`: the mean of the true joints; it tells a selector about labels it must not
-            know, so it is for upper bounds only.
-        centres: File of centres, a line a frame in the order of the labels: x y z in mm and in the release's axes.
-        near: Nearest depth that counts for the centre of mass, mm.
-        far: Farthest depth that counts for it, mm.
-        cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
-        skip_empty: Leave out, and count, frames without depth inside the cube; by default they are an error.
-
-    Raises:
-        ArgumentError: One cannot be used.
-    """
-
-    size: int = 128
-    centre: Literal["mass", "file", "oracle"] = "mass"
-    centres: str | None = None
-    near: float = 10.0
-    far: float = 1500.0
-    cache: str | None = None
-    skip_empty: bool = False
-
-    def __post_init__(self) -> None:
-        check_whole("size", self.size, low=16)
-        check_choice("centre", self.centre, ("mass", "file", "oracle"))
-        check_number("near", self.near, low=0)
-        check_number("far", self.far, low=self.near, open_low=True)
-        if (self.centre == "file") != (self.centres is not None):
-            raise ArgumentError("centre='file' and the path of the centres go together; give both or neither")
 
 
 def in_words(skipped: Mapping[str, int]) -> str:
@@ -82,7 +49,7 @@ class HandDataset:
         skeleton: Names of the J joints.
         read: Decodes a frame; gets the whole path.
         options: How to crop.
-        centres: Centres from a file, `[n, 3]` float32 mm in this package's axes, with `centre="file"`.
+        centres: Centers from a file, `[n, 3]` float32 mm in this package's axes, with `crop="file"`.
         skipped: How many frames were left out, by reason.
         mirror: Whether networks see left hands as right ones, and all are left; or which are, `[n]` bool.
         decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
@@ -138,14 +105,16 @@ class HandDataset:
         if not bool(((self.cube >= 1) & (self.cube <= 1e5)).all()):
             raise ArgumentError(f"{name}: the cube's side must be 1 to 100,000 mm")
         self.read, self.decoding, self.options = read, decoding, options or CropOptions()
-        if (self.options.centre == "file") != (centres is not None):
-            raise ArgumentError(f"{name}: centres from a file and the option centre='file' go together")
+        if (self.options.crop == "file") != (centres is not None):
+            raise ArgumentError(f"{name}: centres from a file and the option crop='file' go together")
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
         self._given_centres, self._lenient = centres, lenient
         self.skipped: dict[str, int] = dict(skipped or {})
         self._store: CropStore | None = None
         self._kept = torch.arange(n)
+        self._found: Centers | None = None
+        self._known = torch.empty(0, dtype=torch.int64)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -206,8 +175,55 @@ class HandDataset:
         chosen = copy.copy(self)
         chosen._take(ids)
         chosen._given_centres = None if self._given_centres is None else self._given_centres[ids]
+        chosen._found = None
+        chosen._known = torch.isin(ids, self._known).nonzero().flatten()
         chosen.skipped, chosen._kept = dict(self.skipped), torch.arange(len(ids))
         return chosen
+
+    def learn_from(self, ids: Tensor) -> Self:
+        """Let a localizer learn from the poses of these frames, `[m]` int64, and of no others; return self.
+
+        Raises:
+            ArgumentError: The crops are made already.
+        """
+        if self._store is not None or self._found is not None:
+            raise ArgumentError(f"{self.name}: say which frames are labeled before the hands are found")
+        self._known = ids
+        return self
+
+    def find(self, progress: Progress | None = None, say: Say | None = None) -> Centers:
+        """Find the hand in every frame, if that is not done yet.
+
+        Args:
+            progress: Told about it, as stages `"hands"` and `"localizer"`.
+            say: Told what a person should know.
+
+        Raises:
+            DataFileError: A frame cannot be read (of a lenient data set, these have no center).
+            ArgumentError: A localizer is asked for, and there are too few labels.
+        """
+        if self._found is None:
+            crop = self.options.crop
+            if self._given_centres is not None:
+                self._found = Centers.given(self._given_centres, "file")
+            elif crop == "oracle":
+                self._found = Centers.given(self.joints.mean(dim=1), "oracle")
+            else:
+                self._found = find_centers(self, self._known, lenient=self._lenient, progress=progress, say=say)
+        return self._found
+
+    def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:
+        """The same where centers are found before the crops are made: all but centers of mass."""
+        if self.options.crop != "mass":
+            self.find(progress, say)
+
+    @property
+    def centers(self) -> Centers:
+        """Center of each frame's cube, where it is from and how sure it is; makes the crops if there are none."""
+        found, frames = self._found, self.frames
+        if found is None:
+            return Centers.given(frames.centre, "mass")
+        return found[self._kept]
 
     def prepare(self, progress: Progress | None = None, say: Say | None = None) -> Self:
         """Open the crop cache, building it first where there is none; return self.
@@ -224,6 +240,7 @@ class HandDataset:
         if self._store is not None:
             return self
         folder = cache_folder(self.options.cache)
+        self.locate(progress, say)
         store = open_or_build(
             folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress, say=say
         )
@@ -262,16 +279,17 @@ class HandDataset:
 
     def _key(self) -> str:
         options = self.options
-        rule: tuple[object, ...] = (options.centre,)
-        if options.centre == "mass":
-            rule += (options.near, options.far)
+        rule: tuple[object, ...]
+        if options.crop == "mass":
+            rule = (options.crop, options.near, options.far)
         else:
-            known = self._given_centres if self._given_centres is not None else self.joints
-            rule += (hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest(),)
+            known = self.joints if options.crop == "oracle" else self.find().points
+            name = options.crop if options.crop in ("file", "oracle") else "found"
+            rule = (name, hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest())
         cubes = hashlib.blake2b(self.cube.numpy().tobytes()).hexdigest()
-        return source_key(self.root, self.files, (options.size, rule, self._camera_key(), cubes, self.decoding))
+        return source_key(self.root, self.files, (options.size, rule, self.camera_key(), cubes, self.decoding))
 
-    def _camera_key(self) -> object:
+    def camera_key(self) -> object:
         """What tells all cameras; of one, itself, as it was when there was only one."""
         cameras = self.cameras
         if len(cameras) == 1:
@@ -290,12 +308,12 @@ class HandDataset:
                 raise
             return Cropped(nothing, UNREADABLE, False)
         centre: Tensor | None
-        if self._given_centres is not None:
-            centre = self._given_centres[i]
-        elif self.options.centre == "oracle":
-            centre = self.joints[i].mean(dim=0)
-        else:
+        if self._found is None:
             centre = centre_of_mass(image, camera, cube, self.options.near, self.options.far)
+        else:
+            centre = self._found.points[i]
+            if self.options.crop not in ("file", "oracle") and bool(centre.isnan().any()):
+                centre = None
         pixels: Tensor | None = None
         if centre is not None:
             try:
@@ -328,19 +346,16 @@ class HandDataset:
     def _leave_out(self, empty: Tensor) -> None:
         names = [self.files[i] for i in empty.nonzero().flatten().tolist()]
         count, some = len(names), name_some(names)
-        if not self.options.skip_empty:
+        what = f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube"
+        skip = self.options.skip_empty
+        if skip is False or (skip is None and count > len(self) / 10):
             raise DataFileError(
-                f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube: {some} below "
-                f"{self.root}. Check the cube, the depth range ({self.options.near:g} to {self.options.far:g} mm) and "
-                "the centres, or leave these frames out with skip_empty"
+                f"{what}{'' if skip is False else ', more than a tenth'}: {some} below {self.root}. "
+                f"{likely_cause(self, empty)}; or leave these frames out with skip_empty"
             )
         if count == len(self):
             raise DataFileError(f"{self.name}: no frame below {self.root} has depth inside its cube")
-        warnings.warn(
-            f"{self.name}: {count:,} frames without depth inside the cube are left out: {some}",
-            SeqGCNWarning,
-            stacklevel=3,
-        )
+        warnings.warn(f"{what} and are left out: {some}", SeqGCNWarning, stacklevel=3)
         kept = (~empty).nonzero().flatten()
         self.skipped["no depth inside the cube"] = count
         self._take(kept)

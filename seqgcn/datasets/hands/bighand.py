@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
-from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
@@ -104,7 +104,7 @@ class BigHand(HandDataset):
             camera=BIGHAND_CAMERA,
             skeleton=BIGHAND21,
             read=read_frame,
-            options=options,
+            options=strictly(options, strict),
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from torch import Tensor
 
 from seqgcn.errors import DataFileError, RunFolderError
 from seqgcn.training import Progress, Say
+
+T = TypeVar("T")
 
 VERSION = 2
 """Of the crops' making; another number makes all caches anew."""
@@ -203,7 +205,7 @@ def _build(
             header = {"descr": "<i2", "fortran_order": False, "shape": (n, size, size)}
             np.lib.format.write_array_header_1_0(file, header)
             stop = 0
-            for block in _in_threads(make, n):
+            for block in in_threads(make, n):
                 pixels = torch.stack([item.crop for item in block]).numpy().astype("<i2", copy=False).data
                 file.write(pixels)
                 content.update(pixels)
@@ -224,10 +226,10 @@ def _build(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _in_threads(make: Callable[[int], Cropped], n: int) -> Iterator[list[Cropped]]:
+def in_threads(make: Callable[[int], T], n: int) -> Iterator[list[T]]:
     """Frames in order, block by block; decoding releases the interpreter's lock, so a thread a core pays."""
 
-    def block(start: int) -> list[Cropped]:
+    def block(start: int) -> list[T]:
         return [make(i) for i in range(start, min(start + BLOCK, n))]
 
     starts, workers = iter(range(0, n, BLOCK)), min(8, os.cpu_count() or 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
-from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles
 from seqgcn.datasets.hands.folder_labels import LABELS, join_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, read_setup, setups_of
@@ -102,9 +102,9 @@ class DepthFolder(HandDataset):
         labelled = ~np.isnan(joints[:, 0, 0])
         wanted = _part_of(split, sequences, labelled, test_fraction, top)
         unlabelled = ~labelled & (split != "all")
-        camera = videos[sequences[0]].camera  # for its axes, which are those of all
+        cameras = [videos[sequence].camera for sequence in sequences]
         chosen = choose_frames(
-            top.name, top, frames, options, camera, strict=strict, leave_out={"not labelled": unlabelled}, part=wanted
+            top.name, top, frames, options, cameras, strict=strict, leave_out={"not labelled": unlabelled}, part=wanted
         )
         kept = [videos[sequences[row]] for row in chosen.rows]
         super().__init__(
@@ -117,7 +117,7 @@ class DepthFolder(HandDataset):
             camera=[video.camera for video in kept],
             skeleton=setup.skeleton,
             read=FrameReader(top, videos),
-            options=options,
+            options=strictly(options, strict),
             centres=chosen.centres,
             skipped=chosen.skipped,
             mirror=torch.tensor([video.left for video in kept], dtype=torch.bool),

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
-from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
@@ -101,7 +101,7 @@ class ICVL(HandDataset):
             camera=ICVL_CAMERA,
             skeleton=ICVL16,
             read=read_frame,
-            options=options,
+            options=strictly(options, strict),
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

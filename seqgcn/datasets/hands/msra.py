@@ -10,7 +10,7 @@ import torch
 
 from seqgcn.checks import check_bool, check_choice, check_whole
 from seqgcn.datasets.files import check_root
-from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_msra_bin
@@ -95,7 +95,7 @@ class MSRA(HandDataset):
             camera=MSRA_CAMERA,
             skeleton=MSRA21,
             read=read_frame,
-            options=options,
+            options=strictly(options, strict),
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

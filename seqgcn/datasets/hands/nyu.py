@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqgcn.checks import check_bool, check_choice, check_number
 from seqgcn.datasets.files import check_root
-from seqgcn.datasets.hands.base import CropOptions, HandDataset
+from seqgcn.datasets.hands.base import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_nyu_png
@@ -91,7 +91,7 @@ class NYU(HandDataset):
             camera=NYU_CAMERA,
             skeleton=skeleton,
             read=read_frame,
-            options=options,
+            options=strictly(options, strict),
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

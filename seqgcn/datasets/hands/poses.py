@@ -13,6 +13,8 @@ from torch import Tensor
 
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames, in_words
+from seqgcn.datasets.hands.centers.doubt import check_crops
+from seqgcn.datasets.hands.crop_options import Crop
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 from seqgcn.seeding import generator
@@ -51,9 +53,15 @@ class PoseDataset(ABC):
             of mass. HANDS17 and depth folders have one file for all frames: name it twice.
         test_centres: The same for the test part; give both or neither.
         oracle_centres: Centre crops on the true joints. It tells selectors about labels they must not know.
-        near: Nearest depth that counts for the centre of mass, mm.
-        far: Farthest depth that counts for it, mm.
-        skip_empty: Leave out, and count, frames without depth inside the cube; by default they are an error.
+        near: Nearest depth at which a hand may be, mm; the default takes all that was measured.
+        far: Farthest depth at which it may be, mm; the default is an arm's length before a person at a desk.
+        skip_empty: Leave out, and count, frames without depth inside the cube, or make them an error; by default they
+            are left out if they are a tenth at most.
+        crop: Where the centers of crops are from: auto (a file of centers, else the best of the others), file, rule
+            (what looks most like a palm at the end of a limb), localizer (a network trained on the labeled frames),
+            mass (center of mass between near and far) or oracle (the true joints, for upper bounds).
+        centers: File of centers of all frames by name, with the header frame,x,y,z (mm) or frame,u,v,d (px, px, mm).
+        accept_crops: Go on even if most crops are doubtful.
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
     """
 
@@ -63,8 +71,11 @@ class PoseDataset(ABC):
     oracle_centres: bool = False
     near: float = 10.0
     far: float = 1500.0
-    skip_empty: bool = False
+    skip_empty: bool | None = None
     cache: str | None = None
+    crop: Crop = "auto"
+    centers: str | None = None
+    accept_crops: bool = False
 
     task: ClassVar[str] = "pose"
     title: ClassVar[str]
@@ -74,8 +85,9 @@ class PoseDataset(ABC):
     def __post_init__(self) -> None:
         if (self.train_centres is None) != (self.test_centres is None):
             raise ArgumentError("train_centres and test_centres go together: pool and test must be cropped alike")
-        if self.oracle_centres and self.train_centres is not None:
-            raise ArgumentError("crops are centred by files or on the true joints, not both; leave one out")
+        given = [name for name in ("train_centres", "centers", "oracle_centres") if getattr(self, name)]
+        if len(given) > 1:
+            raise ArgumentError(f"crops are centered in one way, not by {' and '.join(given)}; leave one out")
         check_whole("crop_size", self.crop_size, low=16)
         self._parts: dict[Part, PosePart] = {}  # none before `prepare`
         self._hands: dict[Part, HandDataset] = {}
@@ -92,7 +104,11 @@ class PoseDataset(ABC):
     @property
     def name(self) -> str:
         """The data set's name, for tables and pictures, and what else a reader must know."""
-        return f"{self._title}, oracle centres" if self.oracle_centres else self._title
+        return f"{self._title}, oracle centres" if self._oracle else self._title
+
+    @property
+    def _oracle(self) -> bool:
+        return self.oracle_centres or self.crop == "oracle"
 
     @property
     def references(self) -> Mapping[str, float]:
@@ -138,8 +154,11 @@ class PoseDataset(ABC):
             if hands.skipped and say is not None:
                 say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
             self._hands[part] = self._limited(part, hands)
-        if self.oracle_centres and say is not None:
+        if self._oracle and say is not None:
             say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
+        for hands in self._hands.values():
+            hands.locate(progress, say)
+            check_crops(hands, self.accept_crops, say)
         for part, hands in self._hands.items():
             hands.prepare(progress, say)
             _check_centres(hands)
@@ -173,15 +192,15 @@ class PoseDataset(ABC):
 
     def _options(self, part: Part) -> CropOptions:
         centres = self.train_centres if part == "train" else self.test_centres
-        rule: Literal["mass", "file", "oracle"] = "oracle" if self.oracle_centres else "mass"
+        centres = centres or self.centers
         return CropOptions(
             size=self.crop_size,
-            centre="file" if centres is not None else rule,
-            centres=centres,
+            crop="oracle" if self.oracle_centres else self.crop,
+            centers=centres,
             near=self.near,
             far=self.far,
             cache=self.cache,
-            skip_empty=self.skip_empty,
+            skip_empty=False if self.skip_empty is None and getattr(self, "strict", False) else self.skip_empty,
         )
 
     def _limited(self, part: Part, hands: HandDataset) -> HandDataset:
@@ -234,8 +253,10 @@ class PoseFiles(PoseDataset):
                 are to be centred on poses that nobody knows yet.
             DataFileError: Files are missing, damaged or of another data set.
         """
-        if self.oracle_centres and self.lists_frames:
-            raise ArgumentError("oracle_centres needs the poses of all frames; those that are to be labelled have none")
+        if self._oracle and self.lists_frames:
+            raise ArgumentError(
+                "crop=oracle (oracle_centres) needs the poses of all frames; those that are to be labelled have none"
+            )
         if labels is not None and not self.lists_frames:
             raise ArgumentError(
                 f"{self.title} has poses of all its frames in its own files; which of them are labelled so far must be "

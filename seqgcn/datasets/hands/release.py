@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.datasets.hands.base import CropOptions
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.labels import Rows, read_rows
+from seqgcn.datasets.hands.centers.files import read_centers
+from seqgcn.datasets.hands.crop_options import CropOptions
 from seqgcn.errors import DataFileError, MissingFileError, SeqGCNWarning
 
 MISSING = "missing image"
@@ -88,7 +89,7 @@ def choose_frames(
     root: Path,
     files: Sequence[str],
     options: CropOptions | None,
-    camera: Camera,
+    camera: Camera | Sequence[Camera],
     *,
     strict: bool,
     leave_out: Mapping[str, NDArray[np.bool_]],
@@ -100,8 +101,8 @@ def choose_frames(
         dataset: Name of the data set, for messages.
         root: Folder of the release.
         files: Path below it of each frame of the labels, n of them.
-        options: Name the centre file, which has a row for each of the n.
-        camera: Whose axes the centres are in.
+        options: Name the file of centers; see `read_centers`.
+        camera: Of all frames, or of each; its axes are those of centers without names.
         strict: Whether a missing file is an error.
         leave_out: Frames to leave out and to count, `[n]`, by reason.
         part: Frames of the wanted part, `[n]`; the others are not counted.
@@ -110,10 +111,11 @@ def choose_frames(
         DataFileError: A file is missing and `strict`, all are, or a path leads out of the root; the centre file does
             not fit.
     """
-    centres = _read_centres(options, len(files))
+    cameras = [camera] * len(files) if isinstance(camera, Camera) else camera
+    centres = None if options is None or options.centers is None else read_centers(options.centers, files, cameras)
     keep = np.ones(len(files), np.bool_) if part is None else part.copy()
     if centres is not None:
-        leave_out = {**leave_out, "no valid centre": np.isnan(centres.values[:, 0])}
+        leave_out = {**leave_out, "no valid centre": centres[:, 0].isnan().numpy()}
     skipped: dict[str, int] = {}
     for reason, mask in leave_out.items():
         count = int((mask & keep).sum())
@@ -129,7 +131,7 @@ def choose_frames(
         )
         kept = [file for file, gone in zip(kept, missing, strict=True) if not gone]
         rows, skipped[MISSING] = rows[~missing], int(missing.sum())
-    return Chosen(rows, kept, None if centres is None else centres.points(rows, camera).flatten(1), skipped)
+    return Chosen(rows, kept, None if centres is None else centres[torch.from_numpy(rows)], skipped)
 
 
 def report_missing(dataset: str, root: Path, files: Sequence[str], total: int, strict: bool) -> None:
@@ -197,18 +199,3 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:  # a link in a circle
         return False
-
-
-def _read_centres(options: CropOptions | None, n: int) -> Rows | None:
-    if options is None or options.centres is None:
-        return None
-    path = Path(os.path.expanduser(options.centres))
-    if not os.path.isfile(path):
-        raise MissingFileError(f"the centre file {path} is missing; check the option centres")
-    rows = read_rows(path, 3, named=False, gaps=True)
-    if len(rows.values) != n:
-        raise DataFileError(
-            f"{path} has {len(rows.values):,} centres, but the labels have {n:,} rows; it must have a line for each, "
-            "also for frames that are left out"
-        )
-    return rows

@@ -9,6 +9,7 @@ from typing import ClassVar
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, waiting_lock
+from seqgcn.datasets.hands.crop_options import Crop
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.poses import Part, PoseDataset
 from seqgcn.datasets.hands.release import MISSING
@@ -39,6 +40,7 @@ class RenderedHands(PoseDataset):
     test_frames: int = 1000
     render_seed: int = 0
     cube: float = 250.0
+    crop: Crop = "mass"
 
     title: ClassVar[str] = "rendered hands"
 

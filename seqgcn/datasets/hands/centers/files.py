@@ -1,0 +1,153 @@
+"""Files of centers: by the names of the frames, or in the order of a release's labels."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgcn.datasets.files import open_csv
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.labels import coordinate, points_of, read_rows
+from seqgcn.datasets.hands.pose_files import plain_name
+from seqgcn.errors import DataFileError, MissingFileError
+
+WORLD, IMAGE = ("frame", "x", "y", "z"), ("frame", "u", "v", "d")
+"""Headers of files that name their frames."""
+
+FEW = 5
+"""With fewer centers their range tells nothing about their units."""
+
+
+def read_centers(given: str, frames: Sequence[str], cameras: Sequence[Camera]) -> Tensor:
+    """Centers of frames in this package's axes, `[n, 3]` mm; NaN of frames without a valid one.
+
+    A file with the header `frame,x,y,z` (mm; x right, y down, z away from the camera) or `frame,u,v,d` (px, px, mm)
+    names the frames. Any other has a line of three numbers for each frame, x y z in mm in the release's axes, or
+    `invalid`.
+
+    Args:
+        given: The file.
+        frames: Names of all n frames, in the order of the labels.
+        cameras: Of each frame.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataFileError: It cannot be read, has another number of centers, none of these frames, or other units than it
+            says.
+    """
+    path = Path(os.path.expanduser(given))
+    if not os.path.isfile(path):
+        raise MissingFileError(f"the file of centers {path} is missing; check the option centers")
+    header = _header(path)
+    if header is not None:
+        values = _by_name(path, header, frames)
+        return _in_world(path, header, values, cameras)
+    return _by_order(path, len(frames), cameras)
+
+
+def _header(path: Path) -> tuple[str, ...] | None:
+    """The header of a file that names its frames; None of one that does not."""
+    with open(path, "rb") as file:
+        line = file.readline(2**16).decode("utf-8-sig", errors="replace").strip()
+    cells = tuple(cell.strip() for cell in line.lower().split(","))
+    if cells in (WORLD, IMAGE):
+        return cells
+    if cells[0] == "frame" or (len(cells) > 1 and cells[0][-1:].isalpha()):
+        raise DataFileError(
+            f"{path}, line 1 must be frame,x,y,z (mm) or frame,u,v,d (px, px, mm) for centers by name, "
+            f"got {line[:80]!r}"
+        )
+    return None
+
+
+def _by_name(path: Path, header: tuple[str, ...], frames: Sequence[str]) -> NDArray[np.float32]:
+    place = {frame: i for i, frame in enumerate(frames)}
+    values = np.full((len(frames), 3), np.nan, np.float32)
+    seen: dict[str, int] = {}
+    unknown: list[str] = []
+    with open_csv(path) as rows:
+        next(rows)
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise DataFileError(f"{where} has {len(row)} cells, the header {len(header)}")
+            frame = plain_name(row[0].strip())
+            if frame in seen:
+                raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
+            seen[frame] = rows.line_num
+            if frame not in place:
+                unknown.append(frame)
+            elif any(cell.strip() for cell in row[1:]):
+                values[place[frame]] = [coordinate(cell.strip(), where) for cell in row[1:]]
+    if not np.isfinite(values[:, 0]).any():
+        which = f"the first it names is {unknown[0]!r}, the first frame is {frames[0]!r}" if unknown else "it is empty"
+        raise DataFileError(f"{path} has no center of any of the {len(frames):,} frames: {which}")
+    return values
+
+
+def _in_world(path: Path, header: tuple[str, ...], values: NDArray[np.float32], cameras: Sequence[Camera]) -> Tensor:
+    known = np.isfinite(values[:, 0])
+    behind = known & ~(values[:, 2] > 0)
+    if behind.any():
+        row = int(np.flatnonzero(behind)[0])
+        raise DataFileError(f"{path}: a center has depth {values[row, 2]:g} mm, which is not in front of the camera")
+    fx, fy, cx, cy, width, height = (
+        np.array([getattr(camera, name) for camera in cameras], np.float32)
+        for name in ("fx", "fy", "cx", "cy", "width", "height")
+    )
+    x, y, z = values[:, 0], values[:, 1], values[:, 2]
+    fits = known & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    if header == IMAGE:
+        _check_units(path, "u v d (px, px, mm)", "x y z (mm): the header is then frame,x,y,z", known, fits)
+        return torch.from_numpy(np.stack(((x - cx) * z / fx, (y - cy) * z / fy, z), axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = x / z * fx + cx, y / z * fy + cy
+    seen = known & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    _check_units(path, "x y z (mm)", "u v d (px, px, mm): the header is then frame,u,v,d", known, seen)
+    # Hands are left and right of the middle of the picture; columns and rows are never negative.
+    if known.sum() >= FEW and (fits == known).all() and float(np.median(x[known])) > 60 and (x[known] >= 0).all():
+        raise DataFileError(
+            f"{path}: no x or y is negative and all lie in the picture, so the {int(known.sum()):,} centers look like "
+            "u v d (px, px, mm), not x y z (mm); the header is then frame,u,v,d"
+        )
+    return torch.from_numpy(values)
+
+
+def _check_units(path: Path, said: str, rather: str, known: NDArray[np.bool_], fits: NDArray[np.bool_]) -> None:
+    outside = int((known & ~fits).sum())
+    if outside > 0.5 * known.sum():
+        raise DataFileError(
+            f"{path}: {outside:,} of {int(known.sum()):,} centers lie outside of the picture as {said}; they may be "
+            f"{rather}"
+        )
+
+
+def _by_order(path: Path, n: int, cameras: Sequence[Camera]) -> Tensor:
+    rows = read_rows(path, 3, named=False, gaps=True)
+    if len(rows.values) != n:
+        raise DataFileError(
+            f"{path} has {len(rows.values):,} centres, but the labels have {n:,} rows; it must have a line for each, "
+            "also for frames that are left out, or names of the frames and the header frame,x,y,z"
+        )
+    points = torch.full((n, 3), torch.nan)
+    known = np.flatnonzero(np.isfinite(rows.values[:, 0]))
+    if len(known):
+        found = points_of([rows], known.astype(np.int64), cameras[0]).flatten(1)
+        points[torch.from_numpy(known)] = found
+        _check_order_units(path, rows.values[known])
+    return points
+
+
+def _check_order_units(path: Path, values: NDArray[np.float32]) -> None:
+    x, y = values[:, 0], values[:, 1]
+    if len(values) >= FEW and bool((values >= 0).all()) and float(np.median(x)) > 60 and float(np.median(y)) > 60:
+        raise DataFileError(
+            f"{path}: no x or y is negative and both are {np.median(x):.4g} and {np.median(y):.4g} in the middle, so "
+            "the centers look like u v d (px, px, mm), not x y z (mm); name the frames and give the header frame,u,v,d"
+        )

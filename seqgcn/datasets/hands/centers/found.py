@@ -1,0 +1,66 @@
+"""Centers of hands with where they are from and how sure they are."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SOURCES = ("file", "localizer", "rule", "mass", "oracle")
+
+DOUBTFUL = 0.3
+"""Centers less sure than this are called doubtful."""
+
+
+@dataclass(frozen=True, eq=False)
+class Centers:
+    """The centers of n frames.
+
+    Args:
+        points: `[n, 3]` float32, x, y, z in mm; NaN where none was found.
+        source: Number in `SOURCES` of where each is from, `[n]` uint8.
+        confidence: How sure each is, `[n]` float32, 0 to 1; 1 of those that were given.
+        error: Of the localizer on labeled frames that it was not trained on, `[m]` mm; empty without one.
+    """
+
+    points: Tensor
+    source: NDArray[np.uint8]
+    confidence: Tensor
+    error: Tensor
+
+    @classmethod
+    def given(cls, points: Tensor, source: str) -> "Centers":
+        """Centers that are certain, or that nothing is known about."""
+        n = len(points)
+        numbers = np.full(n, SOURCES.index(source), np.uint8)
+        return cls(points.float(), numbers, torch.ones(n), torch.empty(0))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, ids: Tensor) -> "Centers":
+        return Centers(self.points[ids], self.source[ids.numpy()], self.confidence[ids], self.error)
+
+    @property
+    def names(self) -> list[str]:
+        """Where each is from, in a word."""
+        return [SOURCES[number] for number in self.source.tolist()]
+
+    @property
+    def doubtful(self) -> Tensor:
+        """Which are doubtful, `[n]` bool: found with little confidence, or not at all."""
+        return ~(self.confidence >= DOUBTFUL)
+
+    def summary(self) -> str:
+        """Crops by source and how many are doubtful, and how far the localizer is off."""
+        counts = Counter(self.names)
+        parts = ", ".join(f"{counts[name]:,} by {name}" for name in SOURCES if counts[name])
+        text = f"crops: {parts}; {int(self.doubtful.sum()):,} of {len(self):,} doubtful"
+        if len(self.error):
+            text += (
+                f"; on the {len(self.error):,} labeled frames the localizer is {float(self.error.median()):.0f} mm off "
+                "in the median"
+            )
+        return text

@@ -1,0 +1,190 @@
+"""A hand's center where nothing is labeled: the best of the places that may be palms, followed through a sequence."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, palms_of
+from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
+
+VERSION = 1
+"""Of the rule; another number finds all centers anew."""
+
+KEPT = 6
+"""Candidates kept of a frame."""
+
+ALONE = 0.97
+"""Share of what was measured that lies in one cube where the frame holds a hand and nothing else."""
+
+REACH = 100.0
+"""mm around the palm that count for the center: the hand without most of the forearm."""
+
+BEHIND = 250.0
+"""mm; a candidate this far behind the nearest good one has a chance smaller by e."""
+
+TRAVEL = 150.0
+"""mm between frames of a sequence beyond which a hand's way says nothing any more."""
+
+STRAY = 0.7
+"""How much less likely, in logarithms, a jump of `TRAVEL` makes a path."""
+
+APART = 80.0
+"""mm; candidates farther apart are different hands."""
+
+FALLBACK_SHARE = 0.004
+"""Share of the picture of the first near surface that is taken where nothing has a palm."""
+
+
+class Candidate(NamedTuple):
+    """A place where a hand may be.
+
+    Args:
+        center: (x, y, z) mm, of the cube around the hand.
+        score: 0 to 1: how much what is there looks like a hand at the end of an arm.
+    """
+
+    center: tuple[float, float, float]
+    score: float
+
+
+def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> list[Candidate]:
+    """Where a frame may show a hand, best first; none if nothing was measured between two depths.
+
+    A frame that shows one thing of a cube's size shows the hand alone, and its center is the center of mass.
+
+    Args:
+        image: The frame.
+        camera: Its camera.
+        cube: Side of the cube, mm.
+        near: Nearest depth that counts, mm.
+        far: Farthest depth that counts, mm.
+    """
+    alone = _alone(image, camera, cube, near, far)
+    if alone is not None:
+        return [alone]
+    grid = grid_of(image, camera, near, far)
+    if grid is None:
+        return []
+    palms = palms_of(grid, camera)
+    shapes = [shape_score(palm) for palm in palms]
+    if not palms or max(shapes) <= 0:
+        return _nearest_surface(grid, camera)
+    front = min(palm.depth for palm, shape in zip(palms, shapes, strict=True) if shape >= 0.5 * max(shapes))
+    found = []
+    for palm, shape in zip(palms, shapes, strict=True):
+        score = shape * math.exp(-max(palm.depth - front, 0) / BEHIND)
+        found.append(Candidate(_center(grid, camera, palm), score))
+    found.sort(key=lambda candidate: -candidate.score)
+    return found[:KEPT]
+
+
+def shape_score(palm: Palm) -> float:
+    """How much a place looks like a palm by its size, fingers and limb, 0 to 1."""
+    width = float(np.interp(palm.radius, (20, 32, 52, 62), (0.2, 1, 1, 0.25)))
+    going_on = float(np.interp(palm.far_arc, (0.16, 0.4, 0.6), (1, 0.25, 0.02)))
+    limbs = 1.0 if palm.limbs <= 1 else 0.75
+    fingers = (0.55, 0.85, 1.0)[min(palm.fingers, 2)]
+    area = float(np.interp(palm.area, (2000, 6000, 24000, 40000), (0.1, 1, 1, 0.2)))
+    return width * going_on * limbs * fingers * area
+
+
+def follow(frames: Sequence[Sequence[Candidate]]) -> list[int]:
+    """Which candidate of each frame of a sequence lies on the likeliest path; -1 where a frame has none.
+
+    Viterbi's algorithm: the logarithm of the scores, less `STRAY` for each step as far as `TRAVEL` (farther steps cost
+    no more).
+    """
+    chosen = [-1] * len(frames)
+    seen = [i for i, candidates in enumerate(frames) if candidates]
+    if not seen:
+        return chosen
+    back: list[NDArray[np.intp]] = []
+    total, places = _of(frames[seen[0]])
+    for i in seen[1:]:
+        score, here = _of(frames[i])
+        steps = np.linalg.norm(here[:, None] - places[None], axis=2)
+        ways = total[None] - STRAY * np.minimum(steps / TRAVEL, 1)
+        best = ways.argmax(axis=1)
+        back.append(best)
+        total, places = score + ways[np.arange(len(best)), best], here
+    choice = int(total.argmax())
+    for i, best in zip(reversed(seen[1:]), reversed(back), strict=True):
+        chosen[i] = choice
+        choice = int(best[choice])
+    chosen[seen[0]] = choice
+    return chosen
+
+
+def confidence_of(candidates: Sequence[Candidate], chosen: int) -> float:
+    """How sure a choice is, 0 to 1: its score, less half of the best score of another place."""
+    mine = candidates[chosen]
+    rivals = [other.score for other in candidates if math.dist(other.center, mine.center) > APART]
+    return min(max(mine.score - 0.5 * max(rivals, default=0.0), 0.0), 1.0)
+
+
+def _of(candidates: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scores = np.log(np.maximum([candidate.score for candidate in candidates], 1e-6))
+    return scores, np.array([candidate.center for candidate in candidates])
+
+
+def _alone(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> Candidate | None:
+    """The center of mass, if nearly all that was measured lies in the cube around it."""
+    center = centre_of_mass(image, camera, cube, near, far)
+    if center is None:
+        return None
+    x, y, z = center.tolist()
+    depth = image.depth.numpy()
+    rows, columns = np.nonzero((depth >= max(near, 1e-3)) & (depth <= far))
+    d = depth[rows, columns]
+    side = cube / 2
+    across = (columns + image.left - camera.cx) / camera.fx - x / z
+    down = (rows + image.top - camera.cy) / camera.fy - y / z
+    inside = (np.abs(d - z) <= side) & (np.abs(across) * z <= side) & (np.abs(down) * z <= side)
+    if np.count_nonzero(inside) < ALONE * len(d):
+        return None
+    return Candidate((x, y, z), 1.0)
+
+
+def _center(grid: Grid, camera: Camera, palm: Palm) -> tuple[float, float, float]:
+    """Mean of what is measured around a palm, without what lies behind it."""
+    z = palm.depth
+    half = math.ceil(REACH * camera.fx / z / grid.step)
+    rows = slice(max(palm.row - half, 0), palm.row + half + 1)
+    columns = slice(max(palm.column - half, 0), palm.column + half + 1)
+    depth = grid.depth[rows, columns]
+    v, u = np.ogrid[rows.start : rows.start + depth.shape[0], columns.start : columns.start + depth.shape[1]]
+    x = (u * grid.step + grid.left - camera.cx) * depth / camera.fx
+    y = (v * grid.step + grid.top - camera.cy) * depth / camera.fy
+    x0 = (palm.column * grid.step + grid.left - camera.cx) * z / camera.fx
+    y0 = (palm.row * grid.step + grid.top - camera.cy) * z / camera.fy
+    distance = np.sqrt((x - x0) ** 2 + (y - y0) ** 2 + (depth - z) ** 2)
+    hand = (depth > 0) & (distance <= REACH)
+    labels = ndimage.label(hand, structure=np.ones((3, 3)))[0]
+    hand = labels == labels[palm.row - rows.start, palm.column - columns.start]
+    return float(x[hand].mean()), float(y[hand].mean()), float(depth[hand].mean())
+
+
+def _nearest_surface(grid: Grid, camera: Camera) -> list[Candidate]:
+    """Where nothing has a palm: the first surface from the front that is not tiny, with little confidence."""
+    measured = grid.depth > 0
+    least = FALLBACK_SHARE * grid.depth.size
+    low, high = float(grid.depth[measured].min()), float(grid.depth.max())
+    for cut in np.arange(low + 20, high + 40, 20):
+        labels, count = ndimage.label(measured & (grid.depth <= cut))
+        if not count:
+            continue
+        sizes = np.bincount(labels.ravel())[1:]
+        largest = int(sizes.argmax())
+        if sizes[largest] >= least or cut > high:
+            rows, columns = np.nonzero(labels == largest + 1)
+            d = grid.depth[rows, columns]
+            z = float(np.median(d))
+            u, v = columns.mean() * grid.step + grid.left, rows.mean() * grid.step + grid.top
+            place = (float((u - camera.cx) * z / camera.fx), float((v - camera.cy) * z / camera.fy), z)
+            return [Candidate(place, 0.05)]
+    return []

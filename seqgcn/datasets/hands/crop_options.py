@@ -1,0 +1,76 @@
+"""How frames are cropped around the hand."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from seqgcn.checks import check_choice, check_number, check_whole
+from seqgcn.errors import ArgumentError
+
+Crop = Literal["auto", "file", "localizer", "rule", "mass", "oracle"]
+"""Where the centers of crops are from."""
+
+CROPS: tuple[Crop, ...] = ("auto", "file", "localizer", "rule", "mass", "oracle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions:
+    """How frames are cropped, the same for pool and test.
+
+    Args:
+        size: Pixels along a crop's side.
+        crop: Where the center of each frame's cube is from. `"auto"`: the file of centers if there is one, else a
+            localizer trained on the labeled frames where they are enough, else the rule. `"file"`: `centers`.
+            `"localizer"`: a small network that finds the hand in the whole frame. `"rule"`: the place that looks most
+            like a palm at the end of a limb, followed through each sequence. `"mass"`: center of mass between `near`
+            and `far`, refined once inside the cube, as in DeepPrior; right only where nothing but the hand is in that
+            range. `"oracle"`: the mean of the true joints; it tells a selector about labels it must not know, so it is
+            for upper bounds only.
+        centers: File of centers: CSV with the header `frame,x,y,z` (mm) or `frame,u,v,d` (px, px, mm), or, as beside
+            the released data sets, a line x y z (mm) a frame in the order of the labels and in the release's axes.
+        near: Nearest depth at which a hand may be, mm.
+        far: Farthest depth at which it may be, mm.
+        cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
+        skip_empty: Whether frames without depth inside the cube are left out and counted, or an error; by default they
+            are left out if they are a tenth at most.
+        centre: Older name of `crop`.
+        centres: Older name of `centers`.
+
+    Raises:
+        ArgumentError: One cannot be used.
+    """
+
+    size: int = 128
+    crop: Crop = "auto"
+    centers: str | None = None
+    near: float = 10.0
+    far: float = 1500.0
+    cache: str | None = None
+    skip_empty: bool | None = None
+    centre: Crop | None = None
+    centres: str | None = None
+
+    def __post_init__(self) -> None:
+        check_whole("size", self.size, low=16)
+        for new, old in (("crop", "centre"), ("centers", "centres")):
+            if getattr(self, old) is not None:
+                if getattr(self, new) not in ("auto", None, getattr(self, old)):
+                    raise ArgumentError(f"{old} is the older name of {new}; give one of them")
+                object.__setattr__(self, new, getattr(self, old))
+        check_choice("crop", self.crop, CROPS)
+        check_number("near", self.near, low=0)
+        check_number("far", self.far, low=self.near, open_low=True)
+        if self.crop == "auto" and self.centers is not None:
+            object.__setattr__(self, "crop", "file")
+        if (self.crop == "file") != (self.centers is not None):
+            raise ArgumentError(
+                f"crop='file' and the path of the centers go together; got crop={self.crop!r} and "
+                f"centers={self.centers!r}"
+            )
+
+
+def strictly(options: CropOptions | None, strict: bool) -> CropOptions | None:
+    """The same options; where nothing is to be left out silently, frames without depth in the cube are an error."""
+    if not strict:
+        return options
+    options = options or CropOptions()
+    return replace(options, skip_empty=False) if options.skip_empty is None else options
