@@ -3,40 +3,17 @@
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from seqgcn.checks import name_some
+from seqgcn.datasets.hands.centers.found import jumps as jumps
 from seqgcn.errors import DataFileError
 from seqgcn.training import Say
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import HandDataset
 
-JUMP = 250.0
-"""mm from both neighbors in a sequence that no hand moves there and back."""
-
-NEAR = 100.0
-"""mm between these neighbors, at most."""
-
 MOST = 0.5
 """Share of doubtful crops above which nothing is trained."""
-
-
-def jumps(points: Tensor, sequence: Tensor) -> Tensor:
-    """Frames whose center is far from those of the frames beside it, which are near each other, `[n]` bool.
-
-    Args:
-        points: Centers in the order of the frames, `[n, 3]` mm.
-        sequence: Number of the sequence of each frame, `[n]`.
-    """
-    jumped = torch.zeros(len(points), dtype=torch.bool)
-    if len(points) < 3:
-        return jumped
-    before, here, after = points[:-2], points[1:-1], points[2:]
-    same = (sequence[:-2] == sequence[1:-1]) & (sequence[1:-1] == sequence[2:])
-    away = ((here - before).norm(dim=1) > JUMP) & ((here - after).norm(dim=1) > JUMP)
-    jumped[1:-1] = same & away & ((after - before).norm(dim=1) < NEAR)
-    return jumped
 
 
 def check_crops(hands: "HandDataset", accept: bool, say: Say | None) -> None:

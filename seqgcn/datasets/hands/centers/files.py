@@ -18,6 +18,9 @@ from seqgcn.errors import DataFileError, MissingFileError
 WORLD, IMAGE = ("frame", "x", "y", "z"), ("frame", "u", "v", "d")
 """Headers of files that name their frames."""
 
+MOST = 0.1
+"""Share of centers outside of the picture from which on they are taken for something else."""
+
 FEW = 5
 """With fewer centers their range tells nothing about their units."""
 
@@ -121,7 +124,7 @@ def _in_world(path: Path, header: tuple[str, ...], values: NDArray[np.float32], 
 
 def _check_units(path: Path, said: str, rather: str, known: NDArray[np.bool_], fits: NDArray[np.bool_]) -> None:
     outside = int((known & ~fits).sum())
-    if outside > 0.5 * known.sum():
+    if outside > MOST * known.sum():
         raise DataFileError(
             f"{path}: {outside:,} of {int(known.sum()):,} centers lie outside of the picture as {said}; they may be "
             f"{rather}"

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
-from seqgcn.datasets.hands.centers.found import SOURCES, Centers
+from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
 from seqgcn.errors import DataFileError
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import HandDataset
+
+JUMPED = 0.3
+"""What is left of the confidence in a center that is far from those before and after it."""
 
 LOOKED_AT = 5
 """Frames looked at to tell why hands are not where they should be."""
@@ -89,6 +92,7 @@ def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
             if choice >= 0:
                 points[i] = torch.tensor(candidates[i][choice].center)
                 confidence[i] = confidence_of(candidates[i], choice)
+    confidence[jumps(points, sequence)] *= JUMPED
     return Centers(points, np.full(n, SOURCES.index("rule"), np.uint8), confidence, torch.empty(0))
 
 

@@ -14,6 +14,13 @@ DOUBTFUL = 0.3
 """Centers less sure than this are called doubtful."""
 
 
+JUMP = 250.0
+"""mm from both neighbors in a sequence that no hand moves there and back."""
+
+NEAR = 100.0
+"""mm between these neighbors, at most."""
+
+
 @dataclass(frozen=True, eq=False)
 class Centers:
     """The centers of n frames.
@@ -64,3 +71,20 @@ class Centers:
                 "in the median"
             )
         return text
+
+
+def jumps(points: Tensor, sequence: Tensor) -> Tensor:
+    """Frames whose center is far from those of the frames beside it, which are near each other, `[n]` bool.
+
+    Args:
+        points: Centers in the order of the frames, `[n, 3]` mm.
+        sequence: Number of the sequence of each frame, `[n]`.
+    """
+    jumped = torch.zeros(len(points), dtype=torch.bool)
+    if len(points) < 3:
+        return jumped
+    before, here, after = points[:-2], points[1:-1], points[2:]
+    same = (sequence[:-2] == sequence[1:-1]) & (sequence[1:-1] == sequence[2:])
+    away = ((here - before).norm(dim=1) > JUMP) & ((here - after).norm(dim=1) > JUMP)
+    jumped[1:-1] = same & away & ((after - before).norm(dim=1) < NEAR)
+    return jumped

@@ -1,0 +1,131 @@
+"""The rule that finds a hand where nothing is labeled."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hand_scenes import CAMERA, Depth, Scene
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqgcn.datasets.hands.centers.palms import grid_of, palms_of
+from seqgcn.datasets.hands.centers.rule import Candidate, candidates_of, confidence_of, follow
+from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
+
+
+def look(depth: Depth) -> list[Candidate]:
+    return candidates_of(DepthImage(torch.from_numpy(depth)), CAMERA, 250.0, 10.0, 1500.0)
+
+
+def off(candidate: Candidate, *palm: float) -> float:
+    return math.dist(candidate.center, palm)
+
+
+def test_a_hand_in_front_of_a_torso_is_found_where_center_of_mass_is_not() -> None:
+    depth = Scene().torso(800).hand(-120, 0, 500).forearm(-120, 0, 500, 75).frame()
+    mass = centre_of_mass(DepthImage(torch.from_numpy(depth)), CAMERA, 250.0, 10.0, 1500.0)
+    assert mass is not None
+    assert math.dist(mass.tolist(), (-120, 0, 500)) > 150
+    assert off(look(depth)[0], -120, 0, 500) < 40
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, 180, 270])
+def test_the_forearm_in_one_surface_with_the_hand_is_cut_off(angle: int) -> None:
+    depth = Scene().hand(0, 0, 600, angle + 180).forearm(0, 0, 600, angle, rise=0).frame()
+    assert off(look(depth)[0], 0, 0, 600) < 45
+
+
+def test_the_forearm_may_leave_the_picture() -> None:
+    depth = Scene().hand(-100, 0, 450, 180).forearm(-100, 0, 450, 0, length=600, rise=0).frame()
+    assert off(look(depth)[0], -100, 0, 450) < 45
+
+
+def test_something_nearer_than_the_hand_is_passed_over() -> None:
+    depth = (
+        Scene().torso(900).hand(-80, -40, 600).forearm(-80, -40, 600, 80).bar((-400, 170, 380), (400, 170, 380), 160)
+    )
+    assert off(look(depth.frame())[0], -80, -40, 600) < 45
+
+
+def test_two_hands_are_two_candidates() -> None:
+    depth = (
+        Scene().torso(900, x=0).hand(-170, 0, 550).forearm(-170, 0, 550, 80).hand(170, 0, 560).forearm(170, 0, 560, 80)
+    )
+    best = sorted(look(depth.frame())[:2], key=lambda candidate: candidate.center[0])
+    assert off(best[0], -170, 0, 550) < 45
+    assert off(best[1], 170, 0, 560) < 45
+
+
+def test_a_table_behind_is_no_hand() -> None:
+    scene = Scene().hand(0, 30, 600, 90).forearm(0, 30, 600, -90, length=500)
+    v = np.mgrid[: CAMERA.height, : CAMERA.width][0]
+    table = (900 - 0.4 * v).astype(np.float32)
+    depth = np.minimum(scene.depth, table)
+    assert off(look(depth)[0], 0, 30, 600) < 45
+
+
+def test_a_frame_with_a_hand_alone_has_its_center_of_mass_for_certain() -> None:
+    depth = Scene().hand(20, 10, 400).frame()
+    mass = centre_of_mass(DepthImage(torch.from_numpy(depth)), CAMERA, 250.0, 10.0, 1500.0)
+    assert mass is not None
+    (only,) = look(depth)
+    assert only.center == pytest.approx(mass.tolist())
+    assert only.score == 1
+
+
+def test_nothing_measured_is_no_candidate() -> None:
+    assert look(np.zeros((480, 640), np.float32)) == []
+    assert grid_of(DepthImage(torch.zeros(480, 640)), CAMERA, 10, 1500) is None
+
+
+def test_a_wall_is_found_with_little_confidence() -> None:
+    candidates = look(np.full((480, 640), 700, np.float32))
+    assert all(confidence_of(candidates, i) < 0.3 for i in range(len(candidates)))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(480, 640), (24, 32), (1, 1), (480, 3)]))
+def test_any_frame_gives_finite_candidates_in_front_of_the_camera(seed: int, shape: tuple[int, int]) -> None:
+    draw = np.random.default_rng(seed)
+    depth = draw.choice([0, 200, 650, 700, 5000], size=shape).astype(np.float32) + draw.normal(0, 3, shape).astype(
+        np.float32
+    )
+    for candidate in look(np.maximum(depth, 0)):
+        assert all(map(math.isfinite, candidate.center))
+        assert candidate.center[2] > 0
+        assert 0 <= candidate.score <= 1
+
+
+def test_holes_of_a_pixel_change_little() -> None:
+    depth = Scene().torso(800).hand(-120, 0, 500).forearm(-120, 0, 500, 75).frame()
+    holes = np.random.default_rng(0).random(depth.shape) < 0.01
+    assert off(look(np.where(holes, 0, depth))[0], -120, 0, 500) < 40
+
+
+def test_a_palm_has_its_radius_and_fingers() -> None:
+    grid = grid_of(DepthImage(torch.from_numpy(Scene().hand(0, 0, 500).frame())), CAMERA, 10, 1500)
+    assert grid is not None
+    (palm, *_) = palms_of(grid, CAMERA)
+    assert palm.radius == pytest.approx(42, abs=8)
+    assert palm.fingers >= 2
+    assert palm.far_arc == 0
+
+
+def test_a_path_stays_with_what_moves_smoothly() -> None:
+    hand = [Candidate((10.0 * i, 0.0, 500.0), 0.5) for i in range(7)]
+    frames = [[here, Candidate((-300.0, 0.0, 700.0), 0.4)] for here in hand]
+    frames[3] = [Candidate((-300.0, 0.0, 700.0), 0.6), hand[3]]
+    assert follow(frames) == [0, 0, 0, 1, 0, 0, 0]
+
+
+def test_a_path_passes_over_frames_without_a_candidate() -> None:
+    here = [Candidate((0.0, 0.0, 500.0), 0.5)]
+    assert follow([[], here, [], here]) == [-1, 0, -1, 0]
+    assert follow([[], []]) == [-1, -1]
+
+
+def test_confidence_falls_with_a_rival_elsewhere_and_not_with_one_at_the_same_place() -> None:
+    mine, beside, rival = (Candidate((x, 0.0, 500.0), score) for x, score in ((0.0, 0.8), (30.0, 0.7), (300.0, 0.6)))
+    assert confidence_of([mine, beside], 0) == pytest.approx(0.8)
+    assert confidence_of([mine, beside, rival], 0) == pytest.approx(0.5)
