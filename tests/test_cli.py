@@ -95,6 +95,7 @@ def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str])
         "--config",
         "--quiet",
         "--test-subject",
+        "--accept-crops",
     }
     assert all("default: " in line for line in lines.values())
     unbroken = re.sub(r"-\n {10,}", "-", text)  # nor need a name of several words be on one line

@@ -216,7 +216,7 @@ def test_every_frame_of_each_data_set(tmp_path: Path) -> None:
         (tmp_path / "none").touch()
         if dataset.lists_frames:
             assert not dataset.every_frame(str(tmp_path / "none")).labelled.any()
-            with pytest.raises(ArgumentError, match="oracle_centres needs the poses of all frames"):
+            with pytest.raises(ArgumentError, match=r"oracle_centres.* needs the poses of all frames"):
                 kind(root=str(tmp_path / name), oracle_centres=True).every_frame()
         else:
             with pytest.raises(ArgumentError, match="which of them are labelled so far must be a list of their paths"):

@@ -14,7 +14,6 @@ from torch import Tensor
 from seqgcn.checks import name_some
 from seqgcn.datasets.hands.cache import Cropped, CropStore, cache_folder, open_or_build, source_key
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.centers.finding import find_centers, likely_cause
 from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
 from seqgcn.datasets.hands.crop_options import CropOptions as CropOptions
@@ -203,6 +202,8 @@ class HandDataset:
             ArgumentError: A localizer is asked for, and there are too few labels.
         """
         if self._found is None:
+            from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
+
             crop = self.options.crop
             if self._given_centres is not None:
                 self._found = Centers.given(self._given_centres, "file")
@@ -348,6 +349,8 @@ class HandDataset:
         count, some = len(names), name_some(names)
         what = f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube"
         skip = self.options.skip_empty
+        from seqgcn.datasets.hands.centers.finding import likely_cause
+
         if skip is False or (skip is None and count > len(self) / 10):
             raise DataFileError(
                 f"{what}{'' if skip is False else ', more than a tenth'}: {some} below {self.root}. "

@@ -32,8 +32,8 @@ class CropOptions:
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
         skip_empty: Whether frames without depth inside the cube are left out and counted, or an error; by default they
             are left out if they are a tenth at most.
-        centre: Older name of `crop`.
-        centres: Older name of `centers`.
+        centre: Older name of `crop`; it wins where both are given.
+        centres: Older name of `centers`; it wins where both are given.
 
     Raises:
         ArgumentError: One cannot be used.
@@ -53,9 +53,8 @@ class CropOptions:
         check_whole("size", self.size, low=16)
         for new, old in (("crop", "centre"), ("centers", "centres")):
             if getattr(self, old) is not None:
-                if getattr(self, new) not in ("auto", None, getattr(self, old)):
-                    raise ArgumentError(f"{old} is the older name of {new}; give one of them")
                 object.__setattr__(self, new, getattr(self, old))
+                object.__setattr__(self, old, None)
         check_choice("crop", self.crop, CROPS)
         check_number("near", self.near, low=0)
         check_number("far", self.far, low=self.near, open_low=True)

@@ -85,7 +85,8 @@ def test_cache_is_built_once(tmp_path: Path, options: CropOptions) -> None:
     dataset.read = lambda path: pytest.fail("decoded")
     DepthFolder(tmp_path / "lab", "all", options=options).prepare()
     assert len(dataset.prepare().prepare().frames) == 2
-    assert len([path for path in (tmp_path / "cache").iterdir() if path.name[0] != "."]) == 1
+    kept = sorted(path.suffix for path in (tmp_path / "cache").iterdir() if path.name[0] != ".")
+    assert kept == ["", ".npz"]  # the crops, and where the hands were found
 
 
 def test_changed_file_or_option_makes_a_new_cache(tmp_path: Path, options: CropOptions) -> None:
@@ -120,13 +121,14 @@ def test_fingerprint(tmp_path: Path, options: CropOptions) -> None:
 def test_empty_frames(tmp_path: Path) -> None:
     depths = (400, 3000, 420, 3001)
     with pytest.raises(
-        DataFileError, match=r"2 of 4 frames have no depth inside the cube: 3000, 3001 below .*skip_empty"
+        DataFileError,
+        match=r"2 of 4 frames have no depth inside the cube, more than a tenth: 3000, 3001 below .*3000 mm.*skip_empty",
     ):
         toy(tmp_path, depths).prepare()
     options = CropOptions(size=16, cache=str(tmp_path / "cache"), skip_empty=True)
     # The cache was kept.
     dataset = toy(tmp_path, depths, options=options, read=lambda path: pytest.fail("decoded"))
-    with pytest.warns(SeqGCNWarning, match="2 frames without depth inside the cube are left out: 3000, 3001"):
+    with pytest.warns(SeqGCNWarning, match="2 of 4 frames have no depth inside the cube and are left out: 3000, 3001"):
         dataset.prepare()
     assert dataset.skipped == {"no depth inside the cube": 2}
     assert dataset.files == ["400", "420"]
@@ -174,7 +176,7 @@ def test_given_centres(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"3 frames need centres \[3, 3\], got \[2, 3\]"):
         toy(tmp_path, options=options, centres=centres[:2])
     for wrong in ({"options": options}, {"centres": centres}):
-        with pytest.raises(ArgumentError, match="centres from a file and the option centre='file' go together"):
+        with pytest.raises(ArgumentError, match="centres from a file and the option crop='file' go together"):
             toy(tmp_path, **wrong)
 
 
@@ -190,11 +192,11 @@ def test_what_does_not_fit_together(tmp_path: Path, wrong: dict[str, Any]) -> No
     ("wrong", "message"),
     [
         ({"size": 15}, "size"),
-        ({"centre": "middle"}, "centre must be one of"),
+        ({"centre": "middle"}, "crop must be one of .*middle"),
         ({"near": -1}, "near"),
         ({"far": 5}, "far"),
         ({"centre": "file"}, "go together"),
-        ({"centres": "a.txt"}, "go together"),
+        ({"crop": "mass", "centres": "a.txt"}, "go together"),
     ],
 )
 def test_wrong_options(wrong: dict[str, Any], message: str) -> None:

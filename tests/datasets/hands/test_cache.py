@@ -203,8 +203,9 @@ def test_the_key_of_a_data_set_knows_what_its_crops_depend_on(tmp_path: Path, op
     centres = tmp_path / "centres.txt"
     others = {
         key(replace(options, size=33)),
-        key(replace(options, near=20)),
-        key(replace(options, far=2000)),
+        key(replace(options, crop="mass")),
+        key(replace(options, crop="mass", near=20)),
+        key(replace(options, crop="mass", far=2000)),
         key(replace(options, centre="oracle")),
         key(cube=249),
     }
@@ -213,4 +214,4 @@ def test_the_key_of_a_data_set_knows_what_its_crops_depend_on(tmp_path: Path, op
         others.add(key(replace(options, centre="file", centres=str(centres))))
     os.utime(root / "a" / "1.png", ns=(0, 0))
     others.add(key())
-    assert len(others - {first}) == 8
+    assert len(others - {first}) == 9
