@@ -1,0 +1,1 @@
+"""Where the hand is in a frame: the centers that crops are cut around."""
