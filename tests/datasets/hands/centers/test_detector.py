@@ -294,7 +294,7 @@ def test_whatever_is_found_lies_in_front_of_the_camera_with_a_score_from_0_to_1(
 
 def test_without_mediapipe_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    monkeypatch.setattr(detector, "detector_available", lambda: False)
+    assert not detector_available()
     monkeypatch.setattr(sys, "version_info", (3, 12))
     with pytest.raises(MissingPackageError, match=r'pip install "seqgcn\[mediapipe\]"'):
         HandDetector()
@@ -305,7 +305,7 @@ def test_without_mediapipe_the_error_names_the_extra(monkeypatch: pytest.MonkeyP
 
 def test_another_version_of_mediapipe_is_named_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detector, "detector_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    monkeypatch.setitem(sys.modules, "mediapipe.python.solutions.hands", None)
     with pytest.raises(MissingPackageError, match=r"mediapipe 0\.10\.14"):
         HandDetector().detect(frame_with(open_hand()), CAMERA)
 
