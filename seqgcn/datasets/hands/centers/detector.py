@@ -1,0 +1,410 @@
+"""The hand's center by a detector made for color pictures, mediapipe's, which is shown shaded depth.
+
+Its palm and landmark models come with mediapipe's wheel (the extra `mediapipe`) and need no label. They look at the
+whole frame, and at pictures cut around given points, enlarged and turned, since the palm model finds small and
+upside-down hands less well. The joints that come back are pixels; depth is taken from the measured surface, and what
+is then not of a hand's size is dropped.
+"""
+
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from seqgcn.checks import check_number
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.crop import DepthImage, window
+from seqgcn.errors import ArgumentError, MissingPackageError
+
+JOINTS = 21
+"""Wrist, then thumb, index, middle, ring and pinky, each from its base to its tip."""
+
+PALM = (0, 1, 5, 9, 13, 17)
+"""The wrist and the fingers' bases."""
+
+CENTRAL = (*PALM, 2, 6, 10, 14, 18)
+"""The palm's joints and the fingers' middle ones; the mean of all lies at the fingers' roots where they are spread."""
+
+WRIST, MIDDLE_MCP = 0, 9
+
+PALM_LENGTH = (60.0, 130.0)
+"""mm from the wrist to the base of the middle finger, from a child's hand to a large one."""
+
+FRAME_SIDE, CUT_SIDE = 640, 480
+"""px of the longer side of a whole frame and of each side of a cut, as the detector sees them."""
+
+CUT = 450.0
+"""mm along each side of what is cut out around a point: a hand and some of its forearm."""
+
+NEAREST = 10.0
+"""mm; a point that is said to be nearer was given in metres."""
+
+STEP = 30.0
+"""mm between neighboring pixels from which on they belong to different surfaces."""
+
+FINGER = 6.0
+"""mm around a joint in which its surface is looked for: the half width of a finger."""
+
+LEAST_MEASURED = 0.5
+"""Share of the joints that must lie on a measured surface."""
+
+SKIN = (230, 180, 150)
+
+FADING = 0.9
+"""How much darker than the nearest surface the farthest is."""
+
+AMBIENT = 0.1
+"""Share of the light that does not depend on the slope. With much more of it the detector misses hands."""
+
+Finder = Callable[[NDArray[np.uint8]], Sequence[tuple[NDArray[np.floating[Any]], float]]]
+"""From an RGB picture `[h, w, 3]` to its hands: joints `[21, 2]` as shares of width and height, and a score 0 to 1."""
+
+
+class Detection(NamedTuple):
+    """A hand in a frame.
+
+    Args:
+        joints: u, v of the joints in the full image, px, `[21, 2]`: wrist, then thumb, index, middle, ring and pinky,
+            each from its base to its tip.
+        center: Mean of wrist, bases and middle joints of the fingers on the measured surface, x, y, z in mm.
+        score: The detector's own, times the share of joints that lie on a measured surface; 0 to 1.
+    """
+
+    joints: NDArray[np.float64]
+    center: tuple[float, float, float]
+    score: float
+
+
+def detector_available() -> bool:
+    """Whether mediapipe is installed; does not import it."""
+    return importlib.util.find_spec("mediapipe") is not None
+
+
+def shade(depth: NDArray[np.float32], farthest: float = 1500.0, *, focal: float | None = None) -> NDArray[np.uint8]:
+    """A depth image as a picture like a color camera's in a dark room: near and facing surfaces are bright.
+
+    Args:
+        depth: `[h, w]` mm; 0 or NaN where nothing was measured.
+        farthest: What lies beyond is black, mm.
+        focal: Focal length, px; three quarters of the longer side where not given. Slopes are relative to it.
+
+    Returns:
+        RGB `[h, w, 3]`, black where nothing was measured.
+
+    Raises:
+        ArgumentError: No such array, or a number is not positive.
+    """
+    if not isinstance(depth, np.ndarray) or depth.ndim != 2 or not np.issubdtype(depth.dtype, np.floating):
+        kind = f"{depth.dtype} {list(depth.shape)}" if isinstance(depth, np.ndarray) else type(depth).__name__
+        raise ArgumentError(f"depth must be a floating-point array [h, w] in mm, got {kind}")
+    farthest = check_number("farthest", farthest, low=0, open_low=True)
+    if focal is None:
+        focal = 0.75 * max(depth.shape)
+    focal = check_number("focal", focal, low=0, open_low=True)
+    seen = (depth > 0) & (depth <= farthest)
+    if not seen.any():
+        return np.zeros((*depth.shape, 3), np.uint8)
+    z = _smooth(np.where(seen, depth, 0).astype(np.float32), seen)
+    nearest = float(np.percentile(z[seen], 1))
+    behind = np.clip((z - nearest) / max(farthest - nearest, 1.0), 0, 1)
+    slope = np.hypot(_slope(z, seen), _slope(z.T, seen.T).T) * focal / z
+    # The square of the cosine between surface and view.
+    light = (1 - FADING * behind) * (AMBIENT + (1 - AMBIENT) / (1 + slope**2)) * seen
+    picture: NDArray[np.uint8] = np.rint(light[..., None] * np.array(SKIN)).astype(np.uint8)
+    return picture
+
+
+def _smooth(z: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Blurred over what was measured alone, since a sensor's noise would look like steep slopes; 1 elsewhere."""
+    weight = gaussian_filter(seen.astype(np.float32), 1.0)
+    return np.where(seen, gaussian_filter(z, 1.0) / np.where(seen, weight, 1), 1).astype(np.float32)
+
+
+def _slope(z: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Slope along the rows, mm a pixel, from those neighbors that belong to the same surface."""
+    steps = np.diff(z, axis=1)
+    same = seen[:, 1:] & seen[:, :-1] & (np.abs(steps) < STEP)
+    steps = steps * same
+    total, n = np.zeros_like(z), np.zeros_like(z)
+    for side in (np.s_[:, 1:], np.s_[:, :-1]):
+        total[side] += steps
+        n[side] += same
+    return np.divide(total, np.maximum(n, 1), dtype=np.float32)
+
+
+class HandDetector:
+    """Finds hands in depth frames by mediapipe's models for color pictures.
+
+    Not for several threads at a time. Gives the same for the same frame. `close`, or a `with` block, frees the models.
+
+    Args:
+        confidence: From which score on mediapipe takes a palm for one, 0 to 1.
+        find: Looks at a picture instead of mediapipe.
+
+    Raises:
+        ArgumentError: The confidence is not from 0 to 1.
+        MissingPackageError: mediapipe is needed and not installed.
+    """
+
+    def __init__(self, *, confidence: float = 0.5, find: Finder | None = None) -> None:
+        self.confidence = check_number("confidence", confidence, low=0, high=1)
+        if find is None and not detector_available():
+            raise _missing()
+        self._find = find
+        self._models: _Models | None = None
+
+    def detect(
+        self,
+        image: DepthImage,
+        camera: Camera,
+        around: Sequence[tuple[float, float, float]] = (),
+        cube: float = 250.0,
+    ) -> list[Detection]:
+        """The hands of a frame, the surest first, no two of them within half a cube.
+
+        Args:
+            image: The frame.
+            camera: Its camera.
+            around: Points where a hand may be, x, y, z in mm; 450 mm around each are looked at more closely, in four
+                rotations.
+            cube: Side of the cube that a hand fits in, mm.
+
+        Raises:
+            ArgumentError: A point is not three finite numbers or not in front of the camera, the cube is not positive.
+            MissingPackageError: mediapipe cannot be imported or is another version.
+        """
+        cube = check_number("cube", cube, low=0, open_low=True)
+        points = [_check_point(number, point) for number, point in enumerate(around)]
+        depth = image.depth.numpy()
+        views = [_whole_frame(depth, image, camera), *(_cut(depth, image, camera, point) for point in points)]
+        found = []
+        for view in views:
+            for joints, score in self._look(view):
+                detection = _measure(joints, score, image, camera, cube)
+                if detection is not None:
+                    found.append(detection)
+        return _distinct(found, cube)
+
+    def _look(self, view: "_View") -> Iterator[tuple[NDArray[np.float64], float]]:
+        """Joints in px of the full image and the finder's score, for each hand in each rotation of a picture."""
+        if not view.picture.any():
+            return
+        for turns in range(view.rotations):
+            for shares, score in self._finder()(np.ascontiguousarray(np.rot90(view.picture, turns))):
+                yield view.to_image(np.asarray(shares, np.float64), turns), float(score)
+
+    def _finder(self) -> Finder:
+        if self._find is not None:
+            return self._find
+        if self._models is None:
+            self._models = _Models(self.confidence)
+        return self._models
+
+    def close(self) -> None:
+        """Free the models; they are loaded again when needed."""
+        if self._models is not None:
+            self._models.close()
+            self._models = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _View(NamedTuple):
+    """A picture of a part of the frame.
+
+    Args:
+        picture: RGB `[h, w, 3]`.
+        left: Left edge of the part in the full image, px; the first pixel's is -0.5.
+        top: Its top edge.
+        width: Of the part, px.
+        height: Of the part, px.
+        rotations: In how many of the four the picture is looked at.
+    """
+
+    picture: NDArray[np.uint8]
+    left: float
+    top: float
+    width: float
+    height: float
+    rotations: int
+
+    def to_image(self, shares: NDArray[np.float64], turns: int) -> NDArray[np.float64]:
+        """Px of the full image from shares of the picture after so many quarter turns counterclockwise."""
+        x, y = shares[:, 0], shares[:, 1]
+        for _ in range(turns):
+            x, y = 1 - y, x
+        return np.stack((self.left + x * self.width, self.top + y * self.height), axis=1)
+
+
+def _check_point(number: int, point: Sequence[float]) -> tuple[float, float, float]:
+    values = np.asarray(point, np.float64)
+    if values.shape != (3,) or not np.isfinite(values).all():
+        raise ArgumentError(f"around[{number}] must be x, y, z in mm, three finite numbers, got {point!r}")
+    x, y, z = values.tolist()
+    if z < NEAREST:
+        raise ArgumentError(
+            f"around[{number}] must lie in front of the camera, at least {NEAREST:g} mm away, got z = {z:g}; "
+            "points are in mm, with z away from the camera"
+        )
+    return x, y, z
+
+
+def _whole_frame(depth: NDArray[np.float32], image: DepthImage, camera: Camera) -> _View:
+    full = _part(depth, image, 0, 0, camera.width, camera.height)
+    scale = FRAME_SIDE / max(camera.width, camera.height)
+    size = (max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
+    picture = _resize(shade(full, focal=camera.fx), size)
+    return _View(picture, -0.5, -0.5, camera.width, camera.height, 1)
+
+
+def _cut(depth: NDArray[np.float32], image: DepthImage, camera: Camera, point: tuple[float, float, float]) -> _View:
+    left, top, right, bottom = window(*point, CUT, camera)
+    # Right in front of the camera the window would be many times the frame.
+    largest = max(camera.width, camera.height)
+    width, height = (min(max(round(side), 1), largest) for side in (right - left, bottom - top))
+    first, above = round((left + right - width) / 2), round((top + bottom - height) / 2)
+    part = _part(depth, image, first, above, width, height)
+    part[np.abs(part - np.float32(point[2])) > CUT / 2] = 0
+    picture = _resize(shade(part, point[2] + CUT / 2, focal=camera.fx), (CUT_SIDE, CUT_SIDE))
+    return _View(picture, first - 0.5, above - 0.5, width, height, 4)
+
+
+def _part(
+    depth: NDArray[np.float32], image: DepthImage, left: int, top: int, width: int, height: int
+) -> NDArray[np.float32]:
+    """A box of the full image, 0 where the frame has nothing."""
+    part = np.zeros((height, width), np.float32)
+    rows, there_rows = _overlap(top, height, image.top, depth.shape[0])
+    columns, there_columns = _overlap(left, width, image.left, depth.shape[1])
+    part[rows, columns] = depth[there_rows, there_columns]
+    return part
+
+
+def _overlap(start: int, length: int, other: int, other_length: int) -> tuple[slice, slice]:
+    """What two stretches share, counted from the start of each."""
+    first = max(start, other)
+    last = max(min(start + length, other + other_length), first)
+    return slice(first - start, last - start), slice(first - other, last - other)
+
+
+def _resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if picture.shape[1::-1] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+def _measure(
+    joints: NDArray[np.float64], score: float, image: DepthImage, camera: Camera, cube: float
+) -> Detection | None:
+    """The detection with depth from the surface; None where that is missing or not of a hand's size."""
+    rough = [_median(_around(image, joints[joint], 2)) for joint in PALM]
+    depths = [depth for depth in rough if depth is not None]
+    if not depths:
+        return None
+    middle = float(np.median(depths))
+    radius = max(round(FINGER * camera.fx / middle), 1)
+    z, measured = np.full(JOINTS, middle), np.zeros(JOINTS, bool)
+    for joint in range(JOINTS):
+        values = _around(image, joints[joint], radius)
+        # A joint beside its finger sees what lies behind the hand.
+        value = _median(values[np.abs(values - middle) <= cube / 2])
+        if value is not None:
+            z[joint], measured[joint] = value, True
+    share = float(measured.mean())
+    points = np.stack(
+        ((joints[:, 0] - camera.cx) * z / camera.fx, (joints[:, 1] - camera.cy) * z / camera.fy, z), axis=1
+    )
+    length = float(np.linalg.norm(points[MIDDLE_MCP] - points[WRIST]))
+    if share < LEAST_MEASURED or not PALM_LENGTH[0] <= length <= PALM_LENGTH[1]:
+        return None
+    x, y, depth = points[list(CENTRAL)].mean(axis=0).tolist()
+    return Detection(joints, (x, y, depth), min(max(score, 0.0), 1.0) * share)
+
+
+def _around(image: DepthImage, uv: NDArray[np.float64], radius: int) -> NDArray[np.float32]:
+    """Depths measured in a square window around a pixel of the full image."""
+    depth = image.depth.numpy()
+    column, row = round(float(uv[0])) - image.left, round(float(uv[1])) - image.top
+    rows, columns = (slice(max(at - radius, 0), max(at + radius + 1, 0)) for at in (row, column))
+    values = depth[rows, columns]
+    measured: NDArray[np.float32] = values[(values > 0) & np.isfinite(values)]
+    return measured
+
+
+def _median(values: NDArray[np.float32]) -> float | None:
+    return float(np.median(values)) if len(values) else None
+
+
+def _distinct(found: list[Detection], cube: float) -> list[Detection]:
+    """The surest of those that are the same hand, seen in several pictures."""
+    kept: list[Detection] = []
+    for detection in sorted(found, key=lambda one: -one.score):
+        if all(np.linalg.norm(np.subtract(detection.center, other.center)) > cube / 2 for other in kept):
+            kept.append(detection)
+    return kept
+
+
+class _Models:
+    """mediapipe's palm and landmark models, as a `Finder`."""
+
+    def __init__(self, confidence: float) -> None:
+        with _silence():
+            try:
+                from mediapipe.python.solutions.hands import Hands
+            except ImportError as error:
+                raise _missing() from error
+            self._hands = Hands(static_image_mode=True, max_num_hands=2, min_detection_confidence=confidence)
+            # The models say what they run on when they see their first picture.
+            self._hands.process(np.zeros((64, 64, 3), np.uint8))
+
+    def __call__(self, picture: NDArray[np.uint8]) -> list[tuple[NDArray[np.floating[Any]], float]]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # protobuf's, about mediapipe's use of it
+            result = self._hands.process(picture)
+        hands = zip(result.multi_hand_landmarks or (), result.multi_handedness or (), strict=True)
+        return [
+            (np.array([(point.x, point.y) for point in hand.landmark]), float(side.classification[0].score))
+            for hand, side in hands
+        ]
+
+    def close(self) -> None:
+        self._hands.close()
+
+
+def _missing() -> MissingPackageError:
+    if sys.version_info >= (3, 13):
+        return MissingPackageError(
+            "finding hands by the detector needs mediapipe 0.10.14, which there is for Python 3.11 and 3.12 only"
+        )
+    return MissingPackageError('finding hands by the detector needs mediapipe 0.10.14: pip install "seqgcn[mediapipe]"')
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on the standard error stream, neither Python's warnings nor what libraries in C++ write there."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
