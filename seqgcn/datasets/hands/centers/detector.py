@@ -18,10 +18,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from seqgcn.checks import check_number
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.shading import shade
 from seqgcn.datasets.hands.crop import DepthImage, window
 from seqgcn.errors import ArgumentError, MissingPackageError
 
@@ -48,22 +48,11 @@ CUT = 450.0
 NEAREST = 10.0
 """mm; a point that is said to be nearer was given in metres."""
 
-STEP = 30.0
-"""mm between neighboring pixels from which on they belong to different surfaces."""
-
 FINGER = 6.0
 """mm around a joint in which its surface is looked for: the half width of a finger."""
 
 LEAST_MEASURED = 0.5
 """Share of the joints that must lie on a measured surface."""
-
-SKIN = (230, 180, 150)
-
-FADING = 0.9
-"""How much darker than the nearest surface the farthest is."""
-
-AMBIENT = 0.1
-"""Share of the light that does not depend on the slope. With much more of it the detector misses hands."""
 
 Finder = Callable[[NDArray[np.uint8]], Sequence[tuple[NDArray[np.floating[Any]], float]]]
 """From an RGB picture `[h, w, 3]` to its hands: joints `[21, 2]` as shares of width and height, and a score 0 to 1."""
@@ -87,58 +76,6 @@ class Detection(NamedTuple):
 def detector_available() -> bool:
     """Whether mediapipe is installed; does not import it."""
     return importlib.util.find_spec("mediapipe") is not None
-
-
-def shade(depth: NDArray[np.float32], farthest: float = 1500.0, *, focal: float | None = None) -> NDArray[np.uint8]:
-    """A depth image as a picture like a color camera's in a dark room: near and facing surfaces are bright.
-
-    Args:
-        depth: `[h, w]` mm; 0 or NaN where nothing was measured.
-        farthest: What lies beyond is black, mm.
-        focal: Focal length, px; three quarters of the longer side where not given. Slopes are relative to it.
-
-    Returns:
-        RGB `[h, w, 3]`, black where nothing was measured.
-
-    Raises:
-        ArgumentError: No such array, or a number is not positive.
-    """
-    if not isinstance(depth, np.ndarray) or depth.ndim != 2 or not np.issubdtype(depth.dtype, np.floating):
-        kind = f"{depth.dtype} {list(depth.shape)}" if isinstance(depth, np.ndarray) else type(depth).__name__
-        raise ArgumentError(f"depth must be a floating-point array [h, w] in mm, got {kind}")
-    farthest = check_number("farthest", farthest, low=0, open_low=True)
-    if focal is None:
-        focal = 0.75 * max(depth.shape)
-    focal = check_number("focal", focal, low=0, open_low=True)
-    seen = (depth > 0) & (depth <= farthest)
-    if not seen.any():
-        return np.zeros((*depth.shape, 3), np.uint8)
-    z = _smooth(np.where(seen, depth, 0).astype(np.float32), seen)
-    nearest = float(np.percentile(z[seen], 1))
-    behind = np.clip((z - nearest) / max(farthest - nearest, 1.0), 0, 1)
-    slope = np.hypot(_slope(z, seen), _slope(z.T, seen.T).T) * focal / z
-    # The square of the cosine between surface and view.
-    light = (1 - FADING * behind) * (AMBIENT + (1 - AMBIENT) / (1 + slope**2)) * seen
-    picture: NDArray[np.uint8] = np.rint(light[..., None] * np.array(SKIN)).astype(np.uint8)
-    return picture
-
-
-def _smooth(z: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Blurred over what was measured alone, since a sensor's noise would look like steep slopes; 1 elsewhere."""
-    weight = gaussian_filter(seen.astype(np.float32), 1.0)
-    return np.where(seen, gaussian_filter(z, 1.0) / np.where(seen, weight, 1), 1).astype(np.float32)
-
-
-def _slope(z: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Slope along the rows, mm a pixel, from those neighbors that belong to the same surface."""
-    steps = np.diff(z, axis=1)
-    same = seen[:, 1:] & seen[:, :-1] & (np.abs(steps) < STEP)
-    steps = steps * same
-    total, n = np.zeros_like(z), np.zeros_like(z)
-    for side in (np.s_[:, 1:], np.s_[:, :-1]):
-        total[side] += steps
-        n[side] += same
-    return np.divide(total, np.maximum(n, 1), dtype=np.float32)
 
 
 class HandDetector:

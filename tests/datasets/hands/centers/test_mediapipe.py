@@ -25,13 +25,16 @@ def detector() -> Iterator[HandDetector]:
         yield detector
 
 
-def open_hand(roll: float, *, x: float = 30.0, z: float = 600.0) -> tuple[DepthImage, NDArray[np.float32]]:
+def open_hand(
+    roll: float, *, x: float = 30.0, z: float = 600.0, noise: float = 0.5
+) -> tuple[DepthImage, NDArray[np.float32]]:
     """A rendered frame of an open hand with a stub of its forearm, and the hand's joints, mm."""
     angles = torch.zeros(1, 16)
     angles[0, 0], angles[0, 1] = math.radians(20), math.radians(40)
     pose = HandPose(angles, torch.tensor([[math.radians(roll), 0.0, 0.0]]), torch.tensor([[x, 10.0, z]]))
     joints = Hand.average().joints(pose)[0]
-    depth = Sensor(noise=0.5).measure(render_depth(*hand_spheres(joints), CAMERA), torch.Generator().manual_seed(0))
+    clean = render_depth(*hand_spheres(joints), CAMERA)
+    depth = Sensor(noise=noise).measure(clean, torch.Generator().manual_seed(0))
     return DepthImage(torch.from_numpy(depth.astype(np.float32))), joints.numpy()
 
 
@@ -52,6 +55,11 @@ def test_an_open_hand_is_found_whichever_way_it_points(detector: HandDetector, r
 @pytest.mark.parametrize("z", [400.0, 900.0])
 def test_an_open_hand_is_found_around_a_point_near_and_far(detector: HandDetector, z: float) -> None:
     check_close(detector, *open_hand(90, z=z), around=True)
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0, 4.0])
+def test_a_sensors_noise_hides_no_hand(detector: HandDetector, noise: float) -> None:
+    check_close(detector, *open_hand(0, noise=noise), around=True)
 
 
 def test_two_hands_are_found(detector: HandDetector) -> None:
