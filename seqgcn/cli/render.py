@@ -10,6 +10,7 @@ from seqgcn.errors import ArgumentError, ConfigError
 from seqgcn.progress import Bars
 
 LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
+SENSORS = ("sr305", "kinect1", "realsense-d435", "ideal")
 SCENES = ("bare", "arm", "body", "table", "objects", "mixed")
 
 
@@ -29,6 +30,9 @@ def add_to(commands: Any) -> None:
         choices=SCENES,
         help="what is in view beside the hand; mixed: another one in each sequence "
         "(default: mixed for depth-folder, bare for the layouts of releases)",
+    )
+    render.add_argument(
+        "--sensor", choices=SENSORS, help="takes the frames of depth-folder (default: 1.5 mm of noise, whole mm)"
     )
     render.add_argument("--frames", type=int, default=5000, metavar="N", help="training frames (default: 5000)")
     render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")
@@ -50,6 +54,7 @@ def _render(arguments: argparse.Namespace) -> int:
                 test_frames=arguments.test_frames,
                 seed=arguments.seed,
                 scene=arguments.scene,
+                sensor=arguments.sensor,
                 progress=bars,
             )
         except ArgumentError as error:

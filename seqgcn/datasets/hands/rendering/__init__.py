@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.rendering.motion import Stage, film
     from seqgcn.datasets.hands.rendering.raycast import render_depth
     from seqgcn.datasets.hands.rendering.scenes import SCENES, drawn_scenes
-    from seqgcn.datasets.hands.rendering.sensor import Sensor
+    from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
     from seqgcn.datasets.hands.rendering.spheres import hand_spheres, nyu_spheres
 
 VERSION = 1
@@ -26,6 +26,7 @@ RENDERED = "RENDERED.txt"
 __all__ = [
     "RENDERED",
     "SCENES",
+    "SENSORS",
     "VERSION",
     "Hand",
     "HandPose",
@@ -42,6 +43,7 @@ __all__ = [
 
 _MODULES = {
     "SCENES": "scenes",
+    "SENSORS": "sensor",
     "Hand": "kinematics",
     "HandPose": "kinematics",
     "Sensor": "sensor",

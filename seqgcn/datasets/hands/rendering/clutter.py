@@ -82,6 +82,7 @@ class Clutter(NamedTuple):
             solids: list[Solid] = []
             if kind == "hand":
                 hands = _other_hand(frames, draws)
+                # Its own in each frame.
                 balls = hands[0], torch.full((21,), FLESH)
             else:
                 solids, balls = _solid(kind, side, share)
@@ -97,12 +98,19 @@ class Clutter(NamedTuple):
                 at = thing.place(pose, scale, camera)
                 seen = nearer(solids_depth([_moved(solid, at) for solid in thing.solids], camera), seen)
             elif self.hands is not None:
-                own = self.hands[i]
-                at = thing._replace(balls=(own.double(), thing.balls[1])).place(pose, scale, camera)
-                arm = forearm(own + at, 1.0, torch.tensor([0.6 * thing.side, 0.4, 0.0]))
-                seen = nearer(solids_depth(arm, camera), seen)
-                seen = nearer(render_depth(*hand_spheres(own + at, forearm=False), camera), seen)
+                seen = nearer(_hand_depth(thing, self.hands[i], pose, scale, camera), seen)
         return seen
+
+
+def _hand_depth(thing: _Thing, own: Tensor, pose: Tensor, scale: float, camera: Camera) -> Tensor:
+    """Another hand with its arm, whose joints around 0 are `own` `[21, 3]` mm."""
+    arm = forearm(own, 1.0, torch.tensor([1.2 * thing.side, 0.4, 0.0]))
+    bounds = [solid.bounds() for solid in arm]
+    centers = torch.cat([own, *(centers for centers, _ in bounds)])
+    radii = torch.cat([torch.full((len(own),), FLESH), *(radii for _, radii in bounds)])
+    at = thing._replace(balls=(centers.double(), radii.double())).place(pose, scale, camera)
+    seen = solids_depth([_moved(solid, at) for solid in arm], camera)
+    return nearer(render_depth(*hand_spheres(own + at, forearm=False), camera), seen)
 
 
 def _other_hand(frames: int, draws: torch.Generator) -> Tensor:

@@ -1,14 +1,18 @@
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from seqgcn.cli import main
+from seqgcn.datasets.hands.folder import DepthFolder
 from seqgcn.datasets.hands.rendering import (
     RENDERED,
+    SENSORS,
     Hand,
     Stage,
     drawn_scenes,
@@ -20,6 +24,7 @@ from seqgcn.datasets.hands.rendering import (
 from seqgcn.datasets.hands.rendering.layouts import FOLDER_CAMERA, LAYOUTS
 from seqgcn.datasets.hands.rendering.scenes import DRAWN, SCENES, SceneName, scene_depths, scene_of
 from seqgcn.datasets.hands.rendering.solids import nearer
+from seqgcn.datasets.hands.skeleton import BIGHAND_FINGER_MAJOR
 from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.seeding import generator
 
@@ -27,6 +32,7 @@ SMALL = Stage(LAYOUTS["icvl"].stage.camera, 320, 480)
 SHOTS = 24
 
 
+@functools.cache
 def shots(name: SceneName, sequence: int) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Pose, the hand alone and what is beside it, of frames far from each other."""
     hand = Hand.of_subject(0, sequence)
@@ -167,10 +173,11 @@ def test_the_command_line_names_a_scene(tmp_path: Path, capsys: pytest.CaptureFi
     assert "kitchen" in capsys.readouterr().err
 
 
-def test_the_command_line_knows_every_scene() -> None:
+def test_the_command_line_knows_every_scene_and_sensor() -> None:
     from seqgcn.cli import render
 
     assert render.SCENES == SCENES
+    assert tuple(SENSORS) == render.SENSORS
 
 
 def test_an_unknown_scene_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -186,3 +193,29 @@ def test_a_changed_marker_is_named_with_its_line(tmp_path: Path, row: str) -> No
         drawn_scenes(tmp_path)
     with pytest.raises(DataFileError, match="seqgcn render"):
         drawn_scenes(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("sensor", [None, *SENSORS])
+def test_what_a_sensor_stored_is_read_back_in_mm(tmp_path: Path, sensor: str | None) -> None:
+    home = write_dataset(tmp_path / "out", "depth-folder", frames=1, sequences=1, scene="body", sensor=sensor)
+    step = 1.0 if sensor is None else SENSORS[sensor].step
+    assert yaml.safe_load((home / "camera.yaml").read_text())["depth_scale"] == step
+    hands = DepthFolder(home, split="all")
+    seen = hands.depth(0).depth.numpy()
+    hand = Hand.of_subject(0, 1)
+    exact = render_depth(*hand_spheres(hands.joints[0][list(BIGHAND_FINGER_MAJOR)], hand.scale), FOLDER_CAMERA).numpy()
+    both = (seen > 0) & (exact > 0) & (np.abs(seen - exact) < 50)
+    assert both.sum() > 500
+    assert np.median(np.abs(seen - exact)[both]) < 2
+
+
+def test_a_sensor_is_for_depth_folders_and_known(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"sensor must be one of 'sr305'.*kinect9"):
+        write_dataset(tmp_path / "out", "depth-folder", frames=1, sequences=1, sensor="kinect9")
+    with pytest.raises(ArgumentError, match=r"'icvl' has its release's sensor.*'ideal'"):
+        write_dataset(tmp_path / "out", "icvl", frames=1, sequences=1, sensor="ideal")
+    options = ["--frames", "1", "--sequences", "1", "--quiet"]
+    assert main(["render", str(tmp_path / "out"), *options, "--sensor", "ideal"]) == 2
+    assert not list(tmp_path.iterdir())
+    assert main(["render", str(tmp_path / "out"), *options, "--layout", "depth-folder", "--sensor", "sr305"]) == 0
+    assert "sensor sr305" in (tmp_path / "out" / RENDERED).read_text()
