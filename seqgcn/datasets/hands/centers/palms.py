@@ -70,6 +70,7 @@ class Palm(NamedTuple):
         limbs: Wide arcs on a far circle; parts beyond the frame's edge that the surface runs into count as one.
         far_arc: Share of the far circle on the surface.
         area: Of the surface within the far circle, mm^2.
+        at_end: Whether it is at the end of a limb.
     """
 
     row: int
@@ -80,6 +81,7 @@ class Palm(NamedTuple):
     limbs: int
     far_arc: float
     area: float
+    at_end: bool = False
 
 
 def grid_of(image: DepthImage, camera: Camera, near: float, far: float) -> Grid | None:
@@ -176,10 +178,20 @@ def palms_of(grid: Grid, camera: Camera, reach: float = 125.0) -> list[Palm]:
             chosen.append((row, column))
         if len(chosen) == MOST:
             break
-    return [_look_around(grid, focal, row, column, reach) for row, column in chosen]
+    return [look_around(grid, camera, row, column, reach) for row, column in chosen]
 
 
-def _look_around(grid: Grid, focal: float, row: int, column: int, reach: float) -> Palm:
+def look_around(grid: Grid, camera: Camera, row: int, column: int, reach: float = 125.0) -> Palm:
+    """What a place on the grid looks like along circles around it.
+
+    Args:
+        grid: The frame.
+        camera: Its camera.
+        row: Of the place.
+        column: Of the place.
+        reach: Radius of the far circle, mm.
+    """
+    focal = math.sqrt(camera.fx * camera.fy)
     z = float(grid.depth[row, column])
     per_mm = focal / z / grid.step
     half = math.ceil((reach + 25) * per_mm) + 1

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, palms_of
+from seqgcn.datasets.hands.centers.limbs import ends_of
+from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, look_around, palms_of
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
 
-VERSION = 1
+VERSION = 2
 """Of the rule; another number finds all centers anew."""
 
 KEPT = 6
@@ -24,8 +25,12 @@ ALONE = 0.97
 REACH = 100.0
 """mm around the palm that count for the center: the hand without most of the forearm."""
 
-BEHIND = 250.0
-"""mm; a candidate this far behind the nearest good one has a chance smaller by e."""
+BESIDE = 50.0
+"""mm from the end of a limb at which a palm belongs to it."""
+
+WEIGHTS = (1.28, 0.72, -2.37, -2.05, -5.42, 6.41, 0.75, -3.34, 3.24, -8.29, -1.45, 0.5)
+BIAS = 0.38
+"""Of `features_of`, from benchmarks/evidence/palm_score.py."""
 
 TRAVEL = 150.0
 """mm between frames of a sequence beyond which a hand's way says nothing any more."""
@@ -70,27 +75,64 @@ def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, f
     grid = grid_of(image, camera, near, far)
     if grid is None:
         return []
-    palms = palms_of(grid, camera)
-    shapes = [shape_score(palm) for palm in palms]
-    if not palms or max(shapes) <= 0:
+    palms = places_of(grid, camera)
+    if not palms:
         return _nearest_surface(grid, camera)
-    front = min(palm.depth for palm, shape in zip(palms, shapes, strict=True) if shape >= 0.5 * max(shapes))
-    found = []
-    for palm, shape in zip(palms, shapes, strict=True):
-        score = shape * math.exp(-max(palm.depth - front, 0) / BEHIND)
-        found.append(Candidate(_center(grid, camera, palm), score))
+    front = min(palm.depth for palm in palms)
+    found = [Candidate(_center(grid, camera, palm), hand_score(palm, palm.depth - front)) for palm in palms]
     found.sort(key=lambda candidate: -candidate.score)
     return found[:KEPT]
 
 
-def shape_score(palm: Palm) -> float:
-    """How much a place looks like a palm by its size, fingers and limb, 0 to 1."""
-    width = float(np.interp(palm.radius, (20, 32, 52, 62), (0.2, 1, 1, 0.25)))
-    going_on = float(np.interp(palm.far_arc, (0.16, 0.4, 0.6), (1, 0.25, 0.02)))
-    limbs = 1.0 if palm.limbs <= 1 else 0.75
-    fingers = (0.55, 0.85, 1.0)[min(palm.fingers, 2)]
-    area = float(np.interp(palm.area, (2000, 6000, 24000, 40000), (0.1, 1, 1, 0.2)))
-    return width * going_on * limbs * fingers * area
+def places_of(grid: Grid, camera: Camera) -> list[Palm]:
+    """Places that may be hands: those of a palm's size and those at the ends of limbs.
+
+    Args:
+        grid: The frame.
+        camera: Its camera.
+    """
+    ends = [look_around(grid, camera, row, column)._replace(at_end=True) for row, column in ends_of(grid, camera)]
+    places = list(ends)
+    for palm in palms_of(grid, camera):
+        mm = palm.depth * grid.step / math.sqrt(camera.fx * camera.fy)
+        beside = any(math.hypot(palm.row - end.row, palm.column - end.column) * mm < BESIDE for end in ends)
+        places.append(palm._replace(at_end=beside))
+    return places
+
+
+def features_of(palm: Palm, behind: float) -> tuple[float, ...]:
+    """What a place is judged by; see `WEIGHTS`.
+
+    Args:
+        palm: The place.
+        behind: How far it is behind the nearest place of its frame, mm.
+    """
+    size = math.log(max(palm.area, 500) / 14_000)
+    return (
+        float(palm.fingers >= 1),
+        float(palm.fingers >= 2),
+        float(palm.limbs == 0),
+        float(palm.limbs >= 2),
+        palm.far_arc,
+        max(palm.far_arc - 0.3, 0),
+        max(28 - palm.radius, 0) / 10,
+        max(palm.radius - 48, 0) / 10,
+        size,
+        max(size - 0.36, 0),
+        min(behind, 500) / 250,
+        float(palm.at_end),
+    )
+
+
+def hand_score(palm: Palm, behind: float) -> float:
+    """Chance that the center of a hand is within 60 mm of a place, by logistic regression on rendered scenes.
+
+    Args:
+        palm: The place.
+        behind: How far it is behind the nearest place of its frame, mm.
+    """
+    value = BIAS + sum(weight * feature for weight, feature in zip(WEIGHTS, features_of(palm, behind), strict=True))
+    return 1 / (1 + math.exp(-value))
 
 
 def follow(frames: Sequence[Sequence[Candidate]]) -> list[int]:
