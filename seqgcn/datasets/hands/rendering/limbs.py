@@ -10,7 +10,7 @@ from seqgcn.datasets.hands.rendering.solids import Cone, Solid
 FOREARM = 245.0
 """From wrist to elbow of an average adult, mm."""
 
-_WIDTHS = ((0.0, 14.0, 14.0), (0.14, 13.0, 17.0), (0.5, 14.0, 26.0), (0.8, 13.0, 32.0), (1.0, 8.0, 31.0))
+_WIDTHS = ((0.0, 14.0, 14.0), (0.25, 13.5, 20.0), (0.75, 13.0, 32.0), (1.0, 8.0, 31.0))
 """Share of the way to the elbow, half the distance between its two outer lines and the flesh around these, mm."""
 
 
