@@ -10,6 +10,8 @@ from seqgcn.errors import ArgumentError, ConfigError
 from seqgcn.progress import Bars
 
 LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
+SENSORS = ("sr305", "kinect1", "realsense-d435", "ideal")
+SCENES = ("bare", "arm", "body", "table", "objects", "mixed")
 
 
 def add_to(commands: Any) -> None:
@@ -23,6 +25,15 @@ def add_to(commands: Any) -> None:
     render.set_defaults(command=_render)
     render.add_argument("folder", metavar="DIR", help="new or empty folder")
     render.add_argument("--layout", choices=LAYOUTS, default="icvl", help="default: icvl")
+    render.add_argument(
+        "--scene",
+        choices=SCENES,
+        help="what is in view beside the hand; mixed: another one in each sequence "
+        "(default: mixed for depth-folder, bare for the layouts of releases)",
+    )
+    render.add_argument(
+        "--sensor", choices=SENSORS, help="takes the frames of depth-folder (default: 1.5 mm of noise, whole mm)"
+    )
     render.add_argument("--frames", type=int, default=5000, metavar="N", help="training frames (default: 5000)")
     render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")
     render.add_argument("--test-frames", type=int, metavar="N", help="test frames (default: a third of the frames)")
@@ -42,6 +53,8 @@ def _render(arguments: argparse.Namespace) -> int:
                 sequences=arguments.sequences,
                 test_frames=arguments.test_frames,
                 seed=arguments.seed,
+                scene=arguments.scene,
+                sensor=arguments.sensor,
                 progress=bars,
             )
         except ArgumentError as error:

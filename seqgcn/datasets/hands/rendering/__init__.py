@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.rendering.kinematics import Hand, HandPose
     from seqgcn.datasets.hands.rendering.motion import Stage, film
     from seqgcn.datasets.hands.rendering.raycast import render_depth
-    from seqgcn.datasets.hands.rendering.sensor import Sensor
+    from seqgcn.datasets.hands.rendering.scenes import SCENES, drawn_scenes
+    from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
     from seqgcn.datasets.hands.rendering.spheres import hand_spheres, nyu_spheres
 
 VERSION = 1
@@ -24,11 +25,14 @@ RENDERED = "RENDERED.txt"
 
 __all__ = [
     "RENDERED",
+    "SCENES",
+    "SENSORS",
     "VERSION",
     "Hand",
     "HandPose",
     "Sensor",
     "Stage",
+    "drawn_scenes",
     "film",
     "hand_spheres",
     "nyu_spheres",
@@ -38,10 +42,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    "SCENES": "scenes",
+    "SENSORS": "sensor",
     "Hand": "kinematics",
     "HandPose": "kinematics",
     "Sensor": "sensor",
     "Stage": "motion",
+    "drawn_scenes": "scenes",
     "film": "motion",
     "hand_spheres": "spheres",
     "nyu_spheres": "spheres",

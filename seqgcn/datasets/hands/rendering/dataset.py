@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +18,21 @@ from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.rendering.kinematics import Hand
-from seqgcn.datasets.hands.rendering.layouts import LAYOUTS, TRAIN_SUBJECTS, Depth, Layout, LayoutName, Part, Take
+from seqgcn.datasets.hands.rendering.layouts import (
+    LAYOUTS,
+    TRAIN_SUBJECTS,
+    Depth,
+    Layout,
+    LayoutName,
+    Part,
+    Take,
+    write_folder,
+)
 from seqgcn.datasets.hands.rendering.motion import film
 from seqgcn.datasets.hands.rendering.raycast import render_depth
-from seqgcn.datasets.hands.rendering.sensor import Sensor
+from seqgcn.datasets.hands.rendering.scenes import SCENES, SceneName, default_scene, scene_depths, scene_of
+from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
+from seqgcn.datasets.hands.rendering.solids import nearer
 from seqgcn.datasets.hands.rendering.spheres import NYU_PALM, hand_spheres, nyu_spheres
 from seqgcn.errors import ArgumentError, RunFolderError
 from seqgcn.seeding import generator
@@ -58,6 +71,8 @@ def write_dataset(
     sequences: int,
     test_frames: int | None = None,
     seed: int = 0,
+    scene: SceneName | None = None,
+    sensor: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Render sequences of moving hands and write them in the layout of a release.
@@ -72,6 +87,13 @@ def write_dataset(
         sequences: Among which these are divided.
         test_frames: In the test part, if there is one; by default a third as many, and at least 2.
         seed: Of subjects, movements and noise. Each sequence has its own: it is the same whatever others there are.
+        scene: What is in view beside the hand: `"bare"` nothing but a stub of the forearm, `"arm"` the forearm,
+            `"body"` a person behind the hand, `"table"` a table top and the forearm, `"objects"` things nearer to the
+            camera than the hand and the forearm; `"mixed"` draws one of these four for each sequence. By default
+            `"mixed"` for `"depth-folder"` and `"bare"` for the layouts of releases. Hands and labels are the same in
+            all of them. `drawn_scenes` reads back which sequence has which.
+        sensor: Takes the frames of `"depth-folder"`, whose `camera.yaml` then has its step of depth: `"sr305"`,
+            `"kinect1"`, `"realsense-d435"` or `"ideal"`. By default one with 1.5 mm of noise and whole mm.
         progress: Told about every frame, as stage `"render"`.
 
     Returns:
@@ -88,6 +110,11 @@ def write_dataset(
         raise ArgumentError(f"frames must be at least one a sequence, {sequences}, got {frames}")
     check_whole("seed", seed, low=0)
     chosen = LAYOUTS[layout]
+    view: SceneName = default_scene(layout) if scene is None else scene
+    check_choice("scene", view, SCENES)
+    if sensor is not None:
+        check_choice("sensor", sensor, tuple(SENSORS))
+        chosen = _with_sensor(layout, chosen, sensor)
     if test_frames is not None:
         check_whole("test_frames", test_frames, low=TEST_SEQUENCES)
         if not chosen.has_test:
@@ -99,8 +126,12 @@ def write_dataset(
         plans += _divide(chosen, "test", test_frames or max(frames // 3, TEST_SEQUENCES), TEST_SEQUENCES)
     counter = _Counter(progress, sum(plan.frames for plan in plans))
     with _whole(Path(folder)) as half:
-        chosen.write(half, (_take(chosen, plan, seed, counter) for plan in plans))
-        (half / RENDERED).write_text(f"Rendered frames in the layout {layout}, seed {seed}.\n", encoding="utf-8")
+        chosen.write(half, (_take(chosen, plan, seed, view, counter) for plan in plans))
+        taken = "" if sensor is None else f", sensor {sensor}"
+        about = [f"Rendered frames in the layout {layout}, seed {seed}{taken}."]
+        if view != "bare":
+            about += [f"{plan.part} {plan.number + 1} {scene_of(view, seed, plan.part, plan.number)}" for plan in plans]
+        (half / RENDERED).write_text("\n".join(about) + "\n", encoding="utf-8")
     return Path(folder)
 
 
@@ -152,6 +183,13 @@ def write_nyu(
     return Path(folder)
 
 
+def _with_sensor(name: str, layout: Layout, sensor: str) -> Layout:
+    if name != "depth-folder":
+        raise ArgumentError(f"the layout {name!r} has its release's sensor; leave sensor, {sensor!r}, out")
+    chosen = SENSORS[sensor]
+    return replace(layout, sensors=(chosen,), write=partial(write_folder, depth_scale=chosen.step))
+
+
 def _divide(layout: Layout, part: Part, frames: int, sequences: int) -> list[_Plan]:
     plans = []
     for number in range(sequences):
@@ -163,24 +201,30 @@ def _divide(layout: Layout, part: Part, frames: int, sequences: int) -> list[_Pl
     return plans
 
 
-def _take(layout: Layout, plan: _Plan, seed: int, counter: _Counter) -> Take:
+def _take(layout: Layout, plan: _Plan, seed: int, view: SceneName, counter: _Counter) -> Take:
     size = None if layout.scales is None else layout.scales[plan.subject]
     hand = Hand.of_subject(seed, plan.subject, scale=size)
     stride = 1 if plan.part == "train" else TEST_STRIDE
     joints = film(hand, layout.stage, plan.frames * stride, generator(seed, "film", plan.part, plan.number))[::stride]
-    sensor = layout.sensors[plan.number % len(layout.sensors)]
+    sensor, camera = layout.sensors[plan.number % len(layout.sensors)], layout.stage.camera
+    scene = scene_of(view, seed, plan.part, plan.number)
 
     def images() -> Iterator[Depth]:
-        for i, pose in enumerate(joints):
+        rooms = scene_depths(scene, layout.stage, joints, hand.scale, generator(seed, "scene", plan.part, plan.number))
+        for i, (pose, room) in enumerate(zip(joints, rooms, strict=True)):
             draws = generator(seed, "noise", plan.part, plan.number, i)
-            yield _shoot(hand_spheres(pose, hand.scale, forearm=layout.forearm), layout.stage.camera, sensor, draws)
+            spheres = hand_spheres(pose, hand.scale, forearm=layout.forearm and scene == "bare")
+            yield _shoot(spheres, camera, sensor, draws, room)
             counter.step()
 
     return Take(plan.part, plan.number, plan.subject, joint_weights(layout.joints) @ joints, images())
 
 
-def _shoot(spheres: tuple[Tensor, Tensor], camera: Camera, sensor: Sensor, draws: torch.Generator) -> Depth:
-    return sensor.measure(render_depth(*spheres, camera), draws)
+def _shoot(
+    spheres: tuple[Tensor, Tensor], camera: Camera, sensor: Sensor, draws: torch.Generator, room: Tensor | None = None
+) -> Depth:
+    depth = render_depth(*spheres, camera)
+    return sensor.measure(depth if room is None else nearer(depth, room), draws, camera)
 
 
 def _check_nyu(joints: Tensor, name: str) -> None:

@@ -165,10 +165,11 @@ def write_hands17(folder: Path, takes: Iterable[Take]) -> None:
                 rows.write(name + "\t" + _numbers(pose, "\t") + "\n")
 
 
-def write_folder(folder: Path, takes: Iterable[Take]) -> None:
-    """A folder of 16-bit PNGs a sequence, `camera.yaml` and `labels.csv`."""
+def write_folder(folder: Path, takes: Iterable[Take], depth_scale: float = 1.0) -> None:
+    """A folder of 16-bit PNGs a sequence, whose steps are `depth_scale` mm, `camera.yaml` and `labels.csv`."""
     camera = FOLDER_CAMERA
-    about = {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, "depth_scale": 1.0, "hand": "right"}
+    about: dict[str, Any] = {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy}
+    about |= {"depth_scale": float(depth_scale), "hand": "right"}
     about |= {"cube": FOLDER_CUBE, "joints": list(BIGHAND21.joints), "bones": [list(bone) for bone in BIGHAND21.bones]}
     (folder / "camera.yaml").write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8", newline="")
     with open(folder / "labels.csv", "w", encoding="utf-8", newline="") as rows:

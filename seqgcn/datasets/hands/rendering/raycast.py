@@ -37,8 +37,8 @@ def render_depth(centres: Tensor, radii: Tensor, camera: Camera) -> Tensor:
     _check(centres, radii)
     depth = torch.full((camera.height * camera.width,), math.inf)
     centres, radii = centres.float(), radii.float()
-    left, right = _extent(centres[:, 0], centres[:, 2], radii, camera.fx, camera.cx, camera.width)
-    top, bottom = _extent(centres[:, 1], centres[:, 2], radii, camera.fy, camera.cy, camera.height)
+    left, right = extent(centres[:, 0], centres[:, 2], radii, camera.fx, camera.cx, camera.width)
+    top, bottom = extent(centres[:, 1], centres[:, 2], radii, camera.fy, camera.cy, camera.height)
     seen = (centres[:, 2] > radii) & (left <= right) & (top <= bottom)
     sides = torch.maximum(right - left, bottom - top).div(_STEP, rounding_mode="floor") + 1
     for side in sides[seen].unique().tolist():
@@ -59,7 +59,7 @@ def _check(centres: Tensor, radii: Tensor) -> None:
         raise ArgumentError("centres and radii must be finite, and radii positive")
 
 
-def _extent(x: Tensor, z: Tensor, r: Tensor, f: float, c: float, size: int) -> tuple[Tensor, Tensor]:
+def extent(x: Tensor, z: Tensor, r: Tensor, f: float, c: float, size: int) -> tuple[Tensor, Tensor]:
     """First and last pixel along one axis between the two rays that touch each sphere, clipped to the image."""
     direction = torch.atan2(x, z)
     half = torch.asin((r / torch.hypot(x, z)).clamp(max=1))

@@ -1,4 +1,4 @@
-"""What a depth sensor makes of a scene: noise, lost pixels at edges, small holes, whole millimetres."""
+"""What a depth sensor makes of a scene: noise, lost pixels at edges, small holes, shadows, steps of depth."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.checks import check_number
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.errors import ArgumentError
 
 FARTHEST = 0xFFFF
 """mm; depth is stored in 16 bits."""
@@ -22,42 +24,72 @@ class Sensor:
     """How one sensor errs.
 
     Args:
-        noise: Standard deviation of a pixel's depth, mm.
+        noise: Standard deviation of a pixel's depth, mm; of a stereo sensor at 1 m, growing with depth squared.
         edge_loss: Chance that a pixel next to an edge is lost.
         holes: Mean number of holes in a frame, each 1 to 3 px across.
         background: Value of a pixel that looks past the hand; lost ones are 0.
+        step: What one unit of the stored frame stands for, mm.
+        disparity_step: Of a sensor that measures disparity in steps, how far these are apart at 1 m, mm; at other
+            depths it grows with depth squared. 0 for other sensors.
+        baseline: How far to the right of the camera the pattern comes from, or the second camera is, mm: what is not
+            seen from there is lost.
 
     Raises:
-        ArgumentError: One is negative or too large.
+        ArgumentError: One is negative or too large, or the step is 0.
     """
 
     noise: float = 1.5
     edge_loss: float = 0.3
     holes: float = 3.0
     background: int = 0
+    step: float = 1.0
+    disparity_step: float = 0.0
+    baseline: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("noise", self.noise, low=0)
         check_number("edge_loss", self.edge_loss, low=0, high=1)
         check_number("holes", self.holes, low=0)
         check_number("background", self.background, low=0, high=FARTHEST)
+        check_number("step", self.step, low=0, open_low=True)
+        check_number("disparity_step", self.disparity_step, low=0)
+        check_number("baseline", self.baseline, low=0)
 
-    def measure(self, depth: Tensor, draws: torch.Generator) -> NDArray[np.uint16]:
-        """A frame as it would be stored: `[h, w]` float32 mm, 0 where there is nothing, to `[h, w]` uint16.
+    def measure(self, depth: Tensor, draws: torch.Generator, camera: Camera | None = None) -> NDArray[np.uint16]:
+        """A frame as it would be stored: `[h, w]` float32 mm, 0 where there is nothing, to `[h, w]` uint16 steps.
 
         Args:
             depth: From `render_depth`.
             draws: CPU generator of this frame alone.
+            camera: Has taken `depth`; what its shadows take if the sensor has a baseline.
+
+        Raises:
+            ArgumentError: The sensor has a baseline and no camera is given.
         """
+        if self.baseline and camera is None:
+            raise ArgumentError(f"a sensor with a baseline, {self.baseline} mm, needs the camera")
         hit = depth > 0
         frame = torch.where(hit, 0, self.background).int()
         rows, columns = hit.any(dim=1).nonzero().flatten(), hit.any(dim=0).nonzero().flatten()
         if len(rows):
             box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
             seen = self._lose(depth[box], draws)
-            noisy = depth[box] + self.noise * torch.randn(seen.shape, generator=draws)
+            if camera is not None and self.baseline:
+                seen &= ~_shadow(depth[box], self.baseline * camera.fx)
+            noise = self.noise * torch.randn(seen.shape, generator=draws)
+            noisy = self._quantize(depth[box], noise)
             frame[box] = torch.where(seen, noisy.round().clamp(1, FARTHEST), frame[box].masked_fill(hit[box], 0)).int()
         return frame.numpy().astype(np.uint16)
+
+    def _quantize(self, depth: Tensor, noise: Tensor) -> Tensor:
+        """Noisy depth in units of `step`, not yet whole ones."""
+        if self.disparity_step:
+            # Steps of 1 / z are evenly spaced: one more or less at depth z is z^2 disparity_step / (1 m)^2.
+            unit = 1e6 / self.disparity_step
+            disparity = unit / depth.clamp(min=1)
+            disparity -= noise / self.disparity_step
+            return unit / disparity.round().clamp(min=1) / self.step
+        return (depth + noise) / self.step
 
     def _lose(self, depth: Tensor, draws: torch.Generator) -> Tensor:
         """Which pixels of the hand's box are measured, `[h, w]` bool."""
@@ -75,3 +107,26 @@ class Sensor:
             size, y, x = (int(torch.randint(0, most, (), generator=draws)) for most in (3, h, w))
             lost[y : y + size + 1, x : x + size + 1] = True
         return (depth > 0) & ~lost
+
+
+def _shadow(depth: Tensor, reach: float) -> Tensor:
+    """Which pixels cannot be seen from the right of the camera, `[h, w]` bool; `reach` is baseline times fx, mm px."""
+    # From there a pixel's point is seen in column u - reach / z. A point hides all those that are left of it in the
+    # image and no more left from there.
+    column = torch.arange(depth.shape[1]) - reach / depth.clamp(min=1)
+    column = torch.where(depth > 0, column, torch.inf)
+    leftmost = column.flip(1).cummin(dim=1).values.flip(1)
+    hidden = torch.zeros_like(depth, dtype=torch.bool)
+    hidden[:, :-1] = column[:, :-1] >= leftmost[:, 1:]
+    return hidden & (depth > 0)
+
+
+SENSORS = {
+    "sr305": Sensor(noise=0.05, edge_loss=1.0, holes=60.0, step=0.125, baseline=25.0),
+    # 640 px over 57 degrees see disparities in eighths of a pixel, from 75 mm: 10^6 / (580 * 75 * 8) mm.
+    "kinect1": Sensor(noise=1.2, edge_loss=0.3, holes=10.0, disparity_step=2.87, baseline=75.0),
+    # Disparities in 32nds of a pixel from 50 mm: 10^6 / (640 * 50 * 32) mm.
+    "realsense-d435": Sensor(noise=1.5, edge_loss=0.4, holes=15.0, disparity_step=0.98, baseline=50.0),
+    "ideal": Sensor(noise=0, edge_loss=0, holes=0, step=0.125),
+}
+"""Sensors by name, for layouts that say what a step of depth is."""

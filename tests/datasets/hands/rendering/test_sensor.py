@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqgcn.datasets.hands.rendering import Sensor
+from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.rendering import SENSORS, Sensor
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
 
@@ -73,5 +74,65 @@ def test_the_same_seed_gives_the_same_frame() -> None:
 
 @pytest.mark.parametrize("wrong", [{"noise": -1}, {"edge_loss": 1.5}, {"holes": -0.1}, {"background": 70000}])
 def test_what_no_sensor_does_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        Sensor(**wrong)
+
+
+CAMERA = Camera(100, 100, 59.5, 49.5, 120, 100)
+
+
+def test_depth_is_stored_in_steps() -> None:
+    slope = torch.linspace(400, 410, 12000).view(100, 120)
+    frame = Sensor(noise=0, edge_loss=0, holes=0, step=0.125).measure(slope, generator(0))
+    assert np.abs(frame * 0.125 - slope.numpy()).max() <= 0.0625 + 1e-4
+    assert len(np.unique(frame)) == 81
+
+
+@pytest.mark.parametrize("depth", [500.0, 1000.0, 2000.0])
+def test_steps_and_noise_of_a_sensor_of_disparities_grow_with_depth_squared(depth: float) -> None:
+    growth = (depth / 1000) ** 2
+    slope = torch.linspace(depth, depth * 1.05, 12000).view(100, 120)
+    frame = Sensor(noise=0, edge_loss=0, holes=0, step=0.05, disparity_step=2.0).measure(slope, generator(0))
+    steps = np.diff(np.unique(frame)) * 0.05
+    assert steps[0] == pytest.approx(2 * growth, abs=0.06)
+    assert steps[-1] == pytest.approx(2 * growth * 1.05**2, rel=0.05)
+    flat = torch.full((100, 120), depth)
+    sensor = Sensor(noise=3.0, edge_loss=0, holes=0, step=0.05, disparity_step=0.01)
+    assert (sensor.measure(flat, generator(1)) * 0.05).std() == pytest.approx(3 * growth, rel=0.1)
+
+
+def test_a_shadow_is_left_of_what_is_near_and_as_wide_as_its_parallax() -> None:
+    wall = torch.full((100, 120), 1000.0)
+    wall[40:60, 50:70] = 500
+    sensor = Sensor(noise=0, edge_loss=0, holes=0, baseline=80.0)
+    lost = sensor.measure(wall, generator(0), CAMERA) == 0
+    # 100 px * 80 mm * (1 / 500 mm - 1 / 1000 mm).
+    assert lost[40:60, 42:50].all()
+    assert lost.sum() == 20 * 8
+    with pytest.raises(ArgumentError, match=r"baseline, 80\.0 mm, needs the camera"):
+        sensor.measure(wall, generator(0))
+
+
+def test_a_smooth_slope_has_no_shadow_and_a_steep_one_has() -> None:
+    sensor = Sensor(noise=0, edge_loss=0, holes=0, baseline=80.0)
+    for drop, shaded in ((1.0, False), (-1.0, False), (60.0, False), (-60.0, True)):
+        slope = (3000.0 + drop * (torch.arange(40.0) - 40)).clamp(min=100).expand(10, 40)
+        assert bool((sensor.measure(slope, generator(0), Camera(2000, 2000, 20, 5, 40, 10)) == 0).any()) == shaded
+
+
+def test_named_sensors_err_as_they_are_known_to() -> None:
+    wall = torch.full((200, 200), 900.0)
+    camera = Camera(460, 460, 100, 100, 200, 200)
+    spread = {}
+    for name, sensor in SENSORS.items():
+        frame = sensor.measure(wall, generator(0, name), camera)
+        spread[name] = (frame[frame > 0] * sensor.step).std()
+    assert spread["ideal"] == 0
+    assert spread["sr305"] < 0.1 < spread["kinect1"]
+    assert 0.5 < spread["realsense-d435"] < 3
+
+
+@pytest.mark.parametrize("wrong", [{"step": 0}, {"disparity_step": -1}, {"baseline": -0.5}])
+def test_steps_and_baselines_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
         Sensor(**wrong)
