@@ -4,10 +4,10 @@ Every block of 2 x 2 cells stands for a point p of its nearest surface, in mm. T
 vector v in mm. Over all measured blocks, softmax(h) is the chance that the hand's center lies at the point. The point's
 vote p + v is where the center then is. The scores are trained with the cross-entropy to
 
-    q(p) ~ exp(-|p - center|^2 / (2 s^2)),   s = cube / 8,
+    q(p) ~ exp(-|p - center|^2 / (2 s^2)),   s = cube / 12,
 
-the votes with a smooth L1 loss weighted by q. The center found is the mean of the votes around the strongest one, so
-that it is near a measured surface and more precise than a cell.
+the votes with a smooth L1 loss, weighted half by q and half alike within half a cube. The center found is the mean of
+the votes around the strongest one, so that it is near a measured surface and more precise than a cell.
 """
 
 from typing import NamedTuple
@@ -135,7 +135,7 @@ def target(points: Tensor, measured: Tensor, centers: Tensor, cube: float) -> Te
     """Weights q `[b, h, w]` of the points around each center; all 0 where none lies within half a cube of it."""
     squared = (points - centers.view(-1, 1, 1, 3)).square().sum(dim=-1)
     near = measured & (squared <= (cube / 2) ** 2)
-    weight = torch.exp(-squared / (2 * (cube / 8) ** 2)) * near
+    weight = torch.exp(-squared / (2 * (cube / 12) ** 2)) * near
     return weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
@@ -148,12 +148,16 @@ def heat_loss(network: nn.Module, depth: Tensor, centers: Tensor, camera: Camera
     near = surface(depth)
     points, measured = surface_points(near, camera), near > 0
     weight = target(points, measured, centers, cube)
+    # Votes count where the scores are high, which is not only where they should be.
+    broad = measured & ((points - centers.view(-1, 1, 1, 3)).norm(dim=-1) <= cube / 2)
+    spread = (weight + broad / broad.sum(dim=(1, 2), keepdim=True).clamp(min=1)) / 2
     log_chance = _log_chance(scores, measured)
     cross = -(weight * log_chance).sum(dim=(1, 2))
     votes = F.smooth_l1_loss(
         (points + vectors) / _VOTE_SCALE, (centers.view(-1, 1, 1, 3) / _VOTE_SCALE).expand_as(points), reduction="none"
     )
-    return (cross + _VOTE_WEIGHT * (weight.unsqueeze(-1) * votes).sum(dim=(1, 2, 3))).mean()
+    loss: Tensor = (cross + _VOTE_WEIGHT * (spread.unsqueeze(-1) * votes).sum(dim=(1, 2, 3))).mean()
+    return loss
 
 
 def _log_chance(scores: Tensor, measured: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ __all__ = ["RIGHT_WITHIN", "Calibration", "HeldOut", "Localizer", "grid_camera",
 RIGHT_WITHIN = 40.0
 """A center this near to the true one is right, mm: a cube of 250 mm still holds the hand."""
 
-_STEPS, _STEPS_AN_EPOCH = 300, 10
+_STEPS, _STEPS_AN_EPOCH = 200, 10
 _BATCH = 12
 _LEARNING_RATE = 4e-3
 _LOOK_AT_ONCE = 64
