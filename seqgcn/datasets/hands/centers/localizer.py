@@ -52,7 +52,7 @@ UNCALIBRATED = Calibration(-1.5, 0.7)
 """Cautious: of other sequences than those labeled a network is surer than it should be."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """Centers of m labeled frames, each by a network that has not seen the frame's label.
 
@@ -72,7 +72,7 @@ class HeldOut:
     calibration: Calibration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Localizer:
     """Finds the center of the hand in shrunk frames; made by `fit`.
 
@@ -98,7 +98,7 @@ class Localizer:
         steps: int = _STEPS,
         progress: Progress | None = None,
     ) -> "Localizer":
-        """Train on labeled frames; the same bits for the same seed on a CPU.
+        """Train on labeled frames; the same bits for the same seed and number of threads on a CPU.
 
         Args:
             grids: From `shrink`, `[m, 72, 96]` mm.
@@ -106,8 +106,8 @@ class Localizer:
             centers: Of the hands, `[m, 3]` mm, x right, y down, z away from the camera.
             cube: Side of the hand's cube, mm.
             seed: Of initial weights and augmentation.
-            steps: Batches, whatever m.
-            progress: Told about every tenth step, as stage `"localizer"`.
+            steps: Batches, whatever m; rounded up to whole tens above 10.
+            progress: Told after every ten steps, as stage `"localizer"`.
 
         Raises:
             ArgumentError: Shapes, or fewer than two frames; centers that are not finite or not in front of the camera;
