@@ -270,7 +270,9 @@ def _confidence(strength: Tensor, calibration: Calibration) -> Tensor:
 def _calibrate(strength: Tensor, right: Tensor) -> Calibration:
     """Logistic regression with a normal prior around `UNCALIBRATED`, by Newton's method."""
     prior = torch.tensor(UNCALIBRATED, dtype=torch.float64)
-    precision = torch.diag(torch.tensor([0.5, 8.0], dtype=torch.float64))
+    # Where nearly all is right, the intercept could rise without end, and the weakest peaks would be trusted too: what
+    # the frames tell goes into the slope.
+    precision = torch.diag(torch.tensor([8.0, 0.5], dtype=torch.float64))
     x = torch.stack((torch.ones(len(strength)), strength), dim=1).double()
     y, beta = right.double(), prior.clone()
     for _ in range(30):
