@@ -195,7 +195,7 @@ def test_recipes_are_resolved(root: Path, tmp_path: Path) -> None:
 
 
 def test_unlabelled_frames_are_counted(tmp_path: Path) -> None:
-    folder = write_dataset(tmp_path / "lab", "depth-folder", frames=30, sequences=3)
+    folder = write_dataset(tmp_path / "lab", "depth-folder", frames=30, sequences=3, scene="bare")
     lines = (folder / "labels.csv").read_text().splitlines(keepends=True)
     (folder / "labels.csv").write_text("".join([lines[0], *lines[1::2]]))
     said: list[str] = []

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -12,23 +13,29 @@ from torch import Tensor
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
-from seqgcn.errors import DataFileError
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import HandDataset
 
+T = TypeVar("T")
+
 JUMPED = 0.3
 """What is left of the confidence in a center that is far from those before and after it."""
 
+LEAST_LABELS = 20
+"""Labeled frames from which on a localizer is trained."""
+
+UNSURE = 0.05
+"""Share of doubtful frames above which a localizer is worth its training."""
+
+CONFIDENT = 0.5
+"""Chance of a center's being right from which on the localizer decides."""
+
 LOOKED_AT = 5
 """Frames looked at to tell why hands are not where they should be."""
-
-
-class _Seen(NamedTuple):
-    """What is kept of one frame."""
-
-    candidates: list[Candidate]
 
 
 def find_centers(
@@ -57,29 +64,98 @@ def find_centers(
         with waiting_lock(folder / f".{path.stem}.lock", say):
             held = _read(path, len(hands))
             if held is None:
-                held = _look(hands, lenient, progress)
+                held = _look(hands, known, lenient, progress, say)
                 _write(path, held)
     return held
 
 
-def _look(hands: "HandDataset", lenient: bool, progress: Progress | None) -> Centers:
+def _look(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress | None, say: Say | None) -> Centers:
+    if hands.options.crop == "localizer":
+        _check_labels(hands, known)
+        return _by_localizer(hands, known, lenient, progress)
     near, far = hands.options.near, hands.options.far
 
-    def look(i: int) -> _Seen:
+    def look(image: DepthImage, i: int) -> list[Candidate]:
+        return candidates_of(image, hands.camera_of(i), float(hands.cube[i]), near, far)
+
+    seen = _of_each(hands, look, lenient, progress)
+    found = _by_rule([each or [] for each in seen], hands.sequence)
+    unsure = float(found.doubtful.float().mean())
+    enough = len(known) >= LEAST_LABELS and len(hands.cameras) == 1
+    if hands.options.crop != "auto" or not enough or unsure <= UNSURE:
+        return found
+    if say is not None:
+        say(
+            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on the "
+            f"{len(known):,} labeled ones"
+        )
+    return _better(found, _by_localizer(hands, known, lenient, progress))
+
+
+def _of_each(
+    hands: "HandDataset", look: Callable[[DepthImage, int], T], lenient: bool, progress: Progress | None
+) -> list[T | None]:
+    """What is seen in each frame; None in one that cannot be read."""
+
+    def one(i: int) -> T | None:
         try:
             image = hands.depth(i)
         except DataFileError:
             if not lenient:
                 raise
-            return _Seen([])
-        return _Seen(candidates_of(image, hands.camera_of(i), float(hands.cube[i]), near, far))
+            return None
+        return look(image, i)
 
-    seen: list[_Seen] = []
-    for block in in_threads(look, len(hands)):
+    seen: list[T | None] = []
+    for block in in_threads(one, len(hands)):
         seen += block
         if progress is not None:
             progress("hands", len(seen), len(hands))
-    return _by_rule([each.candidates for each in seen], hands.sequence)
+    return seen
+
+
+def _check_labels(hands: "HandDataset", known: Tensor) -> None:
+    if len(hands.cameras) > 1:
+        raise ArgumentError(
+            f"{hands.name}: a localizer learns from frames of one camera, and these are of {len(hands.cameras)}; set "
+            "crop to rule, or give a file of centers"
+        )
+    if len(known) < LEAST_LABELS:
+        raise ArgumentError(
+            f"{hands.name}: a localizer needs {LEAST_LABELS} labeled frames, and {len(known):,} may be used; set crop "
+            "to auto or rule until there are as many (a replay of labeling, seqgcn run, has none)"
+        )
+
+
+def _by_localizer(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress | None) -> Centers:
+    from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold, shrink
+
+    camera = hands.camera
+    seen = _of_each(hands, lambda image, _i: shrink(image, camera), lenient, progress)
+    blank = np.zeros_like(next(each for each in seen if each is not None))
+    grids = np.stack([blank if each is None else each for each in seen])
+    labels, cube = hands.joints[known].mean(dim=1), float(hands.cube.max())
+    held = out_of_fold(
+        grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), cube=cube, seed=0, progress=progress
+    )
+    model = Localizer.fit(grids[known.numpy()], camera, labels, cube=cube, seed=0, progress=progress)
+    points, confidence = model.calibrated(held).locate(grids, camera)
+    # Crops of the frames it learned from must be as far off as all others.
+    points[known], confidence[known] = held.points, held.confidence
+    source = np.full(len(hands), SOURCES.index("localizer"), np.uint8)
+    return Centers(points.float(), source, confidence.float().nan_to_num(0), held.error.float())
+
+
+def _better(rule: Centers, localizer: Centers) -> Centers:
+    """The localizer's centers where it is confident or surer than the rule; the rule's elsewhere."""
+    take = (localizer.confidence >= CONFIDENT) | (localizer.confidence >= rule.confidence)
+    take &= localizer.points.isfinite().all(dim=1)
+    return Centers(
+        torch.where(take.unsqueeze(1), localizer.points, rule.points),
+        np.where(take.numpy(), localizer.source, rule.source),
+        torch.where(take, localizer.confidence, rule.confidence),
+        localizer.error,
+    )
 
 
 def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
@@ -100,9 +176,12 @@ def _key(hands: "HandDataset", known: Tensor) -> str:
     options = hands.options
     cubes = hashlib.blake2b(hands.cube.numpy().tobytes()).hexdigest()
     videos = hashlib.blake2b(hands.sequence.numpy().tobytes()).hexdigest()
-    del known
-    how = ("centers", VERSION, "rule", options.near, options.far, cubes, videos, hands.camera_key(), hands.decoding)
-    return source_key(hands.root, hands.files, how)
+    how: tuple[object, ...] = ("centers", VERSION, options.near, options.far, cubes, videos)
+    how += (hands.camera_key(), hands.decoding)
+    if options.crop == "rule" or len(known) < LEAST_LABELS:
+        return source_key(hands.root, hands.files, (*how, "rule" if options.crop == "auto" else options.crop))
+    labels = hashlib.blake2b(known.numpy().tobytes() + hands.joints[known].contiguous().numpy().tobytes()).hexdigest()
+    return source_key(hands.root, hands.files, (*how, options.crop, labels))
 
 
 def _read(path: Path, n: int) -> Centers | None:

@@ -91,7 +91,7 @@ def _graph(number: NDArray[np.intp], points: NDArray[np.float64]) -> sparse.csr_
         (np.s_[:-1, :-1], np.s_[1:, 1:]),
         (np.s_[1:, :-1], np.s_[:-1, 1:]),
     ):
-        start, stop = number[first].ravel(), number[second].ravel()  # type: ignore[index]
+        start, stop = number[first].ravel(), number[second].ravel()
         both = (start >= 0) & (stop >= 0)
         pairs.append(np.stack((start[both], stop[both])))
     start, stop = np.concatenate(pairs, axis=1)
