@@ -60,7 +60,7 @@ def add_mean_pose(setitem: Callable[[Any, str, Entry], None]) -> None:
 
 def render(folder: Path, layout: Any) -> Path:
     """Two sequences of five frames each, with all labels."""
-    return write_dataset(folder, layout, frames=10, sequences=2)
+    return write_dataset(folder, layout, frames=10, sequences=2, scene="bare")
 
 
 def truth(dataset: str, root: Path) -> HandDataset:

@@ -56,7 +56,9 @@ class MyClasses(TorchLearner):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("rendered") / "lab", "depth-folder", frames=40, sequences=4, scene="bare")
+    return write_dataset(
+        tmp_path_factory.mktemp("rendered") / "lab", "depth-folder", frames=40, sequences=4, scene="bare"
+    )
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from typing import Literal
 from seqgcn.checks import check_choice, check_number, check_whole
 from seqgcn.errors import ArgumentError
 
-Crop = Literal["auto", "file", "localizer", "rule", "mass", "oracle"]
+Crop = Literal["auto", "file", "localizer", "rule", "detector", "mass", "oracle"]
 """Where the centers of crops are from."""
 
-CROPS: tuple[Crop, ...] = ("auto", "file", "localizer", "rule", "mass", "oracle")
+CROPS: tuple[Crop, ...] = ("auto", "file", "localizer", "rule", "detector", "mass", "oracle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,14 @@ class CropOptions:
 
     Args:
         size: Pixels along a crop's side.
-        crop: Where the center of each frame's cube is from. `"auto"`: the file of centers if there is one, else a
-            localizer trained on the labeled frames where they are enough, else the rule. `"file"`: `centers`.
-            `"localizer"`: a small network that finds the hand in the whole frame. `"rule"`: the place that looks most
-            like a palm at the end of a limb, followed through each sequence. `"mass"`: center of mass between `near`
-            and `far`, refined once inside the cube, as in DeepPrior; right only where nothing but the hand is in that
-            range. `"oracle"`: the mean of the true joints; it tells a selector about labels it must not know, so it is
-            for upper bounds only.
+        crop: Where the center of each frame's cube is from. `"auto"`: the file of centers if there is one, else the
+            rule, and where it is in doubt the detector, if it is installed, and a localizer, if 20 frames are labeled.
+            `"file"`: `centers`. `"localizer"`: a small network, trained on the labeled frames, that finds the hand in
+            the whole frame. `"rule"`: the place that looks most like a palm at the end of a limb, followed through each
+            sequence. `"detector"`: a detector made for color pictures, on shaded depth (extra `[mediapipe]`).
+            `"mass"`: center of mass between `near` and `far`, refined once inside the cube, as in DeepPrior; right only
+            where nothing but the hand is in that range. `"oracle"`: the mean of the true joints; it tells a selector
+            about labels it must not know, so it is for upper bounds only.
         centers: File of centers: CSV with the header `frame,x,y,z` (mm) or `frame,u,v,d` (px, px, mm), or, as beside
             the released data sets, a line x y z (mm) a frame in the order of the labels and in the release's axes.
         near: Nearest depth at which a hand may be, mm.

@@ -59,7 +59,8 @@ class PoseDataset(ABC):
             are left out if they are a tenth at most.
         crop: Where the centers of crops are from: auto (a file of centers, else the best of the others), file, rule
             (what looks most like a palm at the end of a limb), localizer (a network trained on the labeled frames),
-            mass (center of mass between near and far) or oracle (the true joints, for upper bounds).
+            detector (on shaded depth, extra [mediapipe]), mass (center of mass between near and far) or oracle (the
+            true joints, for upper bounds).
         centers: File of centers of all frames by name, with the header frame,x,y,z (mm) or frame,u,v,d (px, px, mm).
         accept_crops: Go on even if most crops are doubtful.
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from seqgcn.checks import name_some
-from seqgcn.datasets.hands.centers.found import jumps as jumps
 from seqgcn.errors import DataFileError
 from seqgcn.training import Say
 

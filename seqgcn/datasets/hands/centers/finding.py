@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
+from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
 from seqgcn.datasets.hands.crop import DepthImage
@@ -33,6 +34,9 @@ UNSURE = 0.05
 
 CONFIDENT = 0.5
 """Chance of a center's being right from which on the localizer decides."""
+
+AROUND = 3
+"""Places of the rule around which the detector looks."""
 
 LOOKED_AT = 5
 """Frames looked at to tell why hands are not where they should be."""
@@ -79,7 +83,10 @@ def _look(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress
         return candidates_of(image, hands.camera_of(i), float(hands.cube[i]), near, far)
 
     seen = _of_each(hands, look, lenient, progress)
-    found = _by_rule([each or [] for each in seen], hands.sequence)
+    candidates = [each or [] for each in seen]
+    found = _by_rule(candidates, hands.sequence)
+    if hands.options.crop == "detector" or (hands.options.crop == "auto" and bool(found.doubtful.any())):
+        found = _by_detector(hands, candidates, found, lenient, progress, say)
     unsure = float(found.doubtful.float().mean())
     enough = len(known) >= LEAST_LABELS and len(hands.cameras) == 1
     if hands.options.crop != "auto" or not enough or unsure <= UNSURE:
@@ -112,6 +119,49 @@ def _of_each(
         if progress is not None:
             progress("hands", len(seen), len(hands))
     return seen
+
+
+def _by_detector(
+    hands: "HandDataset",
+    candidates: list[list[Candidate]],
+    rule: Centers,
+    lenient: bool,
+    progress: Progress | None,
+    say: Say | None,
+) -> Centers:
+    """The detector's centers: of all frames where it alone is asked for, else of those in which the rule is in doubt.
+
+    It looks at the whole frame, then at what the rule has found there.
+    """
+    from seqgcn.datasets.hands.centers.detector import HandDetector
+
+    alone = hands.options.crop == "detector"
+    if not alone and not detector_available():
+        if say is not None:
+            say(f"{hands.name}: a detector could help where the rule is in doubt; pip install 'seqgcn[mediapipe]'")
+        return rule
+    points, confidence, source = rule.points.clone(), rule.confidence.clone(), rule.source.copy()
+    if alone:
+        points[:], confidence[:], source[:] = torch.nan, 0, SOURCES.index("detector")
+    asked = range(len(hands)) if alone else rule.doubtful.nonzero().flatten().tolist()
+    with HandDetector() as detector:
+        for done, i in enumerate(asked, 1):
+            try:
+                image = hands.depth(i)
+            except DataFileError:
+                if not lenient:
+                    raise
+                continue
+            camera, cube = hands.camera_of(i), float(hands.cube[i])
+            found = detector.detect(image, camera, cube=cube)
+            found = found or detector.detect(image, camera, [each.center for each in candidates[i][:AROUND]], cube)
+            if found:
+                points[i], confidence[i] = torch.tensor(found[0].center), found[0].score
+                source[i] = SOURCES.index("detector")
+            if progress is not None:
+                progress("detector", done, len(asked))
+    confidence[jumps(points, hands.sequence)] *= JUMPED
+    return Centers(points, source, confidence, rule.error)
 
 
 def _check_labels(hands: "HandDataset", known: Tensor) -> None:
@@ -178,8 +228,10 @@ def _key(hands: "HandDataset", known: Tensor) -> str:
     videos = hashlib.blake2b(hands.sequence.numpy().tobytes()).hexdigest()
     how: tuple[object, ...] = ("centers", VERSION, options.near, options.far, cubes, videos)
     how += (hands.camera_key(), hands.decoding)
-    if options.crop == "rule" or len(known) < LEAST_LABELS:
-        return source_key(hands.root, hands.files, (*how, "rule" if options.crop == "auto" else options.crop))
+    if options.crop == "auto":
+        how += (detector_available(),)
+    if options.crop in ("rule", "detector") or len(known) < LEAST_LABELS:
+        return source_key(hands.root, hands.files, (*how, options.crop))
     labels = hashlib.blake2b(known.numpy().tobytes() + hands.joints[known].contiguous().numpy().tobytes()).hexdigest()
     return source_key(hands.root, hands.files, (*how, options.crop, labels))
 

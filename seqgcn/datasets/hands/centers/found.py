@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-SOURCES = ("file", "localizer", "rule", "mass", "oracle")
+SOURCES = ("file", "localizer", "rule", "mass", "oracle", "detector")
 
 DOUBTFUL = 0.3
 """Centers less sure than this are called doubtful."""
