@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
+    from seqgcn.report.crops import crops_figure
     from seqgcn.report.curves import confidence_histogram, learning_curve, loss_curve
     from seqgcn.report.differences import differences
     from seqgcn.report.hands import contact_sheet, per_joint_bars, success_curves, training_curves
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "confidence_histogram",
     "contact_sheet",
+    "crops_figure",
     "differences",
     "learning_curve",
     "loss_curve",
@@ -24,7 +26,7 @@ __all__ = [
 ]
 
 _HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "curves")
-_HOME |= {"differences": "differences"}
+_HOME |= {"crops_figure": "crops", "differences": "differences"}
 _HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "hands")
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

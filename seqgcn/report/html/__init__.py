@@ -10,6 +10,7 @@ from seqgcn.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.html.charts import Chart, Line, chart
+    from seqgcn.report.html.crops import crops_page
     from seqgcn.report.html.pages import Table, render, write_page
     from seqgcn.report.html.round import RoundView, round_page
     from seqgcn.report.html.runs import run_page
@@ -26,6 +27,7 @@ __all__ = [
     "Table",
     "chart",
     "comparison_page",
+    "crops_page",
     "forest",
     "render",
     "round_page",
@@ -36,6 +38,6 @@ __all__ = [
 _HOME = dict.fromkeys(("Chart", "Line", "chart"), "charts") | dict.fromkeys(("Forest", "forest"), "strips")
 _HOME |= dict.fromkeys(("RoundView", "round_page"), "round") | {"Picture": "sheet"}
 _HOME |= dict.fromkeys(("Table", "render", "write_page"), "pages")
-_HOME |= {"run_page": "runs", "comparison_page": "selectors"}
+_HOME |= {"crops_page": "crops", "run_page": "runs", "comparison_page": "selectors"}
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,0 +1,120 @@
+"""`seqgcn crops`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgcn.cli.codes import DONE
+from seqgcn.cli.options import setting
+from seqgcn.errors import ConfigError
+from seqgcn.progress import Bars
+
+if TYPE_CHECKING:
+    from seqgcn.datasets.hands.base import HandDataset
+
+DATASETS = ("depth-folder", "icvl", "nyu", "msra", "hands17")
+PAGE = "crops.html"
+MOST = 200
+FIRST = 24
+"""Frames on the page that is written while the others are looked at."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    crops = commands.add_parser(
+        "crops",
+        help="look at where hands are found before anything is trained",
+        description="One self-contained HTML page of depth frames: each with the window of its cube drawn, the crop "
+        "beside it, where its center is from and how sure it is, the least sure first. Needs no label and trains "
+        "nothing.",
+    )
+    crops.set_defaults(command=_crops)
+    crops.add_argument("root", metavar="ROOT", help="folder of the frames")
+    crops.add_argument(
+        "--dataset", choices=DATASETS, default=DATASETS[0], help=f"how the folder is laid out (default: {DATASETS[0]})"
+    )
+    crops.add_argument(
+        "--set",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameter of the data set, as for select: dataset.near=300 and dataset.far=800 (mm), dataset.cube=250 "
+        "(mm), dataset.centers=FILE, dataset.crop=mass (default: none)",
+    )
+    crops.add_argument(
+        "--out",
+        metavar="FILE",
+        default=PAGE,
+        help=f"page to write; an earlier page is replaced, nothing else is (default: {PAGE} here)",
+    )
+    crops.add_argument(
+        "--most", type=int, default=MOST, metavar="N", help=f"frames shown; all are counted (default: {MOST})"
+    )
+    crops.add_argument("--quiet", action="store_true", help="no progress bar, no summary (default: off)")
+
+
+def _crops(arguments: argparse.Namespace) -> int:
+    if arguments.most < 1:
+        raise ConfigError(f"--most must be at least 1, got {arguments.most}")
+    from seqgcn.datasets.hands.crop_views import look_at_crops
+    from seqgcn.report.html import crops_page, write_page
+
+    path, again = Path(arguments.out), _command(arguments)
+    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
+        # A warning printed by Python itself would tear the bars apart.
+        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+        hands = _frames(arguments)
+        told = None if arguments.quiet else lambda text: bars.note(f"seqgcn: {text}")
+        if len(hands) > 2 * FIRST:
+            first = look_at_crops(_first(hands), FIRST)
+            write_page(path, crops_page(first, root=arguments.root, again=again, total=len(hands)))
+            if told is not None:
+                told(f"the first {FIRST} of {len(hands):,} frames are in {path}")
+        shown = look_at_crops(hands, arguments.most, progress=bars, say=told)
+        write_page(path, crops_page(shown, root=arguments.root, again=again))
+    if not arguments.quiet:
+        print(f"{shown.name}: {shown.centers.summary()}")
+    print(f"page: {path}")
+    return DONE
+
+
+def _frames(arguments: argparse.Namespace) -> HandDataset:
+    from seqgcn.catalogue import load
+    from seqgcn.config import SelectorSpec, as_config_errors, settle
+
+    settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
+    with as_config_errors():
+        hands: HandDataset = load("dataset", arguments.dataset)(root=arguments.root, **settled).every_frame()
+    return hands
+
+
+def _first(hands: HandDataset) -> HandDataset:
+    import torch
+
+    return hands.subset(torch.arange(FIRST))
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that was given, to be given again."""
+    words = ["seqgcn", "crops", arguments.root]
+    if arguments.dataset != DATASETS[0]:
+        words += ["--dataset", arguments.dataset]
+    for key, value in arguments.set:
+        words += ["--set", f"{key}={_text(value)}"]
+    if arguments.out != PAGE:
+        words += ["--out", arguments.out]
+    if arguments.most != MOST:
+        words += ["--most", str(arguments.most)]
+    return shlex.join(words)
+
+
+def _text(value: Any) -> str:
+    """A value as `--set` reads it."""
+    import yaml
+
+    return str(yaml.safe_dump(value, default_flow_style=True, width=10**6)).removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,232 @@
+"""What a person looks at to tell whether crops are right: each frame with its window, and the crop beside it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgcn.checks import check_whole
+from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.cache import in_threads
+from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
+from seqgcn.datasets.hands.colours import depth_colours
+from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop, window
+from seqgcn.errors import DataFileError
+from seqgcn.training import Progress, Say
+
+SIDE = 240
+"""Longest side of a frame as it is shown, px."""
+
+LEAST = 40.0
+"""mm of depth that the colors of a frame span at least."""
+
+OUTSIDE = (120, 190)
+"""Gray levels of what was measured nearer than `near` or farther than `far`, from far to near."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CropView:
+    """One frame and its crop.
+
+    Args:
+        file: Path of the frame below the data set's folder.
+        source: Where the center is from, one of `SOURCES`.
+        confidence: How sure the center is, 0 to 1.
+        center: x, y, z in mm; None where no hand was found.
+        cube: Side of the cube, mm.
+        frame: The frame in colors, shrunk, `[h, w, 3]` uint8; None if it cannot be read.
+        window: Left, top, right and bottom edge of the cube's window in the pixels of `frame`; None without a center.
+        crop: What networks see, `[size, size]` float32 in [-1, 1], +1 is background; None if there is none.
+        problem: Why there is no crop, in words; empty if there is one.
+    """
+
+    file: str
+    source: str
+    confidence: float
+    center: tuple[float, float, float] | None
+    cube: float
+    frame: NDArray[np.uint8] | None
+    window: tuple[float, float, float, float] | None
+    crop: NDArray[np.float32] | None
+    problem: str = ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the crop may well be wrong: the center is not sure, or there is no crop."""
+        return self.crop is None or not self.confidence >= DOUBTFUL
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CropViews:
+    """The worst crops of a data set.
+
+    Args:
+        name: Of the data set.
+        centers: Of all its frames.
+        views: Of those shown, worst first.
+        near: Nearest depth at which a hand was looked for, mm.
+        far: Farthest depth at which it was, mm.
+    """
+
+    name: str
+    centers: Centers
+    views: tuple[CropView, ...]
+    near: float
+    far: float
+
+
+def look_at_crops(
+    hands: HandDataset, most: int, *, progress: Progress | None = None, say: Say | None = None
+) -> CropViews:
+    """Find the hand in every frame, and decode those whose crops are most likely wrong. No crop cache is made.
+
+    Args:
+        hands: The frames; none needs a label.
+        most: How many to decode at most, at least 1.
+        progress: Told about it, as stages `"hands"` and `"pictures"`.
+        say: Told what a person should know.
+
+    Raises:
+        ArgumentError: `most` is below 1.
+        DataFileError: No frame can be read, or one cannot and the data set is not lenient.
+        RunFolderError: What was found cannot be kept.
+    """
+    check_whole("most", most)
+    centers = _centers_of(hands, progress, say)
+    chosen = worst(centers.confidence, most).tolist()
+    views: list[CropView] = []
+    for block in in_threads(lambda k: _view(hands, centers, chosen[k]), len(chosen)):
+        views += block
+        if progress is not None:
+            progress("pictures", len(views), len(chosen))
+    unread = [view for view in views if view.frame is None]
+    if len(unread) == len(views) and bool(centers.points.isnan().any(dim=1).all()):
+        raise DataFileError(f"{hands.name}: none of {len(hands):,} frames can be read; the first: {unread[0].problem}")
+    views.sort(key=lambda view: -1.0 if view.crop is None else view.confidence)
+    return CropViews(
+        name=hands.name, centers=centers, views=tuple(views), near=hands.options.near, far=hands.options.far
+    )
+
+
+def worst(confidence: Tensor, most: int) -> Tensor:
+    """Numbers of the frames with the least confidence, lowest first; of equals, spread over all of them.
+
+    Args:
+        confidence: `[n]`.
+        most: How many.
+
+    Returns:
+        `[min(n, most)]` int64.
+    """
+    order = confidence.nan_to_num(nan=-1.0).argsort(stable=True)
+    if len(order) <= most:
+        return order
+    limit = confidence[order[most - 1]]
+    below = order[confidence[order] < limit]
+    equal = order[confidence[order] == limit]
+    # Frames beside each other look alike: as many from everywhere tell more.
+    steps = torch.linspace(0, len(equal) - 1, most - len(below), dtype=torch.float64).round().long()
+    return torch.cat((below, equal[steps]))
+
+
+def _centers_of(hands: HandDataset, progress: Progress | None, say: Say | None) -> Centers:
+    if hands.options.crop == "mass":
+        return _by_mass(hands, progress)
+    found = hands.find(progress, say)
+    # Of a data set whose crops were made, frames may have been left out since.
+    return found if len(found) == len(hands) else hands.centers
+
+
+def _by_mass(hands: HandDataset, progress: Progress | None) -> Centers:
+    nothing = torch.full((3,), torch.nan)
+
+    def look(i: int) -> Tensor:
+        image = _depth(hands, i)
+        if isinstance(image, DataFileError):
+            return nothing
+        options = hands.options
+        center = centre_of_mass(image, hands.camera_of(i), float(hands.cube[i]), options.near, options.far)
+        return nothing if center is None else center
+
+    points: list[Tensor] = []
+    for block in in_threads(look, len(hands)):
+        points += block
+        if progress is not None:
+            progress("hands", len(points), len(hands))
+    stacked = torch.stack(points)
+    return Centers(
+        stacked,
+        np.full(len(points), SOURCES.index("mass"), np.uint8),
+        (~stacked.isnan().any(dim=1)).float(),
+        torch.empty(0),
+    )
+
+
+def _depth(hands: HandDataset, i: int) -> DepthImage | DataFileError:
+    try:
+        return hands.depth(i)
+    except DataFileError as error:
+        return error
+
+
+def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
+    image = _depth(hands, i)
+    point: tuple[float, float, float] | None = tuple(centers.points[i].tolist())
+    cube, camera = float(hands.cube[i]), hands.camera_of(i)
+    problem, place, pixels = "", None, None
+    if isinstance(image, DataFileError):
+        problem = f"cannot be read: {image}"
+    if point is None or not all(map(math.isfinite, point)):
+        point, problem = None, problem or "no hand was found"
+    elif point[2] <= 0:
+        problem = problem or f"the center is not in front of the camera (z is {point[2]:g} mm)"
+    elif isinstance(image, DepthImage):
+        x, y, z = point
+        left, top, right, bottom = window(x, y, z, cube, camera)
+        scale = _shrunk(image)
+        place = (
+            (left - image.left) * scale,
+            (top - image.top) * scale,
+            (right - image.left) * scale,
+            (bottom - image.top) * scale,
+        )
+        pixels = crop(image, centers.points[i], cube, camera, hands.options.size)
+        problem = "" if pixels is not None else "no depth inside the cube"
+    return CropView(
+        file=hands.files[i],
+        source=SOURCES[int(centers.source[i])],
+        confidence=float(centers.confidence[i].nan_to_num(nan=0.0)),
+        center=point,
+        cube=cube,
+        frame=_colors(image, hands.options.near, hands.options.far) if isinstance(image, DepthImage) else None,
+        window=place,
+        crop=None if pixels is None else pixels.numpy().astype(np.float32) / np.float32(FULL_SCALE),
+        problem=problem,
+    )
+
+
+def _shrunk(image: DepthImage) -> float:
+    """Pixels of the shown frame for one of the image."""
+    return min(1.0, SIDE / max(image.depth.shape))
+
+
+def _colors(image: DepthImage, near: float, far: float) -> NDArray[np.uint8]:
+    """A frame in colors where a hand may be, in gray outside of that, light gray where nothing was measured."""
+    scale = _shrunk(image)
+    h, w = image.depth.shape
+    rows, columns = (
+        ((np.arange(max(1, round(n * scale))) + 0.5) * n / max(1, round(n * scale))).astype(np.intp) for n in (h, w)
+    )
+    depth: NDArray[Any] = image.depth.numpy()[rows][:, columns]
+    inside = (depth > 0) & (depth >= near) & (depth <= far)
+    pixels = depth_colours(depth, inside, least=LEAST)
+    outside = (depth > 0) & ~inside
+    if outside.any():
+        low, high = np.percentile(depth[outside], (1, 99))
+        nearness = np.clip((high - depth[outside]) / max(high - low, 1e-6), 0, 1)
+        pixels[outside] = np.rint(OUTSIDE[0] + (OUTSIDE[1] - OUTSIDE[0]) * nearness).astype(np.uint8)[:, None]
+    return pixels

@@ -1,0 +1,88 @@
+"""`seqgcn crops`: a page of where hands are found."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hand_releases import save_grey
+from hand_scenes import Scene
+
+from seqgcn.cli import main
+from seqgcn.datasets.hands import CropOptions, DepthFolder
+from seqgcn.report import crops_figure
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person, then a wall, then nothing."""
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "lab"
+    root.mkdir()
+    setup = {"fx": 476, "fy": 476, "cx": 320, "cy": 240, "cube": 250, "joints": ["palm"]}
+    (root / "camera.yaml").write_text(json.dumps(setup), encoding="utf-8")
+    frames = [
+        Scene().torso(800).hand(-120, 0, 500).forearm(-120, 0, 500, 75).frame(),
+        np.full((480, 640), 700),
+        np.zeros((480, 640)),
+    ]
+    for i, depth in enumerate(frames):
+        save_grey(root / f"a&b/{i}.png", depth.astype(np.uint16))
+    return root
+
+
+def test_the_page_has_all_frames_the_worst_first_and_loads_nothing(
+    lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["crops", str(lab), "--quiet"]) == 0
+    assert "page: crops.html" in capsys.readouterr().out
+    page = (lab.parent / "crops.html").read_text(encoding="utf-8")
+    assert re.findall(r'class="file">a&amp;b/(\d)\.png', page) == ["2", "1", "0"]
+    assert "2 of 3 doubtful" in page
+    assert "no hand was found" in page
+    assert not re.search(r'(?:src|href)="https?:', page)
+    assert not (lab.parent / "cache" / "crops.npy").exists()
+
+
+def test_only_the_worst_are_shown_and_all_are_counted(lab: Path) -> None:
+    assert main(["crops", str(lab), "--most", "1", "--out", "page.html", "--quiet"]) == 0
+    page = (lab.parent / "page.html").read_text(encoding="utf-8")
+    assert page.count('class="file"') == 1
+    assert "The worst 1 of 3 frames" in page
+
+
+def test_options_of_the_data_set_act(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["crops", str(lab), "--set", "dataset.crop=mass", "--set", "dataset.far=600"]) == 0
+    assert "1 of 3 doubtful" not in capsys.readouterr().out
+    page = (lab.parent / "crops.html").read_text(encoding="utf-8")
+    assert "by mass" in page
+    assert "10 to 600" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["nowhere"], 1, "nowhere"),
+        (["empty"], 1, "camera.yaml"),
+        (["lab", "--most", "0"], 2, "--most"),
+        (["lab", "--set", "dataset.nearer=3"], 2, "nearer"),
+        (["lab", "--out", "lab"], 1, "folder"),
+        (["lab", "--out", "mine.txt"], 1, "mine.txt"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    lab: Path, arguments: list[str], code: int, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lab.parent / "empty").mkdir()
+    (lab.parent / "mine.txt").write_text("mine", encoding="utf-8")
+    assert main(["crops", *arguments, "--quiet"]) == code
+    assert named in capsys.readouterr().err
+    assert (lab.parent / "mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_figure_of_a_notebook_has_the_same_frames(lab: Path, tmp_path: Path) -> None:
+    hands = DepthFolder(lab, "all", options=CropOptions(size=32))
+    crops_figure(hands, tmp_path / "crops.png", most=2)
+    assert (tmp_path / "crops.png").read_bytes().startswith(b"\x89PNG")
