@@ -48,7 +48,8 @@ class HandDataset:
         skeleton: Names of the J joints.
         read: Decodes a frame; gets the whole path.
         options: How to crop.
-        centres: Centers from a file, `[n, 3]` float32 mm in this package's axes, with `crop="file"`.
+        centres: Centers from a file, `[n, 3]` float32 mm in this package's axes, with the option `centers`; NaN where
+            it has none.
         skipped: How many frames were left out, by reason.
         mirror: Whether networks see left hands as right ones, and all are left; or which are, `[n]` bool.
         decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
@@ -104,8 +105,8 @@ class HandDataset:
         if not bool(((self.cube >= 1) & (self.cube <= 1e5)).all()):
             raise ArgumentError(f"{name}: the cube's side must be 1 to 100,000 mm")
         self.read, self.decoding, self.options = read, decoding, options or CropOptions()
-        if (self.options.crop == "file") != (centres is not None):
-            raise ArgumentError(f"{name}: centres from a file and the option crop='file' go together")
+        if (self.options.centers is None) != (centres is None):
+            raise ArgumentError(f"{name}: centres from a file and the option centers go together")
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
         self._given_centres, self._lenient = centres, lenient
@@ -205,12 +206,13 @@ class HandDataset:
             from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
 
             crop = self.options.crop
-            if self._given_centres is not None:
-                self._found = Centers.given(self._given_centres, "file")
+            given = torch.full((len(self), 3), torch.nan) if self._given_centres is None else self._given_centres
+            if crop == "file" or bool(given.isfinite().all()):
+                self._found = Centers.given(given, "file")
             elif crop == "oracle":
                 self._found = Centers.given(self.joints.mean(dim=1), "oracle")
             else:
-                self._found = find_centers(self, self._known, lenient=self._lenient, progress=progress, say=say)
+                self._found = find_centers(self, self._known, given, lenient=self._lenient, progress=progress, say=say)
         return self._found
 
     def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:

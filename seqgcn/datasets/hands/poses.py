@@ -61,7 +61,8 @@ class PoseDataset(ABC):
             (what looks most like a palm at the end of a limb), localizer (a network trained on the labeled frames),
             detector (on shaded depth, extra [mediapipe]), mass (center of mass between near and far) or oracle (the
             true joints, for upper bounds).
-        centers: File of centers of all frames by name, with the header frame,x,y,z (mm) or frame,u,v,d (px, px, mm).
+        centers: File of centers of some or all frames by name, with the header frame,x,y,z (mm) or frame,u,v,d (px,
+            px, mm).
         accept_crops: Go on even if most crops are doubtful.
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
     """
@@ -193,11 +194,12 @@ class PoseDataset(ABC):
 
     def _options(self, part: Part) -> CropOptions:
         centres = self.train_centres if part == "train" else self.test_centres
-        centres = centres or self.centers
+        crop: Crop = "file" if centres is not None else self.crop
+        crop = "oracle" if self.oracle_centres else crop
         return CropOptions(
             size=self.crop_size,
-            crop="oracle" if self.oracle_centres else self.crop,
-            centers=centres,
+            crop=crop,
+            centers=centres or self.centers,
             near=self.near,
             far=self.far,
             cache=self.cache,

@@ -114,7 +114,7 @@ def choose_frames(
     cameras = [camera] * len(files) if isinstance(camera, Camera) else camera
     centres = None if options is None or options.centers is None else read_centers(options.centers, files, cameras)
     keep = np.ones(len(files), np.bool_) if part is None else part.copy()
-    if centres is not None:
+    if centres is not None and options is not None and options.crop == "file":
         leave_out = {**leave_out, "no valid centre": centres[:, 0].isnan().numpy()}
     skipped: dict[str, int] = {}
     for reason, mask in leave_out.items():

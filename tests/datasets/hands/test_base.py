@@ -176,7 +176,7 @@ def test_given_centres(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"3 frames need centres \[3, 3\], got \[2, 3\]"):
         toy(tmp_path, options=options, centres=centres[:2])
     for wrong in ({"options": options}, {"centres": centres}):
-        with pytest.raises(ArgumentError, match="centres from a file and the option crop='file' go together"):
+        with pytest.raises(ArgumentError, match="centres from a file and the option centers go together"):
             toy(tmp_path, **wrong)
 
 

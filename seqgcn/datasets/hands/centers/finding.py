@@ -43,13 +43,21 @@ LOOKED_AT = 5
 
 
 def find_centers(
-    hands: "HandDataset", known: Tensor, *, lenient: bool, progress: Progress | None = None, say: Say | None = None
+    hands: "HandDataset",
+    known: Tensor,
+    given: Tensor,
+    *,
+    lenient: bool,
+    progress: Progress | None = None,
+    say: Say | None = None,
 ) -> Centers:
     """Find the hand in every frame, or open what was found before.
 
     Args:
         hands: The frames.
         known: Numbers of the frames whose poses a localizer may learn from, `[m]`.
+        given: Centers from a file, `[n, 3]` mm, NaN where it has none. They stay as they are, and a localizer learns
+            from them too.
         lenient: Frames that cannot be read have no center; else they are an error.
         progress: Told about it, as stage `"hands"`.
         say: Told if another process is at work on the same.
@@ -59,24 +67,40 @@ def find_centers(
         RunFolderError: The cache cannot be written.
     """
     folder = cache_folder(hands.options.cache)
-    path = folder / f"{hands.name}-centers-{_key(hands, known)}.npz"
+    targets = hands.joints.mean(dim=1)
+    targets[~torch.isin(torch.arange(len(hands)), known)] = torch.nan
+    targets = torch.where(given.isfinite(), given, targets)
+    known = targets.isfinite().all(dim=1).nonzero().flatten()
+    path = folder / f"{hands.name}-centers-{_key(hands, known, targets)}.npz"
     with cache_errors(folder):
         held = _read(path, len(hands))
         if held is not None:
-            return held
+            return _with_given(held, given)
         folder.mkdir(parents=True, exist_ok=True)
         with waiting_lock(folder / f".{path.stem}.lock", say):
             held = _read(path, len(hands))
             if held is None:
-                held = _look(hands, known, lenient, progress, say)
+                held = _look(hands, known, targets, lenient, progress, say)
                 _write(path, held)
-    return held
+    return _with_given(held, given)
 
 
-def _look(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress | None, say: Say | None) -> Centers:
+def _with_given(found: Centers, given: Tensor) -> Centers:
+    known = given.isfinite().all(dim=1)
+    return Centers(
+        torch.where(known.unsqueeze(1), given, found.points),
+        np.where(known.numpy(), np.uint8(SOURCES.index("file")), found.source),
+        found.confidence.masked_fill(known, 1.0),
+        found.error,
+    )
+
+
+def _look(
+    hands: "HandDataset", known: Tensor, targets: Tensor, lenient: bool, progress: Progress | None, say: Say | None
+) -> Centers:
     if hands.options.crop == "localizer":
         _check_labels(hands, known)
-        return _by_localizer(hands, known, lenient, progress)
+        return _by_localizer(hands, known, targets, lenient, progress)
     near, far = hands.options.near, hands.options.far
 
     def look(image: DepthImage, i: int) -> list[Candidate]:
@@ -96,7 +120,7 @@ def _look(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress
             f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on the "
             f"{len(known):,} labeled ones"
         )
-    return _better(found, _by_localizer(hands, known, lenient, progress))
+    return _better(found, _by_localizer(hands, known, targets, lenient, progress))
 
 
 def _of_each(
@@ -177,14 +201,16 @@ def _check_labels(hands: "HandDataset", known: Tensor) -> None:
         )
 
 
-def _by_localizer(hands: "HandDataset", known: Tensor, lenient: bool, progress: Progress | None) -> Centers:
+def _by_localizer(
+    hands: "HandDataset", known: Tensor, targets: Tensor, lenient: bool, progress: Progress | None
+) -> Centers:
     from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold, shrink
 
     camera = hands.camera
     seen = _of_each(hands, lambda image, _i: shrink(image, camera), lenient, progress)
     blank = np.zeros_like(next(each for each in seen if each is not None))
     grids = np.stack([blank if each is None else each for each in seen])
-    labels, cube = hands.joints[known].mean(dim=1), float(hands.cube.max())
+    labels, cube = targets[known], float(hands.cube.max())
     held = out_of_fold(
         grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), cube=cube, seed=0, progress=progress
     )
@@ -222,7 +248,7 @@ def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
     return Centers(points, np.full(n, SOURCES.index("rule"), np.uint8), confidence, torch.empty(0))
 
 
-def _key(hands: "HandDataset", known: Tensor) -> str:
+def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:
     options = hands.options
     cubes = hashlib.blake2b(hands.cube.numpy().tobytes()).hexdigest()
     videos = hashlib.blake2b(hands.sequence.numpy().tobytes()).hexdigest()
@@ -232,7 +258,7 @@ def _key(hands: "HandDataset", known: Tensor) -> str:
         how += (detector_available(),)
     if options.crop in ("rule", "detector") or len(known) < LEAST_LABELS:
         return source_key(hands.root, hands.files, (*how, options.crop))
-    labels = hashlib.blake2b(known.numpy().tobytes() + hands.joints[known].contiguous().numpy().tobytes()).hexdigest()
+    labels = hashlib.blake2b(known.numpy().tobytes() + targets[known].contiguous().numpy().tobytes()).hexdigest()
     return source_key(hands.root, hands.files, (*how, options.crop, labels))
 
 
@@ -282,9 +308,9 @@ def likely_cause(hands: "HandDataset", empty: Tensor) -> str:
             f"Their depth is {middle:.4g} mm in the middle, which no hand camera measures: check depth_scale, the mm a "
             "unit (1000 if units are meters, 0.1 if they are tenths of a mm)"
         )
-    if not near <= middle <= far and hands.options.crop != "file":
+    if not near <= middle <= far and hands.options.centers is None:
         return f"Their depth is {middle:.4g} mm in the middle: set near and far, which are {near:g} and {far:g} mm"
-    if hands.options.crop == "file":
+    if hands.options.centers is not None:
         return (
             "Check the file of centers: are they x y z in mm (header frame,x,y,z), or u v d in px, px, mm "
             "(frame,u,v,d)? And are they in the order of the frames?"

@@ -207,11 +207,37 @@ def test_a_file_of_centers_serves_by_name(tmp_path: Path, options: CropOptions) 
     assert hands.centers.points.tolist() == [[-120, 0, 500], [-110, 0, 500]]
 
 
+def test_a_file_of_some_centers_leaves_the_others_to_the_rule(tmp_path: Path, options: CropOptions) -> None:
+    root = folder(tmp_path / "lab", [person(), person(-110)])
+    file = tmp_path / "centers.csv"
+    file.write_text("frame,x,y,z\nseq/1.png,-90,0,500\n", encoding="utf-8")
+    chosen = replace(options, centers=str(file))
+    hands = DepthFolder(root, "all", options=chosen).prepare()
+    assert hands.centers.names == ["rule", "file"]
+    assert hands.centers.points[1].tolist() == [-90, 0, 500]
+    assert hands.centers.confidence[1] == 1
+    strict = DepthFolder(root, "all", options=replace(chosen, crop="file"))
+    assert strict.files == ["seq/1.png"]
+
+
+def test_a_localizer_learns_from_given_centers_too(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = fake_localizer(monkeypatch, confidence=0.8)
+    root = folder(tmp_path / "lab", [person()] * 21 + [wall()] * 4)
+    file = tmp_path / "centers.csv"
+    file.write_text("frame,x,y,z\n" + "".join(f"seq/{i}.png,-90,{i - 5},500\n" for i in range(20)), encoding="utf-8")
+    found = DepthFolder(root, "all", options=replace(options, centers=str(file))).find()
+    assert learned == [[-90.0, i - 5.0, 500.0] for i in range(20)]
+    assert found.names == ["file"] * 20 + ["localizer"] * 5
+
+
 def test_older_names_of_options_are_accepted() -> None:
     assert CropOptions(centre="oracle").crop == "oracle"
     assert CropOptions(centre="file", centres="c.txt").centers == "c.txt"
     assert replace(CropOptions(centre="mass"), centre="oracle").crop == "oracle"
-    assert CropOptions(centers="c.txt").crop == "file"
+    with pytest.raises(ArgumentError, match="go together"):
+        CropOptions(crop="rule", centers="c.txt")
     with pytest.raises(ArgumentError, match="go together"):
         CropOptions(crop="file")
 
