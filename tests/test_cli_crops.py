@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hand_releases import save_grey
 from hand_scenes import Scene
+from PIL import Image
 
 from seqgcn.cli import main
 from seqgcn.datasets.hands import CropOptions, DepthFolder
@@ -43,7 +44,7 @@ def test_the_page_has_all_frames_the_worst_first_and_loads_nothing(
     assert "2 of 3 doubtful" in page
     assert "no hand was found" in page
     assert not re.search(r'(?:src|href)="https?:', page)
-    assert not (lab.parent / "cache" / "crops.npy").exists()
+    assert not list((lab.parent / "cache").rglob("crops.npy"))
 
 
 def test_only_the_worst_are_shown_and_all_are_counted(lab: Path) -> None:
@@ -55,7 +56,7 @@ def test_only_the_worst_are_shown_and_all_are_counted(lab: Path) -> None:
 
 def test_options_of_the_data_set_act(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crops", str(lab), "--set", "dataset.crop=mass", "--set", "dataset.far=600"]) == 0
-    assert "1 of 3 doubtful" not in capsys.readouterr().out
+    assert "3 by mass; 2 of 3 doubtful" in capsys.readouterr().out  # the wall is beyond 600 mm, too
     page = (lab.parent / "crops.html").read_text(encoding="utf-8")
     assert "by mass" in page
     assert "10 to 600" in page
@@ -84,5 +85,21 @@ def test_what_is_wrong_is_named(
 
 def test_the_figure_of_a_notebook_has_the_same_frames(lab: Path, tmp_path: Path) -> None:
     hands = DepthFolder(lab, "all", options=CropOptions(size=32))
+    crops_figure(hands, tmp_path / "crops.svg", most=2)
+    drawn = (tmp_path / "crops.svg").read_text(encoding="utf-8")
+    assert drawn.count("<image") == 3  # two frames, and a crop of one: the other has none
     crops_figure(hands, tmp_path / "crops.png", most=2)
-    assert (tmp_path / "crops.png").read_bytes().startswith(b"\x89PNG")
+    with Image.open(tmp_path / "crops.png") as picture:
+        assert picture.width > 300
+
+
+def test_what_is_labelled_teaches_a_localizer_as_in_a_round(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[list[int]] = []
+    learn = DepthFolder.learn_from
+    monkeypatch.setattr(DepthFolder, "learn_from", lambda self, ids: known.append(ids.tolist()) or learn(self, ids))
+    rows = "".join(f"a&b/{i}.png,-120,0,500\n" for i in (0, 1))
+    (lab / "labels.csv").write_text(f"frame,palm x,palm y,palm z\n{rows}", encoding="utf-8")
+    Path("one.txt").write_text("a&b/1.png\n", encoding="utf-8")
+    assert main(["crops", str(lab), "--quiet"]) == 0
+    assert main(["crops", str(lab), "--labelled", "one.txt", "--quiet"]) == 0
+    assert known == [[0, 1], [1]]

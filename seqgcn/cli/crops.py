@@ -29,13 +29,18 @@ def add_to(commands: Any) -> None:
         "crops",
         help="look at where hands are found before anything is trained",
         description="One self-contained HTML page of depth frames: each with the window of its cube drawn, the crop "
-        "beside it, where its center is from and how sure it is, the least sure first. Needs no label and trains "
-        "nothing.",
+        "beside it, where its center is from and how sure it is, the least sure first. Needs no label; with 20 "
+        "or more, a network is trained on them to find hands where the rule is in doubt, as select does.",
     )
     crops.set_defaults(command=_crops)
     crops.add_argument("root", metavar="ROOT", help="folder of the frames")
     crops.add_argument(
         "--dataset", choices=DATASETS, default=DATASETS[0], help=f"how the folder is laid out (default: {DATASETS[0]})"
+    )
+    crops.add_argument(
+        "--labelled",
+        metavar="FILE",
+        help="what is labelled so far, as for select (default: the data set's file of labels)",
     )
     crops.add_argument(
         "--set",
@@ -63,18 +68,21 @@ def _crops(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--most must be at least 1, got {arguments.most}")
     from seqgcn.datasets.hands.crop_views import look_at_crops
     from seqgcn.report.html import crops_page, write_page
+    from seqgcn.rounds.pool import labelled_hands
 
     path, again = Path(arguments.out), _command(arguments)
     with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
         # A warning printed by Python itself would tear the bars apart.
         warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
-        hands = _frames(arguments)
+        hands, listed = _frames(arguments)
         told = None if arguments.quiet else lambda text: bars.note(f"seqgcn: {text}")
         if len(hands) > 2 * FIRST:
             first = look_at_crops(_first(hands), FIRST)
             write_page(path, crops_page(first, root=arguments.root, again=again, total=len(hands)))
             if told is not None:
                 told(f"the first {FIRST} of {len(hands):,} frames are in {path}")
+        # Not before: the first frames are to be seen at once, and a network takes a minute.
+        hands.learn_from(labelled_hands(hands, listed))
         shown = look_at_crops(hands, arguments.most, progress=bars, say=told)
         write_page(path, crops_page(shown, root=arguments.root, again=again))
     if not arguments.quiet:
@@ -83,14 +91,17 @@ def _crops(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _frames(arguments: argparse.Namespace) -> HandDataset:
+def _frames(arguments: argparse.Namespace) -> tuple[HandDataset, Path | None]:
+    """The frames, not looked at yet, and the list of those that count as labelled, if there is one."""
     from seqgcn.catalogue import load
     from seqgcn.config import SelectorSpec, as_config_errors, settle
+    from seqgcn.rounds.config import SelectConfig
+    from seqgcn.rounds.pool import list_hands
 
     settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
+    config = SelectConfig(dataset=arguments.dataset, root=arguments.root, labelled=arguments.labelled)
     with as_config_errors():
-        hands: HandDataset = load("dataset", arguments.dataset)(root=arguments.root, **settled).every_frame()
-    return hands
+        return list_hands(config, load("dataset", arguments.dataset)(root=arguments.root, **settled))
 
 
 def _first(hands: HandDataset) -> HandDataset:
@@ -104,6 +115,8 @@ def _command(arguments: argparse.Namespace) -> str:
     words = ["seqgcn", "crops", arguments.root]
     if arguments.dataset != DATASETS[0]:
         words += ["--dataset", arguments.dataset]
+    if arguments.labelled is not None:
+        words += ["--labelled", arguments.labelled]
     for key, value in arguments.set:
         words += ["--set", f"{key}={_text(value)}"]
     if arguments.out != PAGE:
