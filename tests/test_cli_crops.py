@@ -103,3 +103,26 @@ def test_what_is_labelled_teaches_a_localizer_as_in_a_round(lab: Path, monkeypat
     assert main(["crops", str(lab), "--quiet"]) == 0
     assert main(["crops", str(lab), "--labelled", "one.txt", "--quiet"]) == 0
     assert known == [[0, 1], [1]]
+
+
+def test_an_interrupted_command_leaves_the_first_frames_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    setup = {"fx": 60, "fy": 60, "cx": 40, "cy": 30, "cube": 250, "joints": ["palm"]}
+    Path("lab").mkdir()
+    Path("lab/camera.yaml").write_text(json.dumps(setup), encoding="utf-8")
+    for i in range(60):
+        save_grey(Path(f"lab/a/{i}.png"), np.full((60, 80), 600 + i, np.uint16))
+
+    def interrupted(self: DepthFolder, ids: object) -> DepthFolder:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DepthFolder, "learn_from", interrupted)
+    assert main(["crops", "lab"]) == 130
+    page = Path("crops.html").read_text(encoding="utf-8")
+    assert "Not finished" in page
+    assert page.count('class="file"') == 24
+    assert "of 60 frames" in page
+    assert "the first 24 of 60 frames are in crops.html" in capsys.readouterr().err

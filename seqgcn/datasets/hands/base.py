@@ -204,6 +204,7 @@ class HandDataset:
         """
         if self._found is None:
             from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
+            from seqgcn.datasets.hands.centers.mass import centers_of_mass
 
             crop = self.options.crop
             given = torch.full((len(self), 3), torch.nan) if self._given_centres is None else self._given_centres
@@ -211,12 +212,14 @@ class HandDataset:
                 self._found = Centers.given(given, "file")
             elif crop == "oracle":
                 self._found = Centers.given(self.joints.mean(dim=1), "oracle")
+            elif crop == "mass":
+                self._found = centers_of_mass(self, lenient=self._lenient, progress=progress)
             else:
                 self._found = find_centers(self, self._known, given, lenient=self._lenient, progress=progress, say=say)
         return self._found
 
     def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:
-        """The same where centers are found before the crops are made: all but centers of mass."""
+        """The same where centers are needed before the crops are made: all but centers of mass."""
         if self.options.crop != "mass":
             self.find(progress, say)
 

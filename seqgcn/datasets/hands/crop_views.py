@@ -12,9 +12,10 @@ from torch import Tensor
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.cache import in_threads
+from seqgcn.datasets.hands.centers.doubt import GIVEN, doubt_given
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
 from seqgcn.datasets.hands.colours import depth_colours
-from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop, window
+from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop, window
 from seqgcn.errors import DataFileError
 from seqgcn.training import Progress, Say
 
@@ -87,7 +88,7 @@ def look_at_crops(
     Args:
         hands: The frames; none needs a label.
         most: How many to decode at most, at least 1.
-        progress: Told about it, as stages `"hands"` and `"pictures"`.
+        progress: Told about it, as stages `"hands"`, `"depth"` and `"pictures"`.
         say: Told what a person should know.
 
     Raises:
@@ -116,54 +117,29 @@ def worst(confidence: Tensor, most: int) -> Tensor:
     """Numbers of the frames with the least confidence, lowest first; of equals, spread over all of them.
 
     Args:
-        confidence: `[n]`.
+        confidence: `[n]`; NaN is the least.
         most: How many.
 
     Returns:
         `[min(n, most)]` int64.
     """
-    order = confidence.nan_to_num(nan=-1.0).argsort(stable=True)
+    known = confidence.nan_to_num(nan=-1.0)
+    order = known.argsort(stable=True)
     if len(order) <= most:
         return order
-    limit = confidence[order[most - 1]]
-    below = order[confidence[order] < limit]
-    equal = order[confidence[order] == limit]
+    limit = known[order[most - 1]]
+    below = order[known[order] < limit]
+    equal = order[known[order] == limit]
     # Frames beside each other look alike: as many from everywhere tell more.
     steps = torch.linspace(0, len(equal) - 1, most - len(below), dtype=torch.float64).round().long()
     return torch.cat((below, equal[steps]))
 
 
 def _centers_of(hands: HandDataset, progress: Progress | None, say: Say | None) -> Centers:
-    if hands.options.crop == "mass":
-        return _by_mass(hands, progress)
     found = hands.find(progress, say)
     # Of a data set whose crops were made, frames may have been left out since.
-    return found if len(found) == len(hands) else hands.centers
-
-
-def _by_mass(hands: HandDataset, progress: Progress | None) -> Centers:
-    nothing = torch.full((3,), torch.nan)
-
-    def look(i: int) -> Tensor:
-        image = _depth(hands, i)
-        if isinstance(image, DataFileError):
-            return nothing
-        options = hands.options
-        center = centre_of_mass(image, hands.camera_of(i), float(hands.cube[i]), options.near, options.far)
-        return nothing if center is None else center
-
-    points: list[Tensor] = []
-    for block in in_threads(look, len(hands)):
-        points += block
-        if progress is not None:
-            progress("hands", len(points), len(hands))
-    stacked = torch.stack(points)
-    return Centers(
-        stacked,
-        np.full(len(points), SOURCES.index("mass"), np.uint8),
-        (~stacked.isnan().any(dim=1)).float(),
-        torch.empty(0),
-    )
+    centers = found if len(found) == len(hands) else hands.centers
+    return doubt_given(hands, centers, progress)
 
 
 def _depth(hands: HandDataset, i: int) -> DepthImage | DataFileError:
@@ -195,7 +171,10 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
             (bottom - image.top) * scale,
         )
         pixels = crop(image, centers.points[i], cube, camera, hands.options.size)
-        problem = "" if pixels is not None else "no depth inside the cube"
+        if pixels is None:
+            problem = "no depth inside the cube"
+        elif SOURCES[int(centers.source[i])] in GIVEN and not centers.confidence[i]:
+            problem = "the center is far from those of the frames before and after"
     return CropView(
         file=hands.files[i],
         source=SOURCES[int(centers.source[i])],
