@@ -38,7 +38,7 @@ def crops_figure(hands: HandDataset, path: str | os.PathLike[str], *, title: str
     shown = look_at_crops(hands, most)
     columns = min(COLUMNS, len(shown.views))
     rows = -(-len(shown.views) // columns)
-    size = (max(6.0, 3.3 * columns), 1.0 + 1.75 * rows)
+    size = (max(6.0, 3.3 * columns), 0.9 + 1.5 * rows)
     caption = (
         f"{counted(len(shown.views), 'frame')} of {len(shown.centers):,}, the least sure first; "
         f"{shown.centers.summary()}. "

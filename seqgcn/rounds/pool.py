@@ -18,7 +18,7 @@ from seqgcn.checks import name_some
 from seqgcn.datasets.base import Dataset
 from seqgcn.datasets.folder import read_images_below
 from seqgcn.datasets.hands.base import HandDataset, HandFrames, in_words
-from seqgcn.datasets.hands.centers.doubt import check_crops
+from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import DataFileError
@@ -162,6 +162,7 @@ def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress
     hands.locate(progress, say)
     check_crops(hands, dataset.accept_crops, say)
     hands.prepare(progress, say)
+    check_mass(hands, dataset.accept_crops, say)
     # Once more, as frames that turned out to be empty may have been left out.
     labelled = labelled_hands(hands, listed)
     return RoundPool(

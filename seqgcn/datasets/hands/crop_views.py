@@ -12,7 +12,7 @@ from torch import Tensor
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.cache import in_threads
-from seqgcn.datasets.hands.centers.doubt import GIVEN, doubt_given
+from seqgcn.datasets.hands.centers.doubt import doubt_given
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
 from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop, window
@@ -27,6 +27,12 @@ LEAST = 40.0
 
 OUTSIDE = (120, 190)
 """Gray levels of what was measured nearer than `near` or farther than `far`, from far to near."""
+
+
+_FAR = "the center is far from those of the frames before and after"
+
+WHY = {"file": _FAR, "oracle": _FAR, "mass": "what is seen goes on beyond the cube on several sides"}
+"""Why a crop with depth is doubted, by the source of its center."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,8 +179,8 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
         pixels = crop(image, centers.points[i], cube, camera, hands.options.size)
         if pixels is None:
             problem = "no depth inside the cube"
-        elif SOURCES[int(centers.source[i])] in GIVEN and not centers.confidence[i]:
-            problem = "the center is far from those of the frames before and after"
+        elif not centers.confidence[i]:
+            problem = WHY.get(SOURCES[int(centers.source[i])], "")
     return CropView(
         file=hands.files[i],
         source=SOURCES[int(centers.source[i])],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import CropOptions, HandDataset, HandFrames, in_words
-from seqgcn.datasets.hands.centers.doubt import check_crops
+from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.crop_options import Crop
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.errors import ArgumentError, SeqGCNWarning
@@ -163,6 +163,7 @@ class PoseDataset(ABC):
             check_crops(hands, self.accept_crops, say)
         for part, hands in self._hands.items():
             hands.prepare(progress, say)
+            check_mass(hands, self.accept_crops, say)
             _check_centres(hands)
             parts[part] = PosePart(hands.frames, hands.joints, tuple(hands.files))
         self._parts = parts

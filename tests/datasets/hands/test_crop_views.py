@@ -93,3 +93,13 @@ def test_a_frame_that_cannot_be_read_is_shown_without_a_picture(tmp_path: Path) 
     assert shown.views[0].frame is None
     assert "cannot be read" in shown.views[0].problem
     assert [view.crop is None for view in shown.views] == [True, False, False]
+
+
+def test_a_center_of_mass_on_a_chest_is_doubted(tmp_path: Path) -> None:
+    root = _folder(tmp_path / "lab", 2)
+    chest = Scene().torso(800).hand(*HAND).forearm(*HAND, 75).frame()
+    save_grey(root / "a/1.png", chest.astype(np.uint16))
+    shown = look_at_crops(DepthFolder(root, "all", options=CropOptions(size=32, crop="mass")), 2)
+    assert [view.file for view in shown.views] == ["a/1.png", "a/0.png"]
+    assert [view.doubtful for view in shown.views] == [True, False]
+    assert "beyond the cube" in shown.views[0].problem

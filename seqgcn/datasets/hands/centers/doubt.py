@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from seqgcn.checks import name_some
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
-from seqgcn.datasets.hands.crop import crop
+from seqgcn.datasets.hands.crop import FULL_SCALE, crop
 from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
@@ -23,6 +24,9 @@ GIVEN = ("file", "oracle")
 
 COARSE = 32
 """Pixels along the side of a crop that is only checked for depth."""
+
+LOOKED_AT = 500
+"""Crops by mass that are judged, spread over all."""
 
 
 def check_crops(hands: "HandDataset", accept: bool, say: Say | None) -> None:
@@ -54,11 +58,62 @@ def check_crops(hands: "HandDataset", accept: bool, say: Say | None) -> None:
     )
 
 
-def doubt_given(hands: "HandDataset", centers: Centers, progress: Progress | None = None) -> Centers:
-    """Doubt given centers that have no depth in their cube, or jump away for a single frame.
+def check_mass(hands: "HandDataset", accept: bool, say: Say | None) -> None:
+    """The same for crops by mass, which nothing was known about before they were made.
 
-    This shows a file of other frames, of another camera or in another order. Centers that were found lie on a surface
-    and have a confidence of their own.
+    Args:
+        hands: The frames. Their crops are made here if they were not yet.
+        accept: Go on all the same.
+        say: Told the line, if any crop is doubtful.
+
+    Raises:
+        DataFileError: Most are doubtful.
+    """
+    if hands.options.crop != "mass":
+        return
+    frames = hands.frames
+    ids = torch.linspace(0, len(frames) - 1, min(LOOKED_AT, len(frames)), dtype=torch.float64).round().long()
+    beyond = goes_beyond(frames.crops[frames.index[ids].numpy()])
+    count = int(beyond.sum())
+    if not count:
+        return
+    what = f"{hands.name}: crops by mass; in {count:,} of {len(ids):,} looked at, what is seen goes on beyond the cube"
+    if say is not None:
+        say(what)
+    if count <= MOST * len(ids) or accept:
+        return
+    worst = [hands.files[i] for i in ids[torch.from_numpy(beyond)].tolist()]
+    raise DataFileError(
+        f"{what} on several sides, as a chest or a wall does and a hand does not: {name_some(worst)}. Leave "
+        f"dataset.crop at auto, which looks for the hand; set near and far to where nothing but the hand is (now "
+        f"{hands.options.near:g} to {hands.options.far:g} mm); or go on all the same with --accept-crops"
+    )
+
+
+def goes_beyond(crops: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Whether at least half of the outermost pixels are surface on two sides or more.
+
+    A forearm leaves a hand's cube on one side or across a corner, and covers a third of a side.
+
+    Args:
+        crops: `[n, size, size]` int16, `FULL_SCALE` is background.
+
+    Returns:
+        `[n]` bool.
+    """
+    surface = crops < FULL_SCALE
+    sides = np.stack([surface[:, 0], surface[:, -1], surface[:, :, 0], surface[:, :, -1]], axis=1)
+    answer: NDArray[np.bool_] = (sides.mean(axis=2) >= 0.5).sum(axis=1) >= 2
+    return answer
+
+
+def doubt_given(hands: "HandDataset", centers: Centers, progress: Progress | None = None) -> Centers:
+    """Doubt centers that were given, or are of mass, where crop or sequence speak against them.
+
+    Given centers are doubted without depth in their cube, and where one is far from its neighbors in the sequence,
+    which are near each other. This shows a file of other frames, of another camera or in another order. Centers of mass
+    are doubted where what is seen goes on beyond the cube on several sides. Centers that were looked for have a
+    confidence of their own.
 
     Args:
         hands: The frames. One that cannot be read is not judged.
@@ -68,12 +123,13 @@ def doubt_given(hands: "HandDataset", centers: Centers, progress: Progress | Non
     Returns:
         The same centers, with confidence 0 where one is doubted.
     """
-    given = np.isin(centers.source, [SOURCES.index(name) for name in GIVEN])
-    ids = (torch.from_numpy(given) & centers.points.isfinite().all(dim=1)).nonzero().flatten().tolist()
+    given = torch.from_numpy(np.isin(centers.source, [SOURCES.index(name) for name in GIVEN]))
+    judged = given | torch.from_numpy(centers.source == SOURCES.index("mass"))
+    ids = (judged & centers.points.isfinite().all(dim=1)).nonzero().flatten().tolist()
     if not ids:
         return centers
 
-    def empty(k: int) -> bool:
+    def wrong(k: int) -> bool:
         i = ids[k]
         try:
             pixels = crop(hands.depth(i), centers.points[i], float(hands.cube[i]), hands.camera_of(i), COARSE)
@@ -81,13 +137,13 @@ def doubt_given(hands: "HandDataset", centers: Centers, progress: Progress | Non
             return False
         except ArgumentError:  # behind the camera
             return True
-        return pixels is None
+        return pixels is None or (not given[i] and bool(goes_beyond(pixels.unsqueeze(0).numpy())))
 
-    nothing: list[bool] = []
-    for block in in_threads(empty, len(ids)):
-        nothing += block
+    found_wrong: list[bool] = []
+    for block in in_threads(wrong, len(ids)):
+        found_wrong += block
         if progress is not None:
-            progress("depth", len(nothing), len(ids))
-    doubted = jumps(centers.points, hands.sequence) & torch.from_numpy(given)
-    doubted[torch.tensor(ids)] |= torch.tensor(nothing)
+            progress("depth", len(found_wrong), len(ids))
+    doubted = jumps(centers.points, hands.sequence) & given
+    doubted[torch.tensor(ids)] |= torch.tensor(found_wrong)
     return Centers(centers.points, centers.source, centers.confidence.masked_fill(doubted, 0.0), centers.error)
