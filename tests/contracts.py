@@ -267,6 +267,26 @@ def the_pool_mask_is_respected(make: Make) -> None:
     assert same(make().select(whole, BUDGET), make().select(pool(), BUDGET))
 
 
+def validation_and_test_nodes_are_no_candidates(make: Make) -> None:
+    data = pool()
+    data.val_mask, data.test_mask = torch.arange(N) % 5 == 1, torch.arange(N) % 5 == 3  # some of them labeled
+    free = ~(data.train_mask | data.val_mask | data.test_mask)
+    count = int(free.sum())
+    held_out = N - LABELLED - count
+    everyone = make().select(data, count)
+    assert sorted(everyone.index.tolist()) == free.nonzero().flatten().tolist()
+    assert same(everyone, make().select(replaced(pool(), pool_mask=free), count)), "as if pool_mask had left them out"
+    refuses(make, data, rf"only {count} nodes .*{held_out} more are in data\.val_mask or data\.test_mask", count + 1)
+    del data.val_mask
+    refuses(make, data, r"more are in data\.test_mask, .*data\.pool_mask", N - LABELLED)
+
+
+def the_pool_mask_overrides_validation_and_test_masks(make: Make) -> None:
+    anyone = torch.ones(N, dtype=torch.bool)
+    data = replaced(pool(), pool_mask=anyone, val_mask=anyone, test_mask=[])
+    assert same(make().select(data, BUDGET), make().select(pool(), BUDGET))
+
+
 def nothing_labelled_works_or_says_what_does(make: Make) -> None:
     data = replaced(pool(), train_mask=torch.zeros(N, dtype=torch.bool))
     try:
@@ -303,8 +323,10 @@ def unusable_masks_are_named(make: Make) -> None:
     ]
     for value, message in wrong:
         refuses(make, replaced(data, train_mask=value), rf"data\.train_mask {message}")
-        refuses(make, replaced(data, pool_mask=value), rf"data\.pool_mask {message}")
-    refuses(make, replaced(data, pool_mask=mask[:-1]), r"data\.pool_mask has 39 entries, but there are 40 nodes")
+        for name in ("pool_mask", "val_mask", "test_mask"):
+            refuses(make, replaced(data, **{name: value}), rf"data\.{name} {message}")
+    for name in ("pool_mask", "val_mask", "test_mask"):
+        refuses(make, replaced(data, **{name: mask[:-1]}), rf"data\.{name} has 39 entries, but there are 40 nodes")
     del data.train_mask
     refuses(make, data, r"data\.train_mask is missing: attach it")
 
@@ -376,6 +398,8 @@ CONTRACTS: list[Contract] = [
     global_random_states_are_unchanged,
     parameters_are_frozen_and_given_by_name,
     the_pool_mask_is_respected,
+    validation_and_test_nodes_are_no_candidates,
+    the_pool_mask_overrides_validation_and_test_masks,
     nothing_labelled_works_or_says_what_does,
     everything_labelled_leaves_nothing,
     unusable_budgets_are_refused,

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_mask, check_number, check_values, check_whole, name_rows, name_some
+from seqgcn.checks import check_number, check_values, check_whole, name_rows, name_some
 from seqgcn.datasets.frame_names import number_frames
 from seqgcn.errors import ArgumentError
 from seqgcn.rounds.gap import check_gap, nanoseconds
-from seqgcn.selectors.base import Selection, Selector
+from seqgcn.selectors.base import Selection, Selector, split_pool
 from seqgcn.training import Progress
 
 _ROUNDING = 1 + 1e-9
@@ -93,10 +93,7 @@ def choose(
     Raises:
         ArgumentError: The budget cannot be spent, see `most_items`, or an argument does not fit the data.
     """
-    labelled = check_mask(data.get("train_mask"), "data.train_mask")
-    candidates = ~labelled
-    if data.get("pool_mask") is not None:
-        candidates &= check_mask(data.pool_mask, "data.pool_mask", len(labelled))
+    labelled, candidates = split_pool(data)
     asked = most_items(candidates, budget, costs=costs, videos=videos, min_gap=min_gap)
     price = _prices(costs, candidates.cpu())
     if costs is not None:

@@ -24,6 +24,9 @@ from seqgcn.errors import ArgumentError
 from seqgcn.extensions import Extension, Generated
 from seqgcn.training import Progress
 
+HELD_OUT = ("val_mask", "test_mask")
+"""PyG's masks of the nodes to validate and to test on. None of them is picked, unless a `pool_mask` allows it."""
+
 _SHAPES = {
     "prob": "[n, classes]",
     "prob_samples": "[n, passes, classes]",
@@ -133,7 +136,7 @@ class Selector(ABC):
     """Names the next items to label, from a PyG `Data` that describes the pool.
 
     Attributes:
-        needs: Attributes of the `Data` that are read besides `train_mask` and `pool_mask`.
+        needs: Attributes of the `Data` that are read besides the masks.
         either: Of these, one is read besides: the first that is attached.
         tasks: What it can choose items for.
     """
@@ -184,7 +187,7 @@ class Selector(ABC):
 
         Args:
             data: The pool: `train_mask` `[n]` bool (labelled so far), what the selector `needs`, and optionally
-                `pool_mask` `[n]` bool (may be picked; labelled nodes in it are passed over).
+                `pool_mask`, `val_mask` and `test_mask`, which say what may be picked: see `split_pool`.
             budget: How many nodes to pick.
             progress: Told how far the selector is.
 
@@ -192,16 +195,14 @@ class Selector(ABC):
             ArgumentError: The data or the budget cannot be used; the message names what and the way out.
             TrainingError: A selector that trains diverged.
         """
-        labelled = check_mask(data.get("train_mask"), "data.train_mask")
-        candidates = ~labelled
-        if data.get("pool_mask") is not None:
-            candidates &= same_device(
-                check_mask(data.pool_mask, "data.pool_mask", len(labelled)), labelled, "data.pool_mask"
-            )
+        labelled, candidates = split_pool(data)
         budget = check_whole("budget", budget, low=0)
         available = int(candidates.sum())
         if budget > available:
-            raise ArgumentError(f"budget is {budget}, but only {available} nodes are unlabelled and in the pool")
+            raise ArgumentError(
+                f"budget is {budget}, but only {available} nodes are unlabelled and in the pool"
+                + _held_out_note(data, int((~labelled).sum()) - available)
+            )
         query = Query(data=data, labelled=labelled, candidates=candidates, budget=budget, progress=progress)
         if budget == 0:
             empty = torch.empty(0, device=labelled.device)
@@ -214,6 +215,39 @@ class Selector(ABC):
     @abstractmethod
     def _answer(self, query: Query) -> Selection:
         """Pick for a checked query."""
+
+
+def split_pool(data: Data) -> tuple[Tensor, Tensor]:
+    """The labeled nodes of a pool and its candidates, each `[n]` bool.
+
+    Labeled are the nodes of `data.train_mask`. Candidates are the unlabeled nodes of `data.pool_mask`; without one, the
+    unlabeled nodes that are neither in `data.val_mask` nor in `data.test_mask`, whose labels are there to measure with.
+
+    Raises:
+        ArgumentError: `train_mask` is missing; a mask is not `[n]` bool, or not on the same device. Where there is a
+            `pool_mask`, the two that it overrides are not looked at.
+    """
+    labelled = check_mask(data.get("train_mask"), "data.train_mask")
+    candidates = ~labelled
+    if data.get("pool_mask") is not None:
+        candidates &= _mask_of(data, "pool_mask", labelled)
+        return labelled, candidates
+    for name in HELD_OUT:
+        if data.get(name) is not None:
+            candidates &= ~_mask_of(data, name, labelled)
+    return labelled, candidates
+
+
+def _mask_of(data: Data, name: str, labelled: Tensor) -> Tensor:
+    return same_device(check_mask(data[name], f"data.{name}", len(labelled)), labelled, f"data.{name}")
+
+
+def _held_out_note(data: Data, others: int) -> str:
+    """Why unlabeled nodes are no candidates, where it is by default; nothing where `pool_mask` says so."""
+    held_out = [f"data.{name}" for name in HELD_OUT if data.get(name) is not None]
+    if others == 0 or data.get("pool_mask") is not None:
+        return ""
+    return f"; {others} more are in {' or '.join(held_out)}, which are left out unless data.pool_mask allows them"
 
 
 def for_cycle(selector: Selector, *, seed: int, cycle: int) -> Selector:

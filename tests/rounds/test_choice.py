@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -189,6 +190,16 @@ def test_an_item_dearer_than_the_whole_budget_is_no_candidate() -> None:
     data = pool([9.0, 8.0, 1.0])
     assert choose(First(), data, 50, costs=costs(100, 100, 1)).index.tolist() == [2]
     assert "pool_mask" not in data
+
+
+@pytest.mark.parametrize("prices", [None, (1, 1, 1, 1)])
+def test_validation_and_test_items_are_no_candidates(prices: tuple[float, ...] | None) -> None:
+    data = pool([4.0, 3.0, 2.0, 1.0])
+    data.val_mask, data.test_mask = torch.arange(4) == 0, torch.arange(4) == 2
+    terms = {} if prices is None else {"costs": costs(*prices)}
+    assert choose(First(), data, 2, **terms).index.tolist() == [1, 3]
+    with pytest.raises(ArgumentError, match="only 2 items") if prices is None else nullcontext():
+        assert choose(First(), data, 3, **terms).index.tolist() == [1, 3], "the budget in cost buys what there is"
 
 
 def test_sums_of_costs_may_be_rounded() -> None:
