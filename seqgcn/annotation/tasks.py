@@ -29,7 +29,9 @@ from seqgcn.training import Progress
 IMAGES, RECORD = "images", "frames.json"
 VERSION = 2
 LOCAL_FILES = "/data/local-files/?d=images/"
-"""Where Label Studio serves the pictures if its document root for local files is the folder of the tasks."""
+"""Where Label Studio serves the pictures, if it is started with `LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true`, its
+`LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT` is the folder of the tasks, and the project has a source storage of the type
+*Local files* for ``images/``: a picture that is in no storage of the project is refused."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -38,6 +39,24 @@ def test_what_is_written(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:
     for preview in tasks.previews:
         with Image.open(folder / "images" / preview.name) as image:
             assert image.size == preview.size
+
+
+def test_label_studio_finds_the_pictures_as_the_readme_says(handed_off: tuple[Path, Tasks]) -> None:
+    # Label Studio joins `d` to its document root, and serves what lies in a Local files storage, which must be a
+    # folder below that root.
+    document_root, storage = handed_off[0], handed_off[0] / "images"
+    tasks = json.loads((document_root / "label_studio.json").read_text())
+    served = []
+    for task in tasks:
+        url = urlsplit(task["data"]["image"])
+        assert url.path == "/data/local-files/"
+        served.append(document_root / parse_qs(url.query)["d"][0])
+    assert sorted(served) == sorted(storage.iterdir())
+    assert document_root in storage.parents
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name in ("SERVING_ENABLED=true", "DOCUMENT_ROOT"):
+        assert f"LABEL_STUDIO_LOCAL_FILES_{name}" in readme
+    assert f"`round-01/tasks/{storage.name}`" in readme
 
 
 def test_read_back(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:
