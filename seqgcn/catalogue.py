@@ -246,7 +246,8 @@ def load(kind: str, name: str) -> Callable[..., Any]:
         if import_path(kind, name) == name != "":
             return _imported(kind, name)
         own = f"; one of your own is MODULE:CLASS{_colon(name)}" if kind in YOURS else ""
-        raise ConfigError(f"unknown {kind} {name!r}{suggestion(name, entries)}{own}")
+        meant = next((key for key, entry in entries.items() if entry.target.endswith(f":{name}")), name)
+        raise ConfigError(f"unknown {kind} {name!r}{suggestion(meant, entries)}{own}")
     module, _, attribute = entries[name].target.partition(":")
     component: Callable[..., Any] = getattr(import_module(module), attribute)
     preset = entries[name].preset
@@ -389,5 +390,7 @@ def suggestion(name: str, known: Mapping[str, Any] | typing.Iterable[str]) -> st
     names = list(known)
     if not names:
         return ""
-    near = difflib.get_close_matches(name, names, n=1)
-    return (f"; did you mean {near[0]}? There are: " if near else "; there are: ") + ", ".join(names)
+    # CORE_GCN and CoreGCN are core-gcn.
+    spelled = {re.sub(r"[\W_]", "", each).lower(): each for each in reversed(names)}
+    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), spelled, n=1)
+    return (f"; did you mean {spelled[near[0]]}? There are: " if near else "; there are: ") + ", ".join(names)

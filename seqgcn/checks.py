@@ -1,13 +1,18 @@
 """Checks of what users pass in; each returns the checked value or raises an `ArgumentError` that names it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from seqgcn.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+_MAKE_DATA = "attach features and what is labeled: Data(x=features, train_mask=labeled)"
 
 
 def name_some(names: Sequence[str], most: int = 5) -> str:
@@ -21,6 +26,55 @@ def name_rows(wrong: Tensor, what: str = "rows", most: int = 5) -> str:
     rows = wrong.nonzero().flatten().tolist()
     more = f" and {len(rows) - most} more" if len(rows) > most else ""
     return f"{what} {', '.join(map(str, rows[:most]))}{more}"
+
+
+def check_data(data: Any) -> "Data":
+    """One graph, or a pool without one: a `torch_geometric.data.Data`.
+
+    Raises:
+        ArgumentError: Anything else, or a batch of several graphs; the message says how to get a `Data` of it.
+    """
+    # Data sets use this module too, and need no PyG.
+    from torch_geometric.data import Batch, Data
+
+    if not isinstance(data, Data):
+        raise ArgumentError(f"data must be a torch_geometric.data.Data, got {kind_of(data)}; {_way_to_data(data)}")
+    if isinstance(data, Batch) and data.num_graphs > 1:
+        raise ArgumentError(
+            f"data must be one graph, got a batch of {data.num_graphs}; take one after another, as "
+            "data.to_data_list() gives them, or join their nodes to one pool: Data.from_dict(data.to_dict()), without "
+            "similarity graphs of their own (adjacency)"
+        )
+    return data
+
+
+def _way_to_data(value: Any) -> str:
+    """How to make a `Data` of something else."""
+    from torch.utils.data import DataLoader
+    from torch_geometric.data import Data, Dataset, HeteroData
+
+    if isinstance(value, HeteroData) and value.node_types:
+        kinds = value.node_types
+        kind = next((each for each in kinds if "train_mask" in value[each]), kinds[0])
+        return (
+            f"pick among the nodes of one type: Data(**data[{kind!r}].to_dict()), with the edges between them as "
+            "edge_index if there are any"
+        )
+    if isinstance(value, DataLoader):
+        return "a loader gives a part at a time, but nodes are picked from all: pass the Data that it was made of"
+    if isinstance(value, Dataset):
+        return "pass one of its graphs, such as dataset[0]"
+    if isinstance(value, list | tuple) and value and all(isinstance(each, Data) for each in value):
+        return "pass the one in it, data[0]" if len(value) == 1 else "pass one after another"
+    if isinstance(value, Mapping):
+        return "make one of it: Data(**data)"
+    return _MAKE_DATA
+
+
+def check_instance(what: str, value: Any) -> None:
+    """Raise an `ArgumentError` if a class is given where one of its objects is needed."""
+    if isinstance(value, type):
+        raise ArgumentError(f"{what} is the class {value.__name__}; make an object of it: {value.__name__}()")
 
 
 def check_features(x: Any, name: str = "x") -> Tensor:
@@ -283,5 +337,7 @@ def _rounding(prob: Tensor) -> float:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, for messages: a tensor's dtype and shape, or the name of its type."""
+    """What a value is, for messages: a tensor's dtype and shape, or the name of its type; a class is said to be one."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

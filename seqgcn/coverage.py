@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_features, check_mask, check_values, name_rows
+from seqgcn.checks import check_features, check_mask, check_values, kind_of, name_rows
 from seqgcn.errors import ArgumentError
 from seqgcn.training import Progress
 
@@ -114,6 +114,8 @@ def _centres_and_pool(
     n: int, centres: Tensor, candidates: Tensor | None, budget: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Indices of the centres and of what may be picked, after their checks and the budget's."""
+    if not isinstance(centres, Tensor):
+        raise ArgumentError(f"centres must be a tensor of indices [m], got {kind_of(centres)}; use torch.as_tensor")
     if centres.numel() and (centres.dtype == torch.bool or centres.is_floating_point()):
         raise ArgumentError(f"centres must be indices, got {centres.dtype}; use mask.nonzero().flatten()")
     centres = centres.to(device, torch.int64).flatten()

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 
 import seqgcn
 from seqgcn.checks import check_whole
-from seqgcn.datasets.base import Dataset
+from seqgcn.datasets.base import Dataset, check_dataset
 from seqgcn.errors import ArgumentError, RunFolderError
 from seqgcn.extensions import Generated
 from seqgcn.further import Pseudo, check_pseudo, generated_record, training_set
@@ -23,7 +23,7 @@ from seqgcn.journal import CycleRecord, Journal
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import check_described, sources
+from seqgcn.learners.named import check_described, check_learner, check_selector, sources
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.pool import Pool
 from seqgcn.seeding import derive_seed, generator
@@ -58,8 +58,8 @@ class ActiveLearning:
         progress: Told about every stage.
 
     Raises:
-        ArgumentError: The pool is too small for the labels asked for, a count is not positive, or the learner does
-            not give what the selector needs.
+        ArgumentError: Data set, learner or selector is something else; the pool is too small for the labels asked for,
+            a count is not positive, or the learner does not give what the selector needs.
 
     Example:
         >>> from seqgcn import Random
@@ -85,6 +85,9 @@ class ActiveLearning:
         journal: Journal | None = None,
         progress: Progress | None = None,
     ) -> None:
+        check_dataset(dataset)
+        check_learner(learner)
+        check_selector(selector)
         if warm_start:
             if not isinstance(learner, RestorableLearner):
                 raise ArgumentError(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from seqgcn.checks import check_number, check_whole
+from seqgcn.checks import check_number, check_whole, kind_of
 from seqgcn.errors import ArgumentError, TrainingError
 from seqgcn.graph import FEW_DEAD, Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
 from seqgcn.seeding import seeded
@@ -71,7 +71,7 @@ class ConfidenceGCN(nn.Module):
         - **output:** logits z `[n]`, hidden features after the relu `[n, hidden_channels]`
 
     Raises:
-        ArgumentError: A size below 1, or a dropout outside [0, 1).
+        ArgumentError: A size below 1, a dropout outside [0, 1), or in `forward` a graph of another kind.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int = 128, dropout: float = 0.3) -> None:
@@ -92,6 +92,11 @@ class ConfidenceGCN(nn.Module):
         """Logits and hidden features of every node."""
         if isinstance(graph, Tensor):
             graph = normalise_edges(graph, None, x)
+        elif not isinstance(graph, Graph):
+            raise ArgumentError(
+                "graph must be a LowRankAdjacency, an EdgeList or an edge_index [2, edges], got "
+                f"{kind_of(graph)}; of a Data take data.adjacency or data.edge_index"
+            )
         return self.classify(self.conv1.spread(unit_rows(x)[0], graph), graph)
 
     def classify(self, spread_x: Tensor, graph: Graph, used: Tensor | None = None) -> tuple[Tensor, Tensor]:

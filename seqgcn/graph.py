@@ -15,7 +15,16 @@ from torch_geometric.data import Data
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.transforms import BaseTransform
 
-from seqgcn.checks import check_choice, check_edges, check_features, check_mask, check_whole, name_rows
+from seqgcn.checks import (
+    check_choice,
+    check_data,
+    check_edges,
+    check_features,
+    check_mask,
+    check_whole,
+    kind_of,
+    name_rows,
+)
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
@@ -195,7 +204,7 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
         - **output:** `adjacency`, or `edge_index` `[2, edges]` (any older edges are replaced)
 
     Raises:
-        ArgumentError: The data has no usable `x`.
+        ArgumentError: The data is no `Data`, a batch of several graphs, or has no usable `x`.
     """
 
     def __init__(
@@ -215,7 +224,7 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
 
     def forward(self, data: Data) -> Data:
         """Attach the graph to `data`."""
-        x = check_features(data.x)
+        x = check_features(check_data(data).get("x"))
         if self.method == "knn":
             data.edge_index = knn_edges(x, self.k)
             data.edge_weight = data.edge_attr = data.adj_t = None
@@ -290,7 +299,8 @@ def graph_of(
         normalize: For a similarity graph built here.
 
     Raises:
-        ArgumentError: `"edges"` without an `edge_index`, or edges that do not fit the data.
+        ArgumentError: `"edges"` without an `edge_index`, edges that do not fit the data, or an attached graph of
+            another kind.
     """
     edges = _edges_of(data)
     if method == "edges" and edges is None:
@@ -303,7 +313,12 @@ def graph_of(
     if method == "knn":
         return normalise_edges(knn_edges(x, k), None, x)
     attached = data.get("adjacency")
-    if method == "auto" and isinstance(attached, LowRankAdjacency):
+    if method == "auto" and attached is not None:
+        if not isinstance(attached, LowRankAdjacency):
+            raise ArgumentError(
+                f"data.adjacency must be a LowRankAdjacency over all nodes, got {kind_of(attached)}; attach one with "
+                "FeatureGraph(), or delete it (a batch holds a list of those of its graphs)"
+            )
         # A graph made under inference mode cannot take part in training.
         if attached.describes(x) and not attached.factor.is_inference():
             return attached.to(x)
@@ -327,10 +342,10 @@ def to_networkx(
         max_nodes: Largest similarity graph that is written out.
 
     Raises:
-        ArgumentError: A similarity graph of more than `max_nodes` nodes, `confidence` of another length,
-            `picked` that are no node indices, or edges that do not fit the nodes.
+        ArgumentError: The data is no `Data`, a similarity graph has more than `max_nodes` nodes, `confidence` is of
+            another length, `picked` are no node indices, or edges do not fit the nodes.
     """
-    n = len(check_mask(data.get("train_mask"), "data.train_mask"))
+    n = len(check_mask(check_data(data).get("train_mask"), "data.train_mask"))
     if confidence is not None and confidence.shape != (n,):
         raise ArgumentError(f"confidence must be [{n}], got {list(confidence.shape)}")
     graph = nx.Graph()
@@ -353,7 +368,7 @@ def to_networkx(
             f'FeatureGraph("knn") graph instead, or raise max_nodes (now {max_nodes})'
         )
     else:
-        dense = cast(LowRankAdjacency, graph_of(data, check_features(data.x))).to_dense()
+        dense = cast(LowRankAdjacency, graph_of(data, check_features(data.get("x")))).to_dense()
         upper = torch.triu_indices(n, n, offset=1)
         pairs = upper.T.tolist()
         weights = ((dense + dense.T) / 2)[upper[0], upper[1]].tolist()

@@ -9,85 +9,31 @@ import dataclasses
 import math
 import pickle
 import random
-from collections.abc import Callable
-from typing import Any, Protocol
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from contract_pools import (
+    BUDGET,
+    LABELLED,
+    Contract,
+    Make,
+    N,
+    only_needed,
+    pool,
+    read,
+    refuses,
+    replaced,
+    same,
+)
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.datasets import FakeDataset
+from torch_geometric.loader import DataLoader, RandomNodeLoader
 
 from seqgcn.errors import ArgumentError
-from seqgcn.selectors import Selection, Selector
-
-N, LABELLED, BUDGET = 40, 10, 12
-
-
-class Make(Protocol):
-    """Builds the selector under test with some parameters changed."""
-
-    def __call__(self, **changes: Any) -> Selector: ...
-
-
-Contract = Callable[[Make], None]
-
-
-def pool(seed: int = 0, dtype: torch.dtype = torch.float64) -> Data:
-    """A pool without ties, every attribute attached that selectors need."""
-    draw = torch.Generator().manual_seed(seed)
-    x = torch.rand(N, 6, dtype=torch.float64, generator=draw)
-    prob = (3 * torch.randn(N, 4, dtype=torch.float64, generator=draw)).softmax(dim=1)
-    train_mask = torch.zeros(N, dtype=torch.bool)
-    train_mask[torch.randperm(N, generator=draw)[:LABELLED]] = True
-    prob_samples = torch.randn(N, 3, 4, dtype=torch.float64, generator=draw).mul(2).softmax(dim=2)
-    return Data(
-        x=x.to(dtype),
-        prob=prob.to(dtype),
-        train_mask=train_mask,
-        prob_samples=prob_samples.to(dtype),
-        target_samples=torch.randn(N, 3, 6, dtype=torch.float64, generator=draw).to(dtype),
-        loss_pred=torch.randn(N, dtype=torch.float64, generator=draw).to(dtype),
-        image=torch.rand(N, 1, 4, 4, dtype=torch.float64, generator=draw).to(dtype),
-    )
-
-
-def only_needed(make: Make, data: Data) -> Data:
-    """The pool with nothing attached but what the selector names."""
-    return Data(train_mask=data.train_mask, **{name: data[name] for name in read(make)})
-
-
-def read(make: Make) -> tuple[str, ...]:
-    """Attributes a selector reads of a pool that has everything."""
-    return make().wanted(pool().keys())
-
-
-def replaced(data: Data, **attributes: Any) -> Data:
-    result = copy.copy(data)
-    for name, value in attributes.items():
-        result[name] = value
-    return result
-
-
-def is_random(make: Make) -> bool:
-    return "seed" in {field.name for field in dataclasses.fields(make())}
-
-
-def same(a: Selection, b: Selection) -> bool:
-    """Whether two selections agree bit for bit, details included."""
-    pairs = [(a.index, b.index), (a.score, b.score)]
-    if a.details.keys() != b.details.keys() or (a.pseudo is None) != (b.pseudo is None):
-        return False
-    if a.pseudo is not None and b.pseudo is not None:
-        pairs.append((a.pseudo, b.pseudo))
-    pairs += [(a.details[name], b.details[name]) for name in a.details]
-    return all(torch.equal(one, other) for one, other in pairs)
-
-
-def refuses(make: Make, data: Data, message: str, budget: Any = 3) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        make().select(data, budget)
-
 
 # what comes back
 
@@ -331,6 +277,44 @@ def unusable_masks_are_named(make: Make) -> None:
     refuses(make, data, r"data\.train_mask is missing: attach it")
 
 
+def what_is_no_data_is_refused_with_the_way_out(make: Make) -> None:
+    data = pool()
+    features = "Data(x=features, train_mask=labeled)"
+    typed = HeteroData()
+    typed["author"].x, typed["paper"].x, typed["paper"].train_mask = data.x, data.x, data.train_mask
+    wrong: list[tuple[Any, str, str]] = [
+        (None, "got NoneType", features),
+        (data.x, "got torch.float64 [40, 6]", features),
+        (data.x.numpy(), "got ndarray", features),
+        ("pool", "got str", features),
+        (Data, "got the class Data", features),
+        ([data], "got list", "data[0]"),
+        ((data, data), "got tuple", "one after another"),
+        (data.to_dict(), "got dict", "Data(**data)"),
+        (typed, "got HeteroData", "Data(**data['paper'].to_dict())"),
+        (HeteroData(), "got HeteroData", features),
+        (DataLoader([data, data], batch_size=2), "got DataLoader", "the Data that it was made of"),
+        (RandomNodeLoader(data, num_parts=2), "got RandomNodeLoader", "the Data that it was made of"),
+        (FakeDataset(num_graphs=1), "got FakeDataset", "dataset[0]"),
+        (Batch.from_data_list([data, data]), "batch of 2", "Data.from_dict(data.to_dict())"),
+    ]
+    for value, what, way_out in wrong:
+        refuses(make, value, f"data must be .*{re.escape(what)}.*{re.escape(way_out)}")
+
+
+def the_ways_to_a_data_lead_to_one(make: Make) -> None:
+    data = only_needed(make, pool())
+    expected = make().select(data, BUDGET)
+    typed = HeteroData()
+    for name, value in data.to_dict().items():
+        typed["paper"][name] = value
+    for same_data in (Data(**typed["paper"].to_dict()), Data(**data.to_dict()), Batch.from_data_list([data])):
+        assert same(make().select(same_data, BUDGET), expected)
+    other = only_needed(make, pool(seed=1))
+    joined = Data.from_dict(Batch.from_data_list([data, other]).to_dict())
+    assert len(make().select(joined, 2 * (N - LABELLED))) == 2 * (N - LABELLED)
+
+
 def missing_attributes_are_named_with_the_way_to_attach_them(make: Make) -> None:
     for name in make().needs:
         data = pool()
@@ -404,6 +388,8 @@ CONTRACTS: list[Contract] = [
     everything_labelled_leaves_nothing,
     unusable_budgets_are_refused,
     unusable_masks_are_named,
+    what_is_no_data_is_refused_with_the_way_out,
+    the_ways_to_a_data_lead_to_one,
     missing_attributes_are_named_with_the_way_to_attach_them,
     unusable_attributes_are_named,
     probabilities_must_be_some,

@@ -293,8 +293,8 @@ MISTAKES = [
     (
         "empty:MyLearner",
         "class MyLearner:\n    def fit(self): pass",
-        "empty:MyLearner: this is no learner: it lacks metric, provides, check_parameters, predict, score, describe, "
-        "get_params, set_params; .*TorchLearner",
+        "empty:MyLearner: MyLearner is no learner: it lacks metric, provides, check_parameters, predict, score, "
+        "describe, get_params, set_params; .*TorchLearner",
     ),
     ("refusing:MyLearner", PLAIN.replace("self.power,", "1 / 0; self.power,"), "cannot be made: ZeroDivisionError"),
     ("seedless:MyLearner", PLAIN.replace("hook=len_of, seed=0", "hook=len_of, sed=0").replace("self.seed", "self.sed")
@@ -353,9 +353,8 @@ def test_unknown_settings_of_your_own_are_told(home: Path, capsys: pytest.Captur
 def test_something_else_is_no_selector(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("not_one.py").write_text("class Mine:\n    pass\n")
     assert main(["run", *SHORT, "--selector", "not_one:Mine", "--out", "out"]) == 2
-    assert (
-        "not_one:Mine: this is no selector: it must inherit from seqgcn.selectors.Selector" in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert "not_one:Mine: Mine is no selector: it must inherit from seqgcn.selectors.Selector" in told
 
 
 def test_a_checkpoint_is_part_of_what_is_recorded(home: Path) -> None:

@@ -314,7 +314,26 @@ def test_coerce_gives_the_type_or_a_config_error(value: Any, wanted: Any) -> Non
     assert type(result) in kinds[wanted]
 
 
+@pytest.mark.parametrize(
+    ("kind", "written", "meant"),
+    [
+        ("selector", "CoreGCN", "core-gcn"),
+        ("selector", "core_gcn", "core-gcn"),
+        ("selector", "BADGE", "badge"),
+        ("selector", "EnsembleSelector", "ensemble"),
+        ("learner", "HandPose", "deep-prior"),
+        ("dataset", "CIFAR10", "cifar10"),
+        ("dataset", "Fashion MNIST", "fashion-mnist"),
+        ("dataset", "BigHandPoses", "hands17"),
+    ],
+)
+def test_a_class_or_another_spelling_is_told_its_name(kind: str, written: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown {kind} '{written}'; did you mean {meant}[?]"):
+        load(kind, written)
+
+
 def test_suggestion() -> None:
+    assert suggestion("CORE-GCN", ["core-gcn", "core_gcn"]).startswith("; did you mean core-gcn?")
     assert suggestion("marign", ["margin", "k"]) == "; did you mean margin? There are: margin, k"
     assert suggestion("z", {"margin": 1}) == "; there are: margin"
     assert suggestion("z", []) == ""

@@ -12,6 +12,7 @@ from seqgcn.checks import (
     check_choice,
     check_edges,
     check_features,
+    check_instance,
     check_mask,
     check_number,
     check_probabilities,
@@ -53,6 +54,12 @@ def test_errors_are_ours_and_what_a_reader_expects(error: type[Exception], built
 def test_rows_are_named_and_the_many_counted() -> None:
     assert name_rows(torch.tensor([False, True, False, True])) == "rows 1, 3"
     assert name_rows(torch.ones(9, dtype=torch.bool), "edges") == "edges 0, 1, 2, 3, 4 and 4 more"
+
+
+def test_a_class_is_no_object() -> None:
+    check_instance("thing", 3)
+    with pytest.raises(ArgumentError, match=r"thing is the class int; make an object of it: int\(\)"):
+        check_instance("thing", int)
 
 
 # features

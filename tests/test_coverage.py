@@ -347,6 +347,7 @@ def test_a_duplicate_is_at_zero_though_another_centre_is_nearly_as_near() -> Non
         ({"centres": torch.tensor([-1])}, r"got -1\.\.-1"),
         ({"centres": torch.tensor([True, False, False, False])}, r"centres must be indices, got torch.bool; use mask"),
         ({"centres": torch.tensor([0.0])}, "centres must be indices, got torch.float32"),
+        ({"centres": [0]}, r"centres must be a tensor of indices \[m\], got list; use torch.as_tensor"),
         ({"candidates": torch.tensor([1, 2])}, "candidates must be bool"),
         ({"candidates": torch.ones(3, dtype=torch.bool)}, "candidates has 3 entries, but there are 4 nodes"),
         ({"weights": torch.ones(3)}, r"weights must be a floating-point tensor \[4\], got torch.float32 \[3\]"),

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+from torch.utils.data import TensorDataset
 from torch_geometric.data import Data
 
 import seqgcn
 from seqgcn import CoreSet, Margin, Random
-from seqgcn.datasets import ImageDataset
+from seqgcn.datasets import Digits, ImageDataset
 from seqgcn.errors import ArgumentError, RunFolderError
 from seqgcn.experiment import ActiveLearning, environment
 from seqgcn.journal import CycleRecord, Journal
@@ -88,6 +91,40 @@ def test_learner_and_selector_work_on_the_right_items(
         assert torch.equal(inputs, toy.train.inputs[ids])
         assert torch.equal(targets, toy.train.targets[ids])
     assert not hasattr(original.learner, "means_"), "each cycle trains a clone"
+
+
+class Estimator(BaseEstimator):
+    def fit(self, inputs: Any, targets: Any) -> Any: ...
+
+    def predict(self, inputs: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "message"),
+    [
+        ("dataset", Digits, r"the class Digits; make an object of it: Digits\(\)"),
+        ("dataset", TensorDataset(torch.zeros(2)), "TensorDataset is no data set .*lacks name, train, test, .*ImageD"),
+        ("dataset", Data(x=torch.zeros(2, 2)), "Data is no data set .*lacks name, train, test, fingerprint; .*ImageD"),
+        ("learner", SmallCNNClassifier, r"the class SmallCNNClassifier; make an object of it: SmallCNNClassifier\(\)"),
+        ("learner", Estimator(), r"Estimator is no learner: it lacks metric, .*, score, describe; .*predict_proba"),
+        ("learner", nn.Linear(2, 2), r"Linear is no learner: it lacks metric, .*TorchLearner\(module=net"),
+        ("learner", None, "NoneType is no learner: it lacks .*TorchLearner"),
+        ("selector", CoreSet, r"the class CoreSet; make an object of it: CoreSet\(\)"),
+        ("selector", "core-set", r"str is no selector: .*CoreGCN\(\)"),
+        ("selector", None, "NoneType is no selector"),
+    ],
+)
+def test_what_is_no_part_of_a_loop_is_refused_with_the_way_out(
+    toy: ImageDataset, fake_learner: type, part: str, wrong: Any, message: str
+) -> None:
+    parts = {"dataset": toy, "learner": fake_learner(), "selector": CoreSet()} | {part: wrong}
+    with pytest.raises(ArgumentError, match=message):
+        ActiveLearning(**parts, budget=1, cycles=1)
+
+
+def test_a_data_set_is_not_read_to_see_what_it_is(toy: ImageDataset, fake_learner: type) -> None:
+    ActiveLearning(toy, fake_learner(), CoreSet(), budget=1, cycles=1)
+    assert "fingerprint" not in vars(toy)
 
 
 def test_same_seed_same_run(start: Start) -> None:
@@ -239,14 +276,13 @@ def test_torn_line_is_computed_again(start: Start, tmp_path: Path) -> None:
     assert same(list(start(journal=journal))) == expected
 
 
-def test_warm_start_differs_and_wants_a_learner_that_can(start: Start) -> None:
+def test_warm_start_differs_and_wants_a_learner_that_can(start: Start, fake_learner: type) -> None:
     warm, cold = list(start(Margin(), warm_start=True)), list(start(Margin()))
     assert (warm[0].picks, warm[0].metric) == (cold[0].picks, cold[0].metric)
     assert warm[-1].labelled != cold[-1].labelled
 
-    class Forgetful:
-        metric_name = "accuracy"
-        fit = predict = score = describe = get_params = set_params = None
+    class Forgetful(fake_learner):  # type: ignore[misc]
+        state = None
 
     with pytest.raises(ArgumentError, match=r"needs a learner with state\(\) and restore\(\); Forgetful has none"):
         start(learner=Forgetful(), warm_start=True)

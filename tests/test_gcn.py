@@ -296,6 +296,12 @@ def test_the_network_takes_plain_edges() -> None:
     torch.testing.assert_close(model(x, edge_index), model(x, normalise_edges(edge_index, None, x)))
 
 
+@pytest.mark.parametrize("graph", [None, "knn", Data(edge_index=torch.tensor([[0], [1]]))])
+def test_what_is_no_graph_is_refused(graph: Any) -> None:
+    with pytest.raises(ArgumentError, match=f"graph must be .*got {type(graph).__name__}; .*data.edge_index"):
+        ConfidenceGCN(3)(torch.ones(4, 3), graph)
+
+
 def test_the_fitted_network_gives_the_fit() -> None:
     x, (graph, _) = features(), graphs()["similarity"]
     labelled = torch.arange(len(x)) < 3

@@ -8,7 +8,7 @@ import torch_geometric.transforms as T
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data, HeteroData
 
 from seqgcn.errors import ArgumentError, SeqGCNWarning
 from seqgcn.graph import (
@@ -327,6 +327,14 @@ def test_the_transform_needs_features(method: Any) -> None:
         FeatureGraph(method)(Data(x=torch.tensor([[1.0], [math.nan]])))
 
 
+@pytest.mark.parametrize("method", ["similarity", "knn"])
+def test_the_transform_is_of_one_graph(method: Any) -> None:
+    data = Data(x=features())
+    for wrong in (None, features(), [data], HeteroData(), Batch.from_data_list([data, data])):
+        with pytest.raises(ArgumentError, match="data must be"):
+            FeatureGraph(method)(wrong)
+
+
 # which graph is used
 
 
@@ -362,6 +370,17 @@ def test_the_graph_takes_the_precision_of_the_features() -> None:
     graph = graph_of(Data(x=x, edge_index=torch.tensor([[0], [1]]), edge_weight=torch.ones(1).double()), x)
     assert isinstance(graph, EdgeList)
     assert graph.edge_weight.dtype == torch.float32
+
+
+def test_graphs_of_the_graphs_of_a_batch_are_no_graph_of_all_nodes() -> None:
+    batch = Batch.from_data_list([FeatureGraph()(Data(x=features()))])
+    with pytest.raises(
+        ArgumentError, match=r"data\.adjacency must be a LowRankAdjacency .*got list; .*FeatureGraph\(\)"
+    ):
+        graph_of(batch, batch.x)
+    for method in ("similarity", "knn"):
+        assert graph_of(batch, batch.x, method=method) is not None
+    assert isinstance(graph_of(FeatureGraph()(batch), batch.x), LowRankAdjacency)
 
 
 def test_edges_are_required_where_they_are_asked_for() -> None:

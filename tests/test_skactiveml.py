@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from contracts import CONTRACTS, Contract, parameters_change_something
+from contract_pools import Contract
+from contracts import CONTRACTS, parameters_change_something
 from sklearn.base import clone
 from torch_geometric.data import Data
 

@@ -1,6 +1,7 @@
 """What a data set looks like to the rest of the package, and one of images."""
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
+from seqgcn.checks import check_instance
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
 from seqgcn.training import Progress, Say
@@ -61,6 +63,23 @@ class Dataset(Protocol):
 
     def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
         """Do what takes long before the first use."""
+
+
+def check_dataset(dataset: Any) -> None:
+    """Raise an `ArgumentError` unless a data set has a pool and a test part, as the loop needs."""
+    check_instance("dataset", dataset)
+    # Statically: a fingerprint is a hash of everything.
+    missing = [name for name in ("name", "train", "test", "fingerprint") if not _has(dataset, name)]
+    if missing:
+        raise ArgumentError(
+            f"{type(dataset).__name__} is no data set of a pool and a test part: it lacks {', '.join(missing)}; "
+            "seqgcn.datasets.ImageDataset makes one of tensors: ImageDataset(name=NAME, train=Split(images, targets), "
+            "test=Split(images, targets), classes=NAMES)"
+        )
+
+
+def _has(value: Any, name: str) -> bool:
+    return inspect.getattr_static(value, name, None) is not None
 
 
 @dataclass(frozen=True, eq=False)

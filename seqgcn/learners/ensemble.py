@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 from torch_geometric.data import Data
 
+from seqgcn.checks import check_instance
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
 from seqgcn.extensions import Members
@@ -64,6 +65,7 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """
         if not isinstance(self.members, Members):
             raise ArgumentError(f"members must be Members(members=...) of seqgcn.extensions, got {self.members!r}")
+        check_instance("learner", self.learner)
         if not isinstance(self.learner, MemberLearner):
             lacking = [each for each in ("state", "restore", "measure") if not hasattr(self.learner, each)]
             what = f"no {', '.join(lacking)}()" if lacking else "not all that a learner needs"

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from seqgcn.catalogue import load
-from seqgcn.checks import kind_of
+from seqgcn.checks import check_instance, kind_of
 from seqgcn.errors import ArgumentError, SeqGCNError
 from seqgcn.learners.base import Learner
 from seqgcn.selectors.base import Selector
@@ -30,10 +30,7 @@ def new_selector(name: str, values: Mapping[str, Any]) -> Selector:
     Raises:
         ArgumentError: It cannot be made of these, or is no selector.
     """
-    made = _new("selector", name, values)
-    if not isinstance(made, Selector):
-        raise ArgumentError("this is no selector: it must inherit from seqgcn.selectors.Selector")
-    return made
+    return check_selector(_new("selector", name, values))
 
 
 def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
@@ -48,21 +45,64 @@ def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
         ArgumentError: It cannot be made of these, or lacks what the loop asks of a learner.
     """
     placed = {"device": device} if "device" in inspect.signature(load("learner", name)).parameters else {}
-    made = _new("learner", name, {**values, **placed})
-    missing = [member for member in MEMBERS if not hasattr(made, member)]
+    made = check_learner(_new("learner", name, {**values, **placed}))
+    made.check_parameters()
+    return made
+
+
+def check_selector(selector: Any) -> Selector:
+    """A selector, not its class.
+
+    Raises:
+        ArgumentError: Anything else.
+    """
+    check_instance("selector", selector)
+    if not isinstance(selector, Selector):
+        raise ArgumentError(
+            f"{type(selector).__name__} is no selector: it must inherit from seqgcn.selectors.Selector, as CoreGCN() "
+            "does"
+        )
+    return selector
+
+
+def check_learner(learner: Any) -> Learner:
+    """A learner that can be copied for each cycle, not its class.
+
+    Raises:
+        ArgumentError: Anything else; the message says what it lacks, and how such a thing takes part.
+    """
+    check_instance("learner", learner)
+    missing = [member for member in MEMBERS if not hasattr(learner, member)]
     if missing:
         raise ArgumentError(
-            f"this is no learner: it lacks {', '.join(missing)}; seqgcn.learners.Learner says what each is, and "
-            "seqgcn.learners.TorchLearner, or TorchPoseLearner for hand poses, brings them all for a torch.nn.Module"
+            f"{type(learner).__name__} is no learner: it lacks {', '.join(missing)}; {_way_to_learner(learner)}"
         )
-    if "seed" not in made.get_params():
+    if "seed" not in learner.get_params():
         raise ArgumentError("the constructor must take a seed, and keep it as self.seed")
     try:
-        clone(made)
+        clone(learner)
     except Exception as error:  # whatever a constructor does
         raise ArgumentError(f"this cannot be copied for each cycle: {type(error).__name__}: {error}") from error
-    made.check_parameters()
-    return cast(Learner, made)
+    return cast(Learner, learner)
+
+
+def _way_to_learner(value: Any) -> str:
+    """How something that is no learner can take part."""
+    if isinstance(value, nn.Module):
+        return (
+            "wrap it: seqgcn.learners.TorchLearner(module=net, embedding=NAME_OF_A_LAYER), or TorchPoseLearner for "
+            "hand poses"
+        )
+    ways = (
+        "seqgcn.learners.Learner says what each is, and seqgcn.learners.TorchLearner, or TorchPoseLearner for hand "
+        "poses, brings them all for a torch.nn.Module"
+    )
+    if isinstance(value, BaseEstimator):
+        ways += (
+            "; to select by what a scikit-learn estimator says, attach it to a Data: "
+            "Data(x=features, prob=torch.tensor(model.predict_proba(features)), train_mask=labeled)"
+        )
+    return ways
 
 
 def check_described(learner: Learner, data: Any, attributes: Collection[str], n: int) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.checks import (
+    check_data,
     check_features,
     check_images,
     check_mask,
@@ -224,9 +225,10 @@ def split_pool(data: Data) -> tuple[Tensor, Tensor]:
     unlabeled nodes that are neither in `data.val_mask` nor in `data.test_mask`, whose labels are there to measure with.
 
     Raises:
-        ArgumentError: `train_mask` is missing; a mask is not `[n]` bool, or not on the same device. Where there is a
-            `pool_mask`, the two that it overrides are not looked at.
+        ArgumentError: This is no `Data`, `train_mask` is missing, or a mask is not `[n]` bool or is elsewhere. Where
+            there is a `pool_mask`, the two that it overrides are not looked at.
     """
+    data = check_data(data)
     labelled = check_mask(data.get("train_mask"), "data.train_mask")
     candidates = ~labelled
     if data.get("pool_mask") is not None:

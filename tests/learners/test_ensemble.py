@@ -167,6 +167,8 @@ def test_what_cannot_be_extended(fake_learner: type) -> None:
         extended(ensemble(), (Members(),))
     with pytest.raises(ArgumentError, match=r"members must be Members\(members=...\)"):
         Ensemble(learner=cnn(), members=3).check_parameters()  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"learner is the class SmallCNNClassifier; make an object of it"):
+        Ensemble(learner=SmallCNNClassifier, members=Members()).check_parameters()  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="members must be at least 2, as one network never disagrees with itself"):
         Members(members=1)
     with pytest.raises(ArgumentError, match="together make all members one"):

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 import torch
-from contracts import pool
+from contract_pools import pool
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 

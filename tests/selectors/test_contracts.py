@@ -5,18 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from contracts import (
-    ALONE,
-    CONTRACTS,
-    GREEDY,
-    PERMUTATION,
-    RANKING,
-    Contract,
-    Make,
-    is_random,
-    parameters_change_something,
-    pool,
-)
+from contract_pools import Contract, Make, is_random, pool
+from contracts import ALONE, CONTRACTS, GREEDY, PERMUTATION, RANKING, parameters_change_something
 
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.errors import ArgumentError
