@@ -19,6 +19,13 @@ from seqgcn.files import write_text
 # Tensors this small gain nothing from a second thread, and lose much on a machine that is busy.
 torch.set_num_threads(1)
 
+LONGEST = ("test_readme.py", "test_notebooks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: at the end, the other processes would have nothing left to do beside them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 class Toy(ImageDataset):
     """Four kinds of noisy 8 x 8 pictures: 60 in the pool, 20 to test."""
