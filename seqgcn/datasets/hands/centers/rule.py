@@ -11,9 +11,10 @@ from scipy import ndimage
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.limbs import ends_of
 from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, look_around, palms_of
+from seqgcn.datasets.hands.centers.wrist import hand_center
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
 
-VERSION = 2
+VERSION = 3
 """Of the rule; another number finds all centers anew."""
 
 KEPT = 6
@@ -22,8 +23,11 @@ KEPT = 6
 ALONE = 0.97
 """Share of what was measured that lies in one cube where the frame holds a hand and nothing else."""
 
-REACH = 100.0
-"""mm around the palm that count for the center: the hand without most of the forearm."""
+LOOKED_AT = 16
+"""Places of a frame whose hand's center is looked for, best first."""
+
+SAME = 40.0
+"""mm; centers nearer to each other are of one hand."""
 
 BESIDE = 50.0
 """mm from the end of a limb at which a palm belongs to it."""
@@ -79,8 +83,16 @@ def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, f
     if not palms:
         return _nearest_surface(grid, camera)
     front = min(palm.depth for palm in palms)
-    found = [Candidate(_center(grid, camera, palm), hand_score(palm, palm.depth - front)) for palm in palms]
-    found.sort(key=lambda candidate: -candidate.score)
+    return _distinct(grid, camera, sorted(palms, key=lambda palm: -hand_score(palm, palm.depth - front)), front)
+
+
+def _distinct(grid: Grid, camera: Camera, palms: list[Palm], front: float) -> list[Candidate]:
+    """The best place of each hand."""
+    found: list[Candidate] = []
+    for palm in palms[:LOOKED_AT]:
+        center = hand_center(grid, camera, palm.row, palm.column)
+        if all(math.dist(center, other.center) > SAME for other in found):
+            found.append(Candidate(center, hand_score(palm, palm.depth - front)))
     return found[:KEPT]
 
 
@@ -190,25 +202,6 @@ def _alone(image: DepthImage, camera: Camera, cube: float, near: float, far: flo
     if np.count_nonzero(inside) < ALONE * len(d):
         return None
     return Candidate((x, y, z), 1.0)
-
-
-def _center(grid: Grid, camera: Camera, palm: Palm) -> tuple[float, float, float]:
-    """Mean of what is measured around a palm, without what lies behind it."""
-    z = palm.depth
-    half = math.ceil(REACH * camera.fx / z / grid.step)
-    rows = slice(max(palm.row - half, 0), palm.row + half + 1)
-    columns = slice(max(palm.column - half, 0), palm.column + half + 1)
-    depth = grid.depth[rows, columns]
-    v, u = np.ogrid[rows.start : rows.start + depth.shape[0], columns.start : columns.start + depth.shape[1]]
-    x = (u * grid.step + grid.left - camera.cx) * depth / camera.fx
-    y = (v * grid.step + grid.top - camera.cy) * depth / camera.fy
-    x0 = (palm.column * grid.step + grid.left - camera.cx) * z / camera.fx
-    y0 = (palm.row * grid.step + grid.top - camera.cy) * z / camera.fy
-    distance = np.sqrt((x - x0) ** 2 + (y - y0) ** 2 + (depth - z) ** 2)
-    hand = (depth > 0) & (distance <= REACH)
-    labels = ndimage.label(hand, structure=np.ones((3, 3)))[0]
-    hand = labels == labels[palm.row - rows.start, palm.column - columns.start]
-    return float(x[hand].mean()), float(y[hand].mean()), float(depth[hand].mean())
 
 
 def _nearest_surface(grid: Grid, camera: Camera) -> list[Candidate]:
