@@ -10,7 +10,7 @@ from seqgcn.errors import ArgumentError, ConfigError
 from seqgcn.progress import Bars
 
 LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
-SENSORS = ("sr305", "kinect1", "realsense-d435", "ideal")
+SENSORS = ("sr305", "kinect1", "realsense-d435", "kinect2", "ideal")
 SCENES = ("bare", "arm", "body", "table", "objects", "mixed")
 
 
@@ -28,11 +28,15 @@ def add_to(commands: Any) -> None:
     render.add_argument(
         "--scene",
         choices=SCENES,
-        help="what is in view beside the hand; mixed: another one in each sequence "
+        help="what is in view beside the hand: nothing (bare), an arm from any side, a body with one hand raised or "
+        "both, a table with things on it, or objects before the hand and in it; mixed: another one in each sequence "
         "(default: mixed for depth-folder, bare for the layouts of releases)",
     )
     render.add_argument(
-        "--sensor", choices=SENSORS, help="takes the frames of depth-folder (default: 1.5 mm of noise, whole mm)"
+        "--sensor",
+        choices=SENSORS,
+        help="takes the frames of depth-folder: structured light (sr305, kinect1), stereo (realsense-d435), time of "
+        "flight (kinect2), or an ideal one (default: 1.5 mm of noise, whole mm)",
     )
     render.add_argument("--frames", type=int, default=5000, metavar="N", help="training frames (default: 5000)")
     render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")

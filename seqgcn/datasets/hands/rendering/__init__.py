@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.rendering.kinematics import Hand, HandPose
     from seqgcn.datasets.hands.rendering.motion import Stage, film
     from seqgcn.datasets.hands.rendering.raycast import render_depth
-    from seqgcn.datasets.hands.rendering.scenes import SCENES, drawn_scenes
+    from seqgcn.datasets.hands.rendering.scenes import drawn_scenes
     from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
+    from seqgcn.datasets.hands.rendering.settings import SCENES
     from seqgcn.datasets.hands.rendering.spheres import hand_spheres, nyu_spheres
 
 VERSION = 1
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "SCENES": "scenes",
+    "SCENES": "settings",
     "SENSORS": "sensor",
     "Hand": "kinematics",
     "HandPose": "kinematics",

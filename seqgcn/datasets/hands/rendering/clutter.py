@@ -42,23 +42,11 @@ class _Thing(NamedTuple):
 
     def place(self, pose: Tensor, scale: float, camera: Camera) -> Tensor:
         """Where it is beside and before one hand, `[3]` mm."""
-        (centers, radii), joints = self.balls, pose.double()
+        centers, radii = self.balls
         back = float((centers[:, 2] + radii).max())
         front = float((centers[:, 2] - radii).min())
-        z = max(float(joints[:, 2].min()) - FLESH * scale - self.before - back, 40.0 - front)
-        # In units of the focal length: the hand's own edge on this side, and where the thing would like to be.
-        edge = self.side * float((self.side * joints[:, 0] + FLESH * scale).div(joints[:, 2]).max())
-        width = (camera.width - 1) / camera.fx
-        liked = (FROM_EDGE if self.side < 0 else 1 - FROM_EDGE) * width - camera.cx / camera.fx
-        away = centers[:, 2] + z
-        # A ball's outline is at most this far from its center's ray: tan(a + b) with b from its size.
-        angle = torch.asin((radii / away).clamp(max=0.99))
-        turned = torch.tan((math.atan(edge) + self.side * angle).clamp(-1.5, 1.5))
-        # Each ball beside the hand's edge, the nearest one decides; never nearer to it than liked.
-        needed = float((self.side * (turned * away - centers[:, 0])).max())
-        x = self.side * max(needed, self.side * liked * z)
-        y = (self.high * (camera.height - 1) - camera.cy) / camera.fy * z
-        return torch.tensor([x, y, z], dtype=torch.float32)
+        z = max(float(pose[:, 2].min()) - FLESH * scale - self.before - back, 40.0 - front)
+        return beside(self.balls, self.side, z, self.high, pose, scale, camera)
 
 
 class Clutter(NamedTuple):
@@ -81,7 +69,7 @@ class Clutter(NamedTuple):
             share = torch.rand(5, generator=draws)
             solids: list[Solid] = []
             if kind == "hand":
-                hands = _other_hand(frames, draws)
+                hands = other_hand(frames, draws)
                 # Its own in each frame.
                 balls = hands[0], torch.full((21,), FLESH)
             else:
@@ -102,6 +90,36 @@ class Clutter(NamedTuple):
         return seen
 
 
+def beside(
+    balls: tuple[Tensor, Tensor], side: float, z: float, high: float, pose: Tensor, scale: float, camera: Camera
+) -> Tensor:
+    """Where balls around 0 are beside a hand in the image, `[3]` mm.
+
+    Args:
+        balls: Centers `[k, 3]` and radii `[k]` mm, float64.
+        side: -1 left of the hand, 1 right of it.
+        z: Depth of their origin, mm.
+        high: Of the image's height, where their origin is.
+        pose: Joints of the hand, `[21, 3]` mm.
+        scale: Of the hand's flesh.
+        camera: Sees both.
+    """
+    (centers, radii), joints = balls, pose.double()
+    # In units of the focal length: the hand's own edge on this side, and where the balls would like to be.
+    edge = side * float((side * joints[:, 0] + FLESH * scale).div(joints[:, 2]).max())
+    width = (camera.width - 1) / camera.fx
+    liked = (FROM_EDGE if side < 0 else 1 - FROM_EDGE) * width - camera.cx / camera.fx
+    away = centers[:, 2] + z
+    # A ball's outline is at most this far from its center's ray: tan(a + b) with b from its size.
+    angle = torch.asin((radii / away).clamp(max=0.99))
+    turned = torch.tan((math.atan(edge) + side * angle).clamp(-1.5, 1.5))
+    # Each ball beside the hand's edge, the nearest one decides; never nearer to it than liked.
+    needed = float((side * (turned * away - centers[:, 0])).max())
+    x = side * max(needed, side * liked * z)
+    y = (high * (camera.height - 1) - camera.cy) / camera.fy * z
+    return torch.tensor([x, y, z], dtype=torch.float32)
+
+
 def _hand_depth(thing: _Thing, own: Tensor, pose: Tensor, scale: float, camera: Camera) -> Tensor:
     """Another hand with its arm, whose joints around 0 are `own` `[21, 3]` mm."""
     arm = forearm(own, 1.0, torch.tensor([1.2 * thing.side, 0.4, 0.0]))
@@ -113,7 +131,7 @@ def _hand_depth(thing: _Thing, own: Tensor, pose: Tensor, scale: float, camera: 
     return nearer(render_depth(*hand_spheres(own + at, forearm=False), camera), seen)
 
 
-def _other_hand(frames: int, draws: torch.Generator) -> Tensor:
+def other_hand(frames: int, draws: torch.Generator) -> Tensor:
     """A left hand that moves, around 0, `[n, 21, 3]` mm."""
     still = Stage(Camera(100, 100, 5000, 5000, 10000, 10000), 600, 600)
     joints = film(Hand.average(), still, frames, draws) * torch.tensor([-1.0, 1.0, 1.0])

@@ -16,6 +16,7 @@ from torch import Tensor
 from seqgcn.checks import check_choice, check_whole
 from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
 from seqgcn.datasets.hands.rendering import RENDERED
+from seqgcn.datasets.hands.rendering.held import draw_grip
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.rendering.kinematics import Hand
 from seqgcn.datasets.hands.rendering.layouts import (
@@ -30,8 +31,9 @@ from seqgcn.datasets.hands.rendering.layouts import (
 )
 from seqgcn.datasets.hands.rendering.motion import film
 from seqgcn.datasets.hands.rendering.raycast import render_depth
-from seqgcn.datasets.hands.rendering.scenes import SCENES, SceneName, default_scene, scene_depths, scene_of
+from seqgcn.datasets.hands.rendering.scenes import default_scene, scene_depths
 from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
+from seqgcn.datasets.hands.rendering.settings import SCENES, SceneName, scene_of, setting_of
 from seqgcn.datasets.hands.rendering.solids import nearer
 from seqgcn.datasets.hands.rendering.spheres import NYU_PALM, hand_spheres, nyu_spheres
 from seqgcn.errors import ArgumentError, RunFolderError
@@ -89,11 +91,14 @@ def write_dataset(
         seed: Of subjects, movements and noise. Each sequence has its own: it is the same whatever others there are.
         scene: What is in view beside the hand: `"bare"` nothing but a stub of the forearm, `"arm"` the forearm,
             `"body"` a person behind the hand, `"table"` a table top and the forearm, `"objects"` things nearer to the
-            camera than the hand and the forearm; `"mixed"` draws one of these four for each sequence. By default
-            `"mixed"` for `"depth-folder"` and `"bare"` for the layouts of releases. Hands and labels are the same in
-            all of them. `drawn_scenes` reads back which sequence has which.
+            camera than the hand, or in it, and the forearm; `"mixed"` draws one of these four for each sequence. Arms
+            come from below, above, left or right; a person may raise the other hand too; on a table things may lie;
+            some hands hold something. By default `"mixed"` for `"depth-folder"` and `"bare"` for the layouts of
+            releases. Hands that point up and hold nothing move as in `"bare"`. `drawn_scenes` reads back which
+            sequence has which.
         sensor: Takes the frames of `"depth-folder"`, whose `camera.yaml` then has its step of depth: `"sr305"`,
-            `"kinect1"`, `"realsense-d435"` or `"ideal"`. By default one with 1.5 mm of noise and whole mm.
+            `"kinect1"`, `"realsense-d435"`, `"kinect2"` (time of flight) or `"ideal"`. By default one with 1.5 mm of
+            noise and whole mm.
         progress: Told about every frame, as stage `"render"`.
 
     Returns:
@@ -205,15 +210,18 @@ def _take(layout: Layout, plan: _Plan, seed: int, view: SceneName, counter: _Cou
     size = None if layout.scales is None else layout.scales[plan.subject]
     hand = Hand.of_subject(seed, plan.subject, scale=size)
     stride = 1 if plan.part == "train" else TEST_STRIDE
-    joints = film(hand, layout.stage, plan.frames * stride, generator(seed, "film", plan.part, plan.number))[::stride]
+    setting = setting_of(view, seed, plan.part, plan.number)
+    grip = None if setting.held is None else draw_grip(generator(seed, "grip", plan.part, plan.number))
+    draws = generator(seed, "film", plan.part, plan.number)
+    joints = film(hand, layout.stage, plan.frames * stride, draws, roll=setting.roll, grip=grip)[::stride]
     sensor, camera = layout.sensors[plan.number % len(layout.sensors)], layout.stage.camera
-    scene = scene_of(view, seed, plan.part, plan.number)
 
     def images() -> Iterator[Depth]:
-        rooms = scene_depths(scene, layout.stage, joints, hand.scale, generator(seed, "scene", plan.part, plan.number))
+        drawn = generator(seed, "scene", plan.part, plan.number)
+        rooms = scene_depths(setting, layout.stage, joints, hand.scale, drawn)
         for i, (pose, room) in enumerate(zip(joints, rooms, strict=True)):
             draws = generator(seed, "noise", plan.part, plan.number, i)
-            spheres = hand_spheres(pose, hand.scale, forearm=layout.forearm and scene == "bare")
+            spheres = hand_spheres(pose, hand.scale, forearm=layout.forearm and setting.scene == "bare")
             yield _shoot(spheres, camera, sensor, draws, room)
             counter.step()
 

@@ -45,7 +45,9 @@ class Stage:
     far: float
 
 
-def film(hand: Hand, stage: Stage, frames: int, draws: torch.Generator) -> Tensor:
+def film(
+    hand: Hand, stage: Stage, frames: int, draws: torch.Generator, *, roll: float = 0.0, grip: Tensor | None = None
+) -> Tensor:
     """Joints of one sequence; a longer one from the same generator begins with the same frames.
 
     Args:
@@ -53,15 +55,18 @@ def film(hand: Hand, stage: Stage, frames: int, draws: torch.Generator) -> Tenso
         stage: Where it does.
         frames: How many.
         draws: CPU generator of this sequence alone.
+        roll: By how much all hands are turned in the image, clockwise, degrees; at 0 fingers mostly point up.
+        grip: Angles that all poses have, as around a thing that is held, `[16]` radians; by default each key pose has
+            its own.
 
     Returns:
         `[frames, 21, 3]` mm in camera axes, finger-major.
     """
     parts: list[Tensor] = []
     done = 0
-    here = _key_pose(hand, stage, draws)
+    here = _key_pose(hand, stage, draws, roll, grip)
     while done < frames:
-        there = _key_pose(hand, stage, draws)
+        there = _key_pose(hand, stage, draws, roll, grip)
         speed = SPEEDS[0] + (SPEEDS[1] - SPEEDS[0]) * float(torch.rand((), generator=draws))
         held = float(torch.rand((), generator=draws)) < HOLD_CHANCE
         hold = int(torch.randint(1, LONGEST_HOLD + 1, (), generator=draws)) if held else 0
@@ -92,13 +97,16 @@ def _steps(hand: Hand, stage: Stage, here: HandPose, there: HandPose, speed: flo
     return max(math.ceil(fastest / speed), 2)
 
 
-def _key_pose(hand: Hand, stage: Stage, draws: torch.Generator) -> HandPose:
+def _key_pose(
+    hand: Hand, stage: Stage, draws: torch.Generator, roll: float = 0.0, grip: Tensor | None = None
+) -> HandPose:
     angles = _angles(CANDIDATES, draws)
     nowhere = torch.zeros(CANDIDATES, 3)
     best = int(_overlap(hand.joints(HandPose(angles, nowhere, nowhere)), hand.scale).argmin())
     mean, spread, bound = torch.tensor(_TURNS).T
-    rotation = (mean + spread * torch.randn(3, generator=draws)).clamp(-bound, bound).deg2rad().unsqueeze(0)
-    pose = HandPose(angles[best : best + 1], rotation, torch.zeros(1, 3))
+    turns = (mean + spread * torch.randn(3, generator=draws)).clamp(-bound, bound) + torch.tensor([roll, 0.0, 0.0])
+    chosen = angles[best] if grip is None else grip
+    pose = HandPose(chosen.unsqueeze(0), turns.deg2rad().unsqueeze(0), torch.zeros(1, 3))
     return pose._replace(position=_place(hand.joints(pose)[0], stage, draws).unsqueeze(0))
 
 

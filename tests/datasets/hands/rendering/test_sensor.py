@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.rendering import SENSORS, Sensor
+from seqgcn.datasets.hands.rendering import SENSORS, Sensor, render_depth
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import generator
 
@@ -132,7 +132,74 @@ def test_named_sensors_err_as_they_are_known_to() -> None:
     assert 0.5 < spread["realsense-d435"] < 3
 
 
-@pytest.mark.parametrize("wrong", [{"step": 0}, {"disparity_step": -1}, {"baseline": -0.5}])
+def steps(depth: torch.Tensor) -> np.ndarray:
+    return depth.numpy().round().astype(np.uint16)
+
+
+def test_a_flying_pixel_is_beside_an_edge_and_between_both_surfaces() -> None:
+    wall = torch.full((100, 120), 900.0)
+    wall[40:60, 50:70] = 500
+    frame = Sensor(noise=0, edge_loss=0, holes=0, flying=0.5).measure(wall, generator(0))
+    moved = frame != steps(wall)
+    beside = np.zeros_like(moved)
+    beside[39:61, 49:71] = True
+    beside[41:59, 51:69] = False
+    for corner in ((39, 49), (39, 70), (60, 49), (60, 70)):
+        beside[corner] = False
+    assert not (moved & ~beside).any()
+    assert moved[beside].mean() == pytest.approx(0.5, abs=0.1)
+    assert ((frame[moved] >= 500) & (frame[moved] <= 900)).all()
+    assert np.std(frame[moved]) > 60
+
+
+def test_nothing_flies_where_there_is_no_second_surface() -> None:
+    alone = torch.where(slab() == 450, 500.0, slab())
+    frame = Sensor(noise=0, edge_loss=0, holes=0, flying=1.0).measure(alone, generator(0))
+    assert np.array_equal(frame, steps(alone))
+
+
+@pytest.mark.parametrize(("angle", "least", "most"), [(40, 0.0, 0.0), (70, 0.0, 0.01), (80, 0.3, 0.7), (88, 0.9, 1.0)])
+def test_depth_is_lost_on_surfaces_that_are_seen_from_aside(angle: float, least: float, most: float) -> None:
+    camera = Camera(400, 400, 60, 50, 120, 100)
+    # A plane at an angle to the middle ray: z = z0 + x tan(angle).
+    slope = torch.tensor(angle).deg2rad().tan()
+    x = (torch.arange(120) - 60) / 400
+    plane = (600 / (1 - x * slope)).clamp(300, 1200).expand(100, 120)[:, 55:66]
+    sensor = Sensor(noise=0, edge_loss=0, holes=0, grazing=80.0)
+    frame = sensor.measure(plane.contiguous(), generator(0), camera)
+    assert least <= (frame == 0).mean() <= most
+
+
+def test_the_border_of_what_is_lost_at_grazing_angles_is_ragged() -> None:
+    """On a ball it is no circle."""
+    camera = Camera(400, 400, 100, 100, 201, 201)
+    ball = render_depth(torch.tensor([[0.0, 0.0, 600.0]]), torch.tensor([100.0]), camera)
+    frame = Sensor(noise=0, edge_loss=0, holes=0, grazing=70.0).measure(ball, generator(0), camera)
+    v, u = np.nonzero((frame > 0) & (ball.numpy() > 0))
+    far = np.hypot(v - 100, u - 100)
+    turn = np.digitize(np.arctan2(v - 100, u - 100), np.linspace(-np.pi, np.pi, 73))
+    rim = np.array([far[turn == each].max() for each in np.unique(turn)])
+    assert 0.5 < rim.std() < 4
+    assert rim.mean() < np.hypot(*np.subtract(np.nonzero(ball.numpy() > 0), 100)).max() - 1
+    with pytest.raises(ArgumentError, match=r"70\.0 degrees.*camera"):
+        Sensor(grazing=70.0).measure(ball, generator(0))
+
+
+def test_time_of_flight_has_flying_pixels_and_structured_light_has_none() -> None:
+    wall = torch.full((200, 200), 900.0)
+    wall[60:140, 60:140] = 500
+    camera = Camera(460, 460, 100, 100, 200, 200)
+    between = {}
+    for name, sensor in SENSORS.items():
+        frame = sensor.measure(wall, generator(0, name), camera) * sensor.step
+        between[name] = ((frame > 520) & (frame < 880)).sum()
+    assert between["kinect2"] > 100
+    assert {name for name, count in between.items() if count} == {"kinect2"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"step": 0}, {"disparity_step": -1}, {"baseline": -0.5}, {"grazing": 0}, {"grazing": 91}, {"flying": 1.5}]
+)
 def test_steps_and_baselines_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
         Sensor(**wrong)
