@@ -21,7 +21,7 @@ from seqgcn.catalogue import (
 from seqgcn.errors import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
-PATHS = ("train_centres", "test_centres", "cache", "checkpoint")
+PATHS = ("train_centres", "test_centres", "centers", "cache", "checkpoint")
 """Parameters that are paths."""
 
 FINGERPRINT, REFERENCES = "fingerprint", "references"

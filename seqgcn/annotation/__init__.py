@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, digest_of, preview_name
     from seqgcn.annotation.quality import describe_labels
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
+    from seqgcn.annotation.whole_frames import PALM, WholeFrame
 
 __all__ = [
+    "PALM",
     "Annotation",
     "Checked",
     "Column",
@@ -35,6 +37,7 @@ __all__ = [
     "Problem",
     "Surface",
     "Tasks",
+    "WholeFrame",
     "add_labels",
     "check_annotations",
     "describe_labels",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "PALM": "whole_frames",
     "Annotation": "annotations",
     "Checked": "checks",
     "Keypoint": "annotations",
@@ -64,6 +68,7 @@ _MODULES = {
     "Problem": "checks",
     "Surface": "depths",
     "Tasks": "tasks",
+    "WholeFrame": "whole_frames",
     "add_labels": "labels",
     "check_annotations": "checks",
     "describe_labels": "quality",

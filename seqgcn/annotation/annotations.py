@@ -50,6 +50,8 @@ class Annotation(NamedTuple):
         skipped: Whether the annotator would not answer.
         identity: What no other annotation in the world has, where the tool gives it such a thing.
         updated: When it was last changed, as ISO 8601 has it, where the tool tells.
+        absent: Whether the annotator says that there is no hand in the frame.
+        submitted: Whether somebody submitted it; else it may be what the tool was given, which nobody looked at.
     """
 
     frame: str
@@ -61,6 +63,8 @@ class Annotation(NamedTuple):
     skipped: bool = False
     identity: str = ""
     updated: str = ""
+    absent: bool = False
+    submitted: bool = True
 
 
 def read_json(path: Path) -> Any:

@@ -166,7 +166,7 @@ def _lift_all(
     sources: Sequence[DepthSource],
     accept_predictions: bool,
 ) -> tuple[list[_Lifted], list[Problem]]:
-    annotations = _newest(annotations)
+    annotations = newest(annotations)
     given = [annotation for annotation in annotations if not annotation.skipped]
     if not given:
         skipped = [
@@ -198,14 +198,14 @@ def _hidden(annotations: Sequence[Annotation]) -> set[str]:
     return {keypoint.joint for annotation in annotations for keypoint in annotation.keypoints if keypoint.hidden}
 
 
-def _newest(annotations: Sequence[Annotation]) -> list[Annotation]:
+def newest(annotations: Sequence[Annotation]) -> list[Annotation]:
     """Of each annotation that is there more than once its newest state."""
-    newest: dict[str, Annotation] = {}
+    found: dict[str, Annotation] = {}
     for number, annotation in enumerate(annotations):
         key = annotation.identity or str(number)
-        if key not in newest or annotation.updated >= newest[key].updated:
-            newest[key] = annotation
-    return list(newest.values())
+        if key not in found or annotation.updated >= found[key].updated:
+            found[key] = annotation
+    return list(found.values())
 
 
 def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:

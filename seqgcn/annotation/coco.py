@@ -59,8 +59,9 @@ def make_coco(previews: Sequence[Preview], skeleton: Skeleton) -> dict[str, Any]
 def read_coco(path: str | Path) -> list[Annotation]:
     """Annotations of a COCO keypoints file, one for each annotation of a category that has keypoints.
 
-    COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's name stands for the
-    person.
+    An annotation none of whose joints is labelled says that there is no hand: CVAT writes that where all points are
+    marked as outside. COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's
+    name stands for the person.
 
     Raises:
         MissingFileError: There is no such file.
@@ -126,4 +127,12 @@ def _annotation(
     attributes = entry.get("attributes")
     annotator = attributes.get("annotator") if isinstance(attributes, dict) else None
     who = printable(annotator) if isinstance(annotator, str) and annotator else printable(path.name)
-    return Annotation(file_name(name), who, where, tuple(keypoints), frozenset({(width, height)}))
+    return Annotation(
+        file_name(name),
+        who,
+        where,
+        tuple(keypoints),
+        frozenset({(width, height)}),
+        absent=not keypoints,
+        submitted=False,
+    )

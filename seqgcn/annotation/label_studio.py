@@ -19,10 +19,11 @@ from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError
 
-IMAGE, JOINTS, HIDDEN = "image", "joints", "visibility"
+IMAGE, JOINTS, HIDDEN, FRAME = "image", "joints", "visibility", "frame"
 """Names of the picture and of what is asked about it, in configuration and exports."""
 
-CHOICE = "hidden"
+CHOICE, ABSENT = "hidden", "no hand"
+"""What may be said of a joint, and of a frame."""
 
 DOT = 0.6
 """Diameter of a keypoint, percent of the picture's width."""
@@ -30,13 +31,21 @@ DOT = 0.6
 HUES = (0.05, 0.56, 0.36, 0.90, 0.76, 0.47, 0.14)
 """Of the fingers, and what else falls apart without the joint that has the most bones."""
 
+ALONE = "#ff2fd6"
+"""Colour of a joint that is the only one, which no colour of depth is near to."""
+
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def configuration(skeleton: Skeleton) -> str:
+def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> str:
     """The labelling configuration: a keypoint label for each joint, to be used once, and whether it is hidden.
 
     A finger has one hue, from dark at its root to bright at its tip.
+
+    Args:
+        skeleton: Names the joints.
+        told: What annotators read above the picture.
+        absent: Ask whether there is no hand in the frame, instead of whether joints are hidden.
 
     Raises:
         ArgumentError: A joint's name cannot be written in XML.
@@ -45,20 +54,28 @@ def configuration(skeleton: Skeleton) -> str:
         if NOT_XML.search(joint):
             raise ArgumentError(f"joint {joint!r} has a character that XML does not allow; rename the joint")
     view = ET.Element("View")
+    if told:
+        ET.SubElement(view, "Header", value=told)
     labels = ET.SubElement(
         view, "KeyPointLabels", name=JOINTS, toName=IMAGE, strokeWidth="3", opacity="0.9", maxUsages="1"
     )
     for joint, colour in zip(skeleton.joints, colours(skeleton), strict=True):
         ET.SubElement(labels, "Label", value=joint, background=colour)
     ET.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true", zoomControl="true", crosshair="true")
-    choices = ET.SubElement(view, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
-    ET.SubElement(choices, "Choice", value=CHOICE)
+    if absent:
+        choices = ET.SubElement(view, "Choices", name=FRAME, toName=IMAGE, choice="multiple", showInline="true")
+        ET.SubElement(choices, "Choice", value=ABSENT)
+    else:
+        choices = ET.SubElement(view, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
+        ET.SubElement(choices, "Choice", value=CHOICE)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
 
 
 def colours(skeleton: Skeleton) -> list[str]:
     """A colour for each joint, all different, `#rrggbb`."""
+    if len(skeleton) == 1:
+        return [ALONE]
     graph = nx.Graph(skeleton.bones)
     graph.add_nodes_from(range(len(skeleton)))
     hub = max(graph, key=graph.degree)
@@ -80,8 +97,8 @@ def make_tasks(
 ) -> list[dict[str, Any]]:
     """Tasks as Label Studio imports them, predictions as pre-annotations.
 
-    A prediction's score must lie in [0, 1] there: 0 stands for the lowest of these frames, 1 for the highest. The
-    selector's own score is in the task's data.
+    A prediction's score must lie in [0, 1] there: it is the prediction's confidence where that is known. Else 0 stands
+    for the lowest of these frames, 1 for the highest. The selector's own score is in the task's data.
     """
     low = min((preview.score for preview in previews), default=0.0)
     span = max((preview.score for preview in previews), default=0.0) - low
@@ -98,6 +115,7 @@ def make_tasks(
         result = list(_regions(preview, skeleton))
         if result:
             score = (preview.score - low) / span if span > 0 else 1.0
+            score = score if preview.confidence is None else preview.confidence
             task["predictions"] = [{"model_version": model_version, "score": score, "result": result}]
         tasks.append(task)
     return tasks
@@ -167,6 +185,7 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
     marks: list[tuple[Any, float, float, list[str]]] = []
     sizes: set[tuple[float, float]] = set()
     faults: set[str] = set()
+    absent = False
     for count, region in enumerate(regions, start=1):
         spot = f"{where}, region {count}"
         region = need(region, dict, spot)
@@ -176,7 +195,9 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
         value = need(region.get("value"), dict, f"{spot}: the value")
         name = key_of(region.get("id", ""), f"{spot}: the id")
         if kind == "choices":
-            if CHOICE in need(value.get("choices"), list, f"{spot}: choices"):
+            chosen = need(value.get("choices"), list, f"{spot}: choices")
+            absent = absent or ABSENT in chosen
+            if CHOICE in chosen:
                 hidden.add(name)
             continue
         labels = need(value.get("keypointlabels", []), list, f"{spot}: keypointlabels")
@@ -199,6 +220,7 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
         tuple(sorted(faults)),
         identity=identity,
         updated=updated,
+        absent=absent,
     )
 
 

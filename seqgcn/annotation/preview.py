@@ -75,19 +75,32 @@ class Frame:
     score: float = 0.0
 
     def __post_init__(self) -> None:
-        try:
-            check_path(self.item, "item")
-        except ValueError as error:
-            raise ArgumentError(str(error)) from error
-        if not self.item.isprintable() or self.item.strip() != self.item:
-            raise ArgumentError(
-                f"item: {self.item!r} has an invisible character, or a blank at an end, which lists of frames cannot "
-                "hold; rename the file"
-            )
+        check_item(self.item, self.score)
         check_number("cube", self.cube, low=1, high=1e5)
-        check_number("score", self.score, low=-FARTHEST, high=FARTHEST)
         if self.centre.shape != (3,) or not bool(self.centre.isfinite().all()) or not float(self.centre[2]) > 0:
             raise ArgumentError(f"centre of {self.item} must be [3] mm in front of the camera, got {self.centre}")
+
+    def draw(self, camera: Camera, joints: int) -> tuple["Preview", bytes]:
+        """As `make_preview`."""
+        return make_preview(self, camera, joints)
+
+
+def check_item(item: str, score: float) -> None:
+    """Check the path and the score of a frame to be labelled.
+
+    Raises:
+        ArgumentError: The path is none below a folder or cannot stand in a list, or the score is out of range.
+    """
+    try:
+        check_path(item, "item")
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
+    if not item.isprintable() or item.strip() != item:
+        raise ArgumentError(
+            f"item: {item!r} has an invisible character, or a blank at an end, which lists of frames cannot hold; "
+            "rename the file"
+        )
+    check_number("score", score, low=-FARTHEST, high=FARTHEST)
 
 
 class PredictedKeypoint(NamedTuple):
@@ -123,6 +136,7 @@ class Preview:
         score: The selector's score of the frame.
         predicted: Each joint's prediction; None where there is none.
         digest: Hash of the frame's depth, see `digest_of`.
+        confidence: How sure the prediction is, 0 to 1, where that is known.
     """
 
     item: str
@@ -137,6 +151,7 @@ class Preview:
     score: float
     predicted: tuple[PredictedKeypoint | None, ...]
     digest: str
+    confidence: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -184,7 +199,7 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
         top=top,
         width=width,
         height=height,
-        zoom=max(LONGEST_SIDE // max(width, height), 1),
+        zoom=zoom_of(width, height),
         near=near,
         far=far,
         score=float(frame.score),
@@ -192,9 +207,14 @@ def make_preview(frame: Frame, camera: Camera, joints: int) -> tuple[Preview, by
         digest=digest_of(image),
     )
     depth = cut(image, left, top, width, height)
-    hand = _is_hand(depth, near, far)
-    pixels = depth_colours(depth, hand, least=LEAST, light=_shade(depth, hand, z / camera.fx))
-    return preview, _png(pixels, preview.size)
+    hand = is_between(depth, near, far)
+    pixels = depth_colours(depth, hand, least=LEAST, light=shade(depth, hand, z / camera.fx))
+    return preview, png(pixels, preview.size)
+
+
+def zoom_of(width: int, height: int) -> int:
+    """Pixels of a picture along the side of one of the sensor, for a box of this size, px."""
+    return max(LONGEST_SIDE // max(width, height), 1)
 
 
 def digest_of(image: DepthImage) -> str:
@@ -229,11 +249,12 @@ def surface_at(image: DepthImage, u: float, v: float, near: float, far: float) -
     """
     side = 2 * AROUND + 1
     around = cut(image, math.floor(u + 0.5) - AROUND, math.floor(v + 0.5) - AROUND, side, side)
-    measured = around[_is_hand(around, near, far)]
+    measured = around[is_between(around, near, far)]
     return float(np.median(measured)) if len(measured) else None
 
 
-def _is_hand(depth: FloatArray, near: float, far: float) -> NDArray[np.bool_]:
+def is_between(depth: FloatArray, near: float, far: float) -> NDArray[np.bool_]:
+    """Which pixels were measured between two depths, mm; those of the hand, if these are its cube's."""
     return (depth > 0) & (depth >= near) & (depth <= far)
 
 
@@ -258,7 +279,7 @@ def _box(
     if left >= right or top >= bottom:
         place = [round(value) for value in (x, y, z)]
         raise ArgumentError(f"{frame.item}: the cube of {frame.cube:g} mm around {place} mm lies outside the image")
-    rows, columns = np.nonzero(_is_hand(cut(image, left, top, right - left, bottom - top), near, far))
+    rows, columns = np.nonzero(is_between(cut(image, left, top, right - left, bottom - top), near, far))
     places = [(place.u, place.v) for place in predicted if place is not None]
     across = [*(columns + left).tolist(), *(math.floor(u + 0.5) for u, _ in places if left <= u + 0.5 < right)]
     down = [*(rows + top).tolist(), *(math.floor(v + 0.5) for _, v in places if top <= v + 0.5 < bottom)]
@@ -287,7 +308,7 @@ def _predicted(
     return tuple(predicted)
 
 
-def _shade(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> FloatArray:
+def shade(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> FloatArray:
     """Light on the surface from the upper left and the front, about 1 where it faces the camera, `[h, w]`."""
     weight = gaussian_filter(hand.astype(np.float64), 1.0)
     smooth = gaussian_filter(np.where(hand, depth, 0.0), 1.0) / np.maximum(weight, 1e-6)
@@ -298,7 +319,8 @@ def _shade(depth: FloatArray, hand: NDArray[np.bool_], mm_a_pixel: float) -> Flo
     return np.clip(0.45 + 0.55 * light, 0.25, 1.15)
 
 
-def _png(pixels: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
+def png(pixels: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
+    """A picture of colors `[h, w, 3]`, enlarged to a width and height, px."""
     buffer = io.BytesIO()
     picture: Any = Image.fromarray(pixels)
     # After a smooth enlargement, deflate's search for repetitions would take twice the time again and save 4 % of size.

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from seqgcn.annotation.annotations import need, number, printable, read_json
 from seqgcn.annotation.coco import make_coco
 from seqgcn.annotation.label_studio import configuration, make_tasks
-from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, make_preview
+from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import check_path
@@ -68,6 +68,17 @@ class Tasks:
         return dict(pairs)
 
 
+class Drawable(Protocol):
+    """A frame to be labelled: a `Frame`, or a `WholeFrame`."""
+
+    @property
+    def item(self) -> str:
+        """Its path below the data set's root."""
+
+    def draw(self, camera: Camera, joints: int) -> tuple[Preview, bytes]:
+        """Its preview and the picture, a PNG."""
+
+
 def frames_of(hands: HandDataset, ids: Tensor, joints: Tensor | None, scores: Tensor) -> list[Frame]:
     """Frames of a data set, to hand off.
 
@@ -93,10 +104,12 @@ def frames_of(hands: HandDataset, ids: Tensor, joints: Tensor | None, scores: Te
 
 def write_tasks(
     folder: str | Path,
-    frames: Sequence[Frame],
+    frames: Sequence[Drawable],
     camera: Camera | Sequence[Camera],
     skeleton: Skeleton,
     *,
+    told: str = "",
+    absent: bool = False,
     image_prefix: str = LOCAL_FILES,
     model_version: str = "seqgcn",
     progress: Progress | None = None,
@@ -112,6 +125,8 @@ def write_tasks(
         frames: To be labelled, best first; their depths are decoded in threads, several at once.
         camera: Theirs, or that of each.
         skeleton: Joints to be marked.
+        told: What annotators read above the picture in Label Studio.
+        absent: Whether they may say there that no hand is in the frame.
         image_prefix: What Label Studio is to find before each picture's name: the start of a web address.
         model_version: Name of what predicted the joints.
         progress: Told about every frame, as stage `"previews"`.
@@ -130,7 +145,7 @@ def write_tasks(
     cameras = [camera] * len(frames) if isinstance(camera, Camera) else list(camera)
     if len(cameras) != len(frames):
         raise ArgumentError(f"camera must be one, or one of each of the {len(frames)} frames, got {len(cameras)}")
-    setup = configuration(skeleton)
+    setup = configuration(skeleton, told, absent)
     folder = Path(folder)
     make_folder(folder / IMAGES)
     previews = []
@@ -157,17 +172,21 @@ def _remove_others(folder: Path, names: set[str]) -> None:
                 path.unlink()
 
 
-def _drawn(frames: Sequence[Frame], cameras: Sequence[Camera], joints: int) -> Iterator[tuple[Preview, bytes]]:
+def _drawn(frames: Sequence[Drawable], cameras: Sequence[Camera], joints: int) -> Iterator[tuple[Preview, bytes]]:
     """Previews in order, some ahead; decoding and packing release the interpreter's lock, so a thread a core pays."""
     rest, workers = zip(frames, cameras, strict=True), min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque(pool.submit(make_preview, *each, joints) for each in islice(rest, 2 * workers))
+        waiting = deque(pool.submit(_draw, *each, joints) for each in islice(rest, 2 * workers))
         try:
             while waiting:
                 yield waiting.popleft().result()
-                waiting += [pool.submit(make_preview, *each, joints) for each in islice(rest, 1)]
+                waiting += [pool.submit(_draw, *each, joints) for each in islice(rest, 1)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _draw(frame: Drawable, camera: Camera, joints: int) -> tuple[Preview, bytes]:
+    return frame.draw(camera, joints)
 
 
 def _json(content: Any) -> str:
@@ -182,8 +201,15 @@ def _record(tasks: Tasks) -> dict[str, Any]:
         **several,
         "joints": list(tasks.skeleton.joints),
         "bones": [list(bone) for bone in tasks.skeleton.bones],
-        "frames": [asdict(preview) for preview in tasks.previews],
+        "frames": [_preview_record(preview) for preview in tasks.previews],
     }
+
+
+def _preview_record(preview: Preview) -> dict[str, Any]:
+    content = asdict(preview)
+    if preview.confidence is None:
+        del content["confidence"]
+    return content
 
 
 def read_tasks(folder: str | Path) -> Tasks:
@@ -230,4 +256,15 @@ def _preview(content: dict[str, Any], joints: int, where: str) -> Preview:
     near, far, score = (number(content[key], where) for key in ("near", "far", "score"))
     item, name = check_path(content["item"], where), check_path(content["name"], where)
     digest = need(content["digest"], str, f"{where}: a digest")
-    return Preview(item=item, name=name, **whole, near=near, far=far, score=score, predicted=predicted, digest=digest)
+    sure = content.get("confidence")
+    return Preview(
+        item=item,
+        name=name,
+        **whole,
+        near=near,
+        far=far,
+        score=score,
+        predicted=predicted,
+        digest=digest,
+        confidence=None if sure is None else number(sure, where),
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seqgcn.annotation import frames_of
-from seqgcn.annotation.preview import LONGEST_SIDE, Frame, Preview, _png, cut, make_preview, preview_name, surface_at
+from seqgcn.annotation.preview import LONGEST_SIDE, Frame, Preview, cut, make_preview, png, preview_name, surface_at
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import DepthImage
@@ -99,7 +99,7 @@ def test_the_same_frame_gives_the_same_bytes() -> None:
 def test_quick_packing_keeps_every_pixel_in_hardly_more_bytes() -> None:
     draw = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)
     smooth = Image.fromarray(draw).resize((800, 600), Image.Resampling.BICUBIC)
-    packed = _png(draw, (800, 600))
+    packed = png(draw, (800, 600))
     assert np.array_equal(pixels(packed), np.asarray(smooth))
     slow = io.BytesIO()
     smooth.save(slow, "PNG")

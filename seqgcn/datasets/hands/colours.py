@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 NO_HAND = 225
 """Grey of what is no hand."""
 
+OUTSIDE = (120, 190)
+"""Gray levels of what was measured where no hand can be, from far to near."""
+
 
 def depth_colours(
     depth: NDArray[np.floating[Any]],
@@ -35,4 +38,28 @@ def depth_colours(
         colours = np.clip(colours * light[..., None], 0, 1)
     pixels = np.rint(255 * colours).astype(np.uint8)
     pixels[~hand] = NO_HAND
+    return pixels
+
+
+def frame_colours(
+    depth: NDArray[np.floating[Any]],
+    inside: NDArray[np.bool_],
+    *,
+    least: float,
+    light: NDArray[np.floating[Any]] | None = None,
+) -> NDArray[np.uint8]:
+    """The same of a whole frame, `[h, w, 3]`: what was measured where no hand can be is gray.
+
+    Args:
+        depth: `[h, w]`; 0 where nothing was measured.
+        inside: What was measured where a hand may be, `[h, w]`.
+        least: As for `depth_colours`, as is `light`.
+        light: Brightness to multiply colours with, `[h, w]`.
+    """
+    pixels = depth_colours(depth, inside, least=least, light=light)
+    outside = (depth > 0) & ~inside
+    if outside.any():
+        low, high = np.percentile(depth[outside], (1, 99))
+        nearness = np.clip((high - depth[outside]) / max(high - low, 1e-6), 0, 1)
+        pixels[outside] = np.rint(OUTSIDE[0] + (OUTSIDE[1] - OUTSIDE[0]) * nearness).astype(np.uint8)[:, None]
     return pixels

@@ -14,7 +14,7 @@ from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.doubt import doubt_given
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
-from seqgcn.datasets.hands.colours import depth_colours
+from seqgcn.datasets.hands.colours import frame_colours
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop, window
 from seqgcn.errors import DataFileError
 from seqgcn.training import Progress, Say
@@ -24,9 +24,6 @@ SIDE = 240
 
 LEAST = 40.0
 """mm of depth that the colors of a frame span at least."""
-
-OUTSIDE = (120, 190)
-"""Gray levels of what was measured nearer than `near` or farther than `far`, from far to near."""
 
 
 _FAR = "the center is far from those of the frames before and after"
@@ -208,10 +205,4 @@ def _colors(image: DepthImage, near: float, far: float) -> NDArray[np.uint8]:
     )
     depth: NDArray[Any] = image.depth.numpy()[rows][:, columns]
     inside = (depth > 0) & (depth >= near) & (depth <= far)
-    pixels = depth_colours(depth, inside, least=LEAST)
-    outside = (depth > 0) & ~inside
-    if outside.any():
-        low, high = np.percentile(depth[outside], (1, 99))
-        nearness = np.clip((high - depth[outside]) / max(high - low, 1e-6), 0, 1)
-        pixels[outside] = np.rint(OUTSIDE[0] + (OUTSIDE[1] - OUTSIDE[0]) * nearness).astype(np.uint8)[:, None]
-    return pixels
+    return frame_colours(depth, inside, least=LEAST)

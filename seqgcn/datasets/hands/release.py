@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.centers.files import read_centers
+from seqgcn.datasets.hands.centers.files import NO_HAND, read_center_file
 from seqgcn.datasets.hands.crop_options import CropOptions
 from seqgcn.errors import DataFileError, MissingFileError, SeqGCNWarning
 
@@ -101,7 +101,7 @@ def choose_frames(
         dataset: Name of the data set, for messages.
         root: Folder of the release.
         files: Path below it of each frame of the labels, n of them.
-        options: Name the file of centers; see `read_centers`.
+        options: Name the file of centers; see `read_center_file`. Frames without a hand are left out.
         camera: Of all frames, or of each; its axes are those of centers without names.
         strict: Whether a missing file is an error.
         leave_out: Frames to leave out and to count, `[n]`, by reason.
@@ -112,10 +112,14 @@ def choose_frames(
             not fit.
     """
     cameras = [camera] * len(files) if isinstance(camera, Camera) else camera
-    centres = None if options is None or options.centers is None else read_centers(options.centers, files, cameras)
+    centres = None
     keep = np.ones(len(files), np.bool_) if part is None else part.copy()
-    if centres is not None and options is not None and options.crop == "file":
-        leave_out = {**leave_out, "no valid centre": centres[:, 0].isnan().numpy()}
+    if options is not None and options.centers is not None:
+        held = read_center_file(options.centers, files, cameras, root=root)
+        centres = held.points
+        leave_out = {**leave_out, NO_HAND: held.no_hand}
+        if options.crop == "file":
+            leave_out = {**leave_out, "no valid centre": centres[:, 0].isnan().numpy()}
     skipped: dict[str, int] = {}
     for reason, mask in leave_out.items():
         count = int((mask & keep).sum())

@@ -1,8 +1,9 @@
 """Files of centers: by the names of the frames, or in the order of a release's labels."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,16 @@ from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.labels import coordinate, points_of, read_rows
 from seqgcn.datasets.hands.pose_files import plain_name
 from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.files import csv_text
 
 WORLD, IMAGE = ("frame", "x", "y", "z"), ("frame", "u", "v", "d")
 """Headers of files that name their frames."""
+
+NO_HAND = "no hand"
+"""What stands for x, or u, of a frame in which somebody saw no hand; the cells after it are empty."""
+
+DIGITS = 3
+"""After the point, in mm: files of centers are no more precise."""
 
 MOST = 0.1
 """Share of centers outside of the picture from which on they are taken for something else."""
@@ -25,17 +33,45 @@ FEW = 5
 """With fewer centers their range tells nothing about their units."""
 
 
+class CenterFile(NamedTuple):
+    """What a file of centers says of n frames.
+
+    Args:
+        points: `[n, 3]` float32 mm in this package's axes; NaN of frames without a valid center.
+        no_hand: Frames in which somebody saw no hand, `[n]` bool.
+        others: Rows of frames that are not among these, as they stand in the file; none of a file without names.
+        header: Of the file, in small letters; None of a file without names.
+    """
+
+    points: Tensor
+    no_hand: NDArray[np.bool_]
+    others: tuple[tuple[str, ...], ...] = ()
+    header: tuple[str, ...] | None = None
+
+
 def read_centers(given: str, frames: Sequence[str], cameras: Sequence[Camera]) -> Tensor:
     """Centers of frames in this package's axes, `[n, 3]` mm; NaN of frames without a valid one.
 
+    As `read_center_file` in all else.
+    """
+    return read_center_file(given, frames, cameras).points
+
+
+def read_center_file(
+    given: str, frames: Sequence[str], cameras: Sequence[Camera], *, root: Path | None = None
+) -> CenterFile:
+    """What a file says of the centers of frames.
+
     A file with the header `frame,x,y,z` (mm; x right, y down, z away from the camera) or `frame,u,v,d` (px, px, mm)
-    names the frames. Any other has a line of three numbers for each frame, x y z in mm in the release's axes, or
-    `invalid`.
+    names the frames. A row `frame,no hand,,` says that there is none in this frame; one without numbers says nothing.
+    Any other file has a line of three numbers for each frame, x y z in mm in the release's axes, or `invalid`.
 
     Args:
         given: The file.
         frames: Names of all n frames, in the order of the labels.
         cameras: Of each frame.
+        root: Folder of the frames. A file that names none of them is no error if the first that it names is there: it
+            is of another part of the data set.
 
     Raises:
         MissingFileError: There is no such file.
@@ -46,10 +82,30 @@ def read_centers(given: str, frames: Sequence[str], cameras: Sequence[Camera]) -
     if not os.path.isfile(path):
         raise MissingFileError(f"the file of centers {path} is missing; check the option centers")
     header = _header(path)
-    if header is not None:
-        values = _by_name(path, header, frames)
-        return _in_world(path, header, values, cameras)
-    return _by_order(path, len(frames), cameras)
+    if header is None:
+        return CenterFile(_by_order(path, len(frames), cameras), np.zeros(len(frames), np.bool_))
+    values, no_hand, others = _by_name(path, header, frames)
+    if not (np.isfinite(values[:, 0]) | no_hand).any():
+        first = plain_name(others[0][0].strip()) if others else ""
+        if not first or root is None or not os.path.isfile(root / first):
+            which = f"the first it names is {first!r}, the first frame is {frames[0]!r}" if others else "it is empty"
+            raise DataFileError(f"{path} has no center of any of the {len(frames):,} frames: {which}")
+        return CenterFile(torch.from_numpy(values), no_hand, others, header)
+    return CenterFile(_in_world(path, header, values, cameras), no_hand, others, header)
+
+
+def center_rows(
+    points: Mapping[str, Sequence[float]], no_hand: Sequence[str], others: Sequence[Sequence[str]] = ()
+) -> str:
+    """A file of centers by name, as text.
+
+    Args:
+        points: x, y and z of each frame's center, mm.
+        no_hand: Frames without a hand.
+        others: Further rows, as they are.
+    """
+    rows = [[frame, *(f"{value:.{DIGITS}f}" for value in point)] for frame, point in points.items()]
+    return csv_text([WORLD, *rows, *([frame, NO_HAND, "", ""] for frame in no_hand), *others])
 
 
 def _header(path: Path) -> tuple[str, ...] | None:
@@ -67,11 +123,14 @@ def _header(path: Path) -> tuple[str, ...] | None:
     return None
 
 
-def _by_name(path: Path, header: tuple[str, ...], frames: Sequence[str]) -> NDArray[np.float32]:
+def _by_name(
+    path: Path, header: tuple[str, ...], frames: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[tuple[str, ...], ...]]:
+    """Numbers `[n, 3]` of the frames, those without a hand `[n]`, and rows of others."""
     place = {frame: i for i, frame in enumerate(frames)}
-    values = np.full((len(frames), 3), np.nan, np.float32)
+    values, no_hand = np.full((len(frames), 3), np.nan, np.float32), np.zeros(len(frames), np.bool_)
     seen: dict[str, int] = {}
-    unknown: list[str] = []
+    others: list[tuple[str, ...]] = []
     with open_csv(path) as rows:
         next(rows)
         for row in rows:
@@ -84,14 +143,14 @@ def _by_name(path: Path, header: tuple[str, ...], frames: Sequence[str]) -> NDAr
             if frame in seen:
                 raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
             seen[frame] = rows.line_num
+            first, *rest = (cell.strip() for cell in row[1:])
             if frame not in place:
-                unknown.append(frame)
-            elif any(cell.strip() for cell in row[1:]):
-                values[place[frame]] = [coordinate(cell.strip(), where) for cell in row[1:]]
-    if not np.isfinite(values[:, 0]).any():
-        which = f"the first it names is {unknown[0]!r}, the first frame is {frames[0]!r}" if unknown else "it is empty"
-        raise DataFileError(f"{path} has no center of any of the {len(frames):,} frames: {which}")
-    return values
+                others.append(tuple(row))
+            elif first.lower() == NO_HAND and not any(rest):
+                no_hand[place[frame]] = True
+            elif first or any(rest):
+                values[place[frame]] = [coordinate(cell, where) for cell in (first, *rest)]
+    return values, no_hand, tuple(others)
 
 
 def _in_world(path: Path, header: tuple[str, ...], values: NDArray[np.float32], cameras: Sequence[Camera]) -> Tensor:
