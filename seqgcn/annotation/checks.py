@@ -178,7 +178,7 @@ def _lift_all(
     for annotation in given:
         found = list(_faults(annotation, preview, tasks.skeleton.joints))
         if not found:
-            unmoved += _is_prediction(annotation, preview, tasks.skeleton.joints)
+            unmoved += is_prediction(annotation, preview, tasks.skeleton.joints)
             result = _lift(annotation, hidden, preview, tasks, sources)
             if isinstance(result, _Lifted):
                 lifted.append(result)
@@ -232,7 +232,8 @@ def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -
             yield keypoint.joint, "outside the picture"
 
 
-def _is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> bool:
+def is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> bool:
+    """Whether all joints of a faultless annotation are where they were predicted, within `UNTOUCHED`."""
     return not any(_moved(annotation, preview, joints))
 
 

@@ -5,7 +5,6 @@ is recorded for each joint.
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,7 +16,7 @@ from seqgcn.datasets.files import open_csv
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.labels import coordinate
-from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.skeleton import Skeleton, words_of
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
 
 BEHIND_SKIN: Mapping[str, float] = {
@@ -81,6 +80,7 @@ class Surface:
     Args:
         hands: Has the frames.
         offsets: mm by joint, instead of the default's.
+        skeleton: Joints that are marked; by default those of the data set.
 
     Raises:
         ArgumentError: An offset is no number from 0 to 100, or of an unknown joint.
@@ -88,8 +88,10 @@ class Surface:
 
     name = "surface+offset"
 
-    def __init__(self, hands: HandDataset, offsets: Mapping[str, float] | None = None) -> None:
-        given, joints = dict(offsets or {}), hands.skeleton.joints
+    def __init__(
+        self, hands: HandDataset, offsets: Mapping[str, float] | None = None, *, skeleton: Skeleton | None = None
+    ) -> None:
+        given, joints = dict(offsets or {}), (skeleton or hands.skeleton).joints
         unknown = sorted(set(given) - set(joints))
         if unknown:
             raise ArgumentError(f"offsets: {', '.join(unknown)} is no joint; the joints are {', '.join(joints)}")
@@ -116,8 +118,7 @@ class Surface:
 
 def behind_skin(joint: str) -> float | None:
     """How far a joint lies behind the skin, mm, as its name tells; None if it does not."""
-    words = re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])", joint)
-    return next((BEHIND_SKIN[word.lower()] for word in reversed(words) if word.lower() in BEHIND_SKIN), None)
+    return next((BEHIND_SKIN[word] for word in reversed(words_of(joint)) if word in BEHIND_SKIN), None)
 
 
 class Column:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.errors import ConfigError
+from seqgcn.rounds.config import CENTER, SelectConfig
 
 DEPTHS = ("prediction", "surface+offset", "column")
 
@@ -22,7 +23,8 @@ def add_to(commands: Any) -> None:
         help="take the labels of a round back from a labelling tool",
         description="Take exports of Label Studio (JSON) or CVAT (COCO keypoints) back into a round. Everything is "
         "checked first; then all labels are added in one step, to a file in the round's folder that also holds those "
-        "of before, in the data set's own grammar. If anything is wrong, it is listed and nothing is added.",
+        "of before, in the data set's own grammar; of a round of clicks, centers.csv. If anything is wrong, it is "
+        "listed and nothing is added.",
     )
     importer.set_defaults(command=_import)
     importer.add_argument("round", metavar="FOLDER", help="folder of the round")
@@ -49,14 +51,14 @@ def add_to(commands: Any) -> None:
     importer.add_argument(
         "--disagree",
         type=float,
-        default=10.0,
         metavar="MM",
-        help="farther apart than this, two annotators disagree about a joint (default: 10)",
+        help="farther apart than this, two annotators disagree about a joint, or a center (default: 10, of centers 40)",
     )
     importer.add_argument(
         "--accept-predictions",
         action="store_true",
-        help="take joints that nobody moved from where the network predicted them (default: off)",
+        help="take joints that nobody moved from where the network predicted them, and files of clicks in which nobody "
+        "moved any point (default: off)",
     )
     importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
@@ -69,6 +71,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
     folder = Path(arguments.round)
     record = read_round(folder, resume=False)
+    if record["select"]["ask"] == CENTER:
+        return _import_clicks(arguments, folder, SelectConfig(**record["select"]))
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
         imported = import_labels(
@@ -78,7 +82,7 @@ def _import(arguments: argparse.Namespace) -> int:
             labelled=record.get(LABELLED, 0),
             joint_depth=arguments.joint_depth or ("prediction",),
             depths=arguments.depths,
-            disagree=arguments.disagree,
+            disagree=10.0 if arguments.disagree is None else arguments.disagree,
             partial=arguments.partial,
             accept_predictions=arguments.accept_predictions,
             say=_say,
@@ -100,6 +104,52 @@ def _import(arguments: argparse.Namespace) -> int:
         print(f"how the new labels came about: {imported.record}")
     print(f"all labels: {imported.labels}")
     print(f"next: seqgcn select --continue {shlex.quote(str(folder))} --out FOLDER")
+    return DONE
+
+
+def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectConfig) -> int:
+    from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
+    from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
+
+    for name in ("joint_depth", "depths"):
+        if getattr(arguments, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} has no effect on a round of clicks, whose depths are measured under them; "
+                "leave it out"
+            )
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
+        imported = import_clicks(
+            folder,
+            config,
+            arguments.exports,
+            disagree=DISAGREE if arguments.disagree is None else arguments.disagree,
+            partial=arguments.partial,
+            accept_predictions=arguments.accept_predictions,
+            say=_say,
+        )
+    print(imported.table())
+    if imported.again:
+        print(f"{imported.again:,} more frames were answered so before, or are of earlier rounds.")
+    if imported.centers is None:
+        if any(problem.what == UNTOUCHED for problem in imported.checked.problems):
+            _say("if somebody looked at all of these and they are right, say so with --accept-predictions")
+        rest = ", or add what is right with --partial" if imported.checked.valid or imported.no_hand else ""
+        _say(f"nothing was added; mend what is wrong and import again{rest}")
+        return BAD_DATA
+    for sentence in imported.told:
+        print(sentence)
+    if imported.record is not None:
+        print(f"how the new centers came about: {imported.record}")
+    print(f"all centers: {imported.centers}")
+    on = f"seqgcn select --continue {shlex.quote(str(folder))}"
+    clicks, joints = f"{on} --ask center --out FOLDER", f"{on} --out FOLDER"
+    if imported.enough:
+        print(f"next: {joints}")
+        print(f"or more clicks: {clicks}")
+    else:
+        print(f"next: {clicks} (from {LEAST_LABELS} centers on, a network learns to find the hand; {imported.known:,})")
+        print(f"or joints at once: {joints}")
     return DONE
 
 

@@ -13,7 +13,7 @@ from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, given_options, merged
 from seqgcn.errors import ConfigError
 from seqgcn.progress import Bars
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.config import CENTER, SelectConfig
 
 
 def add_to(commands: Any) -> None:
@@ -34,8 +34,8 @@ def add_to(commands: Any) -> None:
         "--continue",
         dest="earlier",
         metavar="FOLDER",
-        help="ask as this round did, with the labels that were imported into it; options below change what they name "
-        "(default: none)",
+        help="ask as this round did, with the labels or centers that were imported into it; options below change what "
+        "they name, and without --ask joints are asked for (default: none)",
     )
     folder.add_argument(
         "--config",
@@ -53,21 +53,25 @@ def _select(arguments: argparse.Namespace) -> int:
         raise ConfigError("--continue begins a round after another, --resume goes on with one that was begun; give one")
     given = given_options(arguments, SelectConfig)
 
-    from seqgcn.rounds.record import config_of, held_config, next_config
+    from seqgcn.rounds.record import config_of, held_config, left_behind, next_config
 
     from_file = config_of(arguments.config) if arguments.config else {}
 
     from seqgcn.rounds.round import Round
 
-    folder = Path(arguments.out)
+    folder, lost = Path(arguments.out), ""
     if arguments.resume and not arguments.config:
         from_file = held_config(folder)
     elif arguments.earlier is not None:
-        from_file = {**next_config(Path(arguments.earlier), {*given, *from_file}), **from_file}
+        values = next_config(Path(arguments.earlier), {**from_file, **given})
+        lost = left_behind(Path(arguments.earlier), values)
+        from_file = merged(values, from_file)
     config = SelectConfig(**merged(from_file, given))
     with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
         # A warning printed by Python itself would tear the bars apart.
         warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+        if lost:
+            bars.note(f"seqgcn: {lost}")
         asked = Round(
             config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
         )
@@ -80,9 +84,12 @@ def _select(arguments: argparse.Namespace) -> int:
             bars.close()
             command = f"seqgcn select --out {shlex.quote(str(folder))} --resume"
             kept = "what was trained is kept" if (folder / "learner.pt").exists() else "nothing was trained yet"
+            kept = "hands that were found are kept" if config.ask == CENTER else kept
             print(f"seqgcn: interrupted; {kept}. Go on with: {command}", file=sys.stderr)
             return INTERRUPTED
     if not arguments.quiet:
         print(result.summary())
         print(f"\npicks: {folder / 'picks.csv'}\nwhy: {folder / 'report.html'}\nto label: {folder / 'tasks'}")
+        if config.ask == CENTER:
+            print(f"then: seqgcn import {shlex.quote(str(folder))} --from EXPORT")
     return DONE

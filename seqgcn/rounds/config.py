@@ -7,13 +7,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgcn.catalogue import DEFAULT_LEARNER, load, task
+from seqgcn.catalogue import CATALOGUE, DEFAULT_LEARNER, load, task
 from seqgcn.config import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.errors import ConfigError
 from seqgcn.rounds.gap import check_gap
 
 VALIDATION = 0.1
 """Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
+
+JOINTS, CENTER = "joints", "center"
+"""What annotators may be asked for."""
+
+DEPTH_FRAMES = ("depth-folder", "icvl", "nyu", "msra", "hands17")
+"""Data sets of depth frames in files."""
+
+DEFAULT_SELECTOR = {JOINTS: "core-gcn", CENTER: "core-set"}
+
+LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclust")
+"""Selectors that read embeddings alone and need no label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,16 @@ class SelectConfig:
         shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
     )
     selector: str = option(
-        "core-gcn", "what picks, MODULE:CLASS for your own; NAME:PARAMETER=VALUE,... sets parameters", kind="selector"
+        "",
+        "what picks, MODULE:CLASS for your own; NAME:PARAMETER=VALUE,... sets parameters",
+        kind="selector",
+        shown=f"{DEFAULT_SELECTOR[JOINTS]}, with --ask {CENTER} {DEFAULT_SELECTOR[CENTER]}",
+    )
+    ask: str = option(
+        JOINTS,
+        "what annotators are asked for: joints, all of them, or center, one click a frame on the middle of the palm, "
+        "which tells where hands are in depth frames; no network is trained for that",
+        metavar="WHAT",
     )
     budget: float = option(100.0, "items to pick or, with --cost, what they may cost together", metavar="N", shown=100)
     seed: int = option(0, "of everything random", metavar="N")
@@ -71,6 +91,10 @@ class SelectConfig:
         with as_config_errors():
             object.__setattr__(self, "min_gap", check_gap(self.min_gap))
         coerce_fields(self)
+        if self.ask not in DEFAULT_SELECTOR:
+            raise ConfigError(f"ask must be {JOINTS} or {CENTER}, got {self.ask!r}")
+        if not self.selector:
+            object.__setattr__(self, "selector", DEFAULT_SELECTOR[self.ask])
         if (self.dataset is None) == (self.features is None):
             raise ConfigError("give either --dataset, and the folder of its files, or --features FILE")
         if self.features is not None:
@@ -79,15 +103,47 @@ class SelectConfig:
                     raise ConfigError(f"--{name} goes with --dataset; --features are given, and nothing is trained")
         elif self.items is not None:
             raise ConfigError("--items goes with --features; the items of a data set have names already")
-        elif not self.learner:
+        elif not self.learner and self.ask != CENTER:
             kind = task("dataset", self.dataset or "") or "classification"
             object.__setattr__(self, "learner", DEFAULT_LEARNER[kind])
+        if self.ask == CENTER:
+            self._check_center()
         if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
             raise ConfigError(f"seed and min-gap must not be negative, got {self.seed} and {self.min_gap}")
         if not 0 < self.budget < float("inf"):
             raise ConfigError(f"budget must be above 0 and finite, got {self.budget:g}")
         if self.cost is None and not self.budget.is_integer():
             raise ConfigError(f"budget must be a whole number of items, got {self.budget:g}; or give --cost FILE")
+
+    def _check_center(self) -> None:
+        """Refuse what cannot be where a click a frame is asked for, or would have no effect."""
+        why = f"--ask {CENTER} trains no network"
+        kind = "features" if self.dataset is None else task("dataset", self.dataset)
+        if kind not in ("pose", None):  # one that is not known has a message of its own
+            given = self.dataset or kind
+            raise ConfigError(
+                f"--ask {CENTER} is for data sets of depth frames ({', '.join(DEPTH_FRAMES)}), not for {given}"
+            )
+        if self.learner:
+            raise ConfigError(f"{why}, so that --learner {self.learner} has no effect; leave it out")
+        trained = [key for key in self.set if key.startswith("learner.")]
+        if trained:
+            raise ConfigError(f"{why}, so that --set {trained[0]} has no effect; leave it out")
+        name = self.spec.name
+        if name in CATALOGUE["selector"] and name not in LABEL_FREE:
+            raise ConfigError(f"{why}, which {name} needs; take one of {', '.join(LABEL_FREE)}")
+        crop = self.set.get("dataset.crop", "auto")
+        if crop != "auto":
+            raise ConfigError(
+                f"--ask {CENTER} goes with dataset.crop=auto, which takes centers that were clicked and finds the "
+                f"others, not with {crop}; leave dataset.crop out"
+            )
+        for key in ("dataset.train_centres", "dataset.test_centres", "dataset.oracle_centres"):
+            if self.set.get(key):
+                raise ConfigError(
+                    f"--ask {CENTER} does not go with {key}, by which all centers are known; leave it out, or give "
+                    "dataset.centers, a file that names frames"
+                )
 
     @property
     def spec(self) -> SelectorSpec:
@@ -102,7 +158,7 @@ class SelectConfig:
         """
         names = {"selector": self.spec.name}
         if self.dataset is not None:
-            names |= {"learner": self.learner, "dataset": self.dataset}
+            names |= {"learner": self.learner, "dataset": self.dataset} if self.learner else {"dataset": self.dataset}
         settled = settle(names, self.set, self.spec)
         if "learner.validation" not in self.set and self._holds_out(settled.get("learner", {})):
             settled["learner"]["validation"] = VALIDATION
@@ -133,6 +189,8 @@ class SelectConfig:
                 for key, setting in value.items():
                     # JSON is YAML, on one line.
                     words += ["--set", f"{key}={json.dumps(setting, ensure_ascii=False)}"]
+            elif item.name == "selector" and value == DEFAULT_SELECTOR[self.ask]:
+                continue
             elif value != item.default:
                 number = isinstance(value, float) and value.is_integer()
                 words += [f"--{item.name.replace('_', '-')}", str(int(value) if number else value)]

@@ -1,15 +1,12 @@
 """From picks to labelling tools, and from what these export to labels."""
 
-import csv
-import filecmp
 import os
 import shlex
 import shutil
-import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from torch import Tensor
 
@@ -24,35 +21,39 @@ from seqgcn.annotation import (
     add_labels,
     check_annotations,
     describe_labels,
-    digest_of,
     frames_of,
-    preview_name,
-    read_coco,
     read_depths,
-    read_label_studio,
-    read_tasks,
     write_record,
     write_tasks,
 )
-from seqgcn.annotation.annotations import Annotation, read_json
+from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem
 from seqgcn.annotation.depths import ELSEWHERE, behind_skin
 from seqgcn.checks import check_choice, check_number, name_some
 from seqgcn.config import as_config_errors
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.named import dataset_maker
-from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
+from seqgcn.errors import ConfigError, DataFileError, RunFolderError, SeqGCNError
 from seqgcn.files import make_folder, sync_folder, write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ERROR
 from seqgcn.locks import locked
 from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.exports import (
+    TASKS,
+    check_same_frames,
+    dataset_parameters,
+    free_record,
+    of_this_round,
+    read_annotations,
+    read_handed_off,
+)
+from seqgcn.rounds.exports import read_export as read_export
 from seqgcn.rounds.lists import find_file
 from seqgcn.rounds.pool import RoundPool, labelled_hands, list_hands
 from seqgcn.rounds.result import read_curves
 from seqgcn.training import Progress, Say
 
-TASKS = "tasks"
 LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
 """File of all labels there are after a round, by data set."""
 
@@ -176,10 +177,10 @@ class _Terms(NamedTuple):
 def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms, say: Say) -> Imported:
     grammar = config.dataset or ""
     target = folder / LABELS[grammar]
-    tasks, errors = _read_tasks(folder), read_curves(folder).get(VALIDATION_ERROR)
+    tasks, errors = read_handed_off(folder), read_curves(folder).get(VALIDATION_ERROR)
     known = replace(config, labelled=str(target)) if target.exists() else config
-    hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**_dataset_parameters(config)))
-    _check_same_frames(tasks, hands)
+    hands, listed = list_hands(known, dataset_maker(grammar, config.root)(**dataset_parameters(config)))
+    check_same_frames(tasks, hands, hands.skeleton)
     poses = {hands.files[i]: hands.joints[i].double() for i in labelled_hands(hands, listed).tolist()}
     if len(poses) < terms.labelled:
         raise DataFileError(
@@ -190,8 +191,8 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if "surface+offset" in terms.joint_depth and nameless:
         say(f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken")
-    given = [annotation for path in exports for annotation in _read_annotations(Path(path), folder)]
-    annotations = _of_this_round(given, tasks, poses)
+    given = [annotation for path in exports for annotation in read_annotations(Path(path), folder)]
+    annotations = of_this_round(given, tasks, poses)
     checked = check_annotations(
         annotations,
         tasks,
@@ -207,7 +208,7 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     record = None
     if checked.valid:
         # The labels count, and come last. Of an import that was cut off before, the record is written anew.
-        record = _free_record(folder, poses)
+        record = free_record(folder, poses)
         write_record(record, checked.valid, tasks.camera_of, tasks.skeleton)
     if checked.valid or not target.exists():
         old = [_as_label(item, pose) for item, pose in poses.items()]
@@ -217,67 +218,6 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     if errors and any("prediction" in source for label in checked.valid for source in label.sources):
         told.append(f"the network that predicted them was {errors[-1]:.1f} mm off on held-out labels")
     return Imported(checked, target, record, tuple(told), again)
-
-
-def _dataset_parameters(config: SelectConfig) -> dict[str, Any]:
-    """The data set's alone: a learner of the user's own need not be there where labels are imported."""
-    own = {key: value for key, value in config.set.items() if key.startswith("dataset.")}
-    return replace(config, learner="", selector="random", set=own).settle()["dataset"]
-
-
-def read_export(path: str | Path) -> list[Annotation]:
-    """Annotations of an export, whichever tool wrote it.
-
-    Raises:
-        DataFileError: It is missing, damaged or of another format.
-    """
-    path = Path(path)
-    if zipfile.is_zipfile(path):
-        raise DataFileError(f"{path} is a ZIP archive; unpack it and name the JSON file in it")
-    return read_label_studio(path) if isinstance(read_json(path), list) else read_coco(path)
-
-
-def _read_annotations(path: Path, folder: Path) -> list[Annotation]:
-    for name in ("label_studio.json", "coco_keypoints.json"):
-        handed_off = folder / TASKS / name
-        if path.is_file() and handed_off.is_file() and filecmp.cmp(path, handed_off, shallow=False):
-            raise DataFileError(
-                f"{path} is what was handed off, with predictions for labels; give what the tool exported"
-            )
-    return read_export(path)
-
-
-def _read_tasks(folder: Path) -> Tasks:
-    try:
-        return read_tasks(folder / TASKS)
-    except MissingFileError as error:
-        raise RunFolderError(
-            f"{error}; if the round was not finished, go on with seqgcn select --out {shlex.quote(str(folder))} "
-            "--resume, else restore that file"
-        ) from error
-
-
-def _check_same_frames(tasks: Tasks, hands: HandDataset) -> None:
-    """Refuse frames that are not what was handed off: annotators saw others, and depths would be of others."""
-    there = {item: number for number, item in enumerate(hands.files)}
-    lost = [preview.item for preview in tasks.previews if preview.item not in there]
-    if lost:
-        raise DataFileError(
-            f"of the frames of this round, {hands.root} lacks {name_some(lost)}; restore it, or select again"
-        )
-    moved = any(tasks.camera_of(each.item) != hands.camera_of(there[each.item]) for each in tasks.previews)
-    if moved or tasks.skeleton != hands.skeleton:
-        raise DataFileError(
-            f"camera or joints of {hands.root} are not those of the round any more; restore them, or select again"
-        )
-    changed = [
-        preview.item for preview in tasks.previews if digest_of(hands.depth(there[preview.item])) != preview.digest
-    ]
-    if changed:
-        raise DataFileError(
-            f"below {hands.root}, {name_some(changed)} changed since the tasks were made: annotators saw another "
-            "picture. Restore what was there, or select again"
-        )
 
 
 def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSource]:
@@ -294,13 +234,6 @@ def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSourc
         "column": lambda: Column(read_depths(terms.depths or ""), tasks.skeleton),
     }
     return [made[source]() for source in dict.fromkeys(terms.joint_depth)]
-
-
-def _of_this_round(annotations: Sequence[Annotation], tasks: Tasks, labelled: Collection[str]) -> list[Annotation]:
-    """Without those of earlier rounds: people go on in one project, whose export has them all."""
-    strange = {annotation.frame for annotation in annotations if tasks.find(annotation.frame) is None}
-    earlier = {name for item in labelled for name in (item, preview_name(item)) if name in strange} if strange else ()
-    return [annotation for annotation in annotations if annotation.frame not in earlier]
 
 
 def _leave_out_known(
@@ -331,24 +264,6 @@ def _leave_out_known(
     problems = (*(problem for problem in checked.problems if problem.item not in unasked), *changed)
     valid = tuple(label for label in checked.valid if label.item not in poses)
     return Checked(valid, problems), len(again) - len(changed)
-
-
-def _free_record(folder: Path, labelled: Collection[str]) -> Path:
-    """Where the next record goes: the first number that has none, or one of an import that was cut off."""
-    number = 1
-    while (path := folder / f"imported-{number}.csv").exists() and not _cut_off(path, set(labelled)):
-        number += 1
-    return path
-
-
-def _cut_off(record: Path, labelled: Collection[str]) -> bool:
-    """Whether a record was written, but not its labels. Anything else is to be kept, whatever has been made of it."""
-    try:
-        with open(record, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except (OSError, ValueError, csv.Error):
-        return False
-    return bool(rows) and rows[0][:2] == ["frame", "joint"] and not any(row and row[0] in labelled for row in rows)
 
 
 def _write_labels(

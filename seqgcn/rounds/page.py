@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ from torch import Tensor
 from seqgcn.annotation import Preview, read_tasks
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.coverage import tame
-from seqgcn.datasets.hands.base import HandFrames, in_words
+from seqgcn.datasets.hands.base import HandDataset, HandFrames, in_words
+from seqgcn.datasets.hands.centers.found import DOUBTFUL
+from seqgcn.datasets.hands.colours import NO_HAND
 from seqgcn.datasets.hands.crop import FULL_SCALE
+from seqgcn.datasets.hands.crop_views import frame_picture
+from seqgcn.errors import DataFileError
 from seqgcn.files import write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
 from seqgcn.learners.ensemble import Ensemble
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
-from seqgcn.report.html.sheet import LARGE, SMALL, depth_image_of, fit, image_of, pack, skeleton
-from seqgcn.rounds.handoff import TASKS
+from seqgcn.report.html.sheet import LARGE, SMALL, SURE, UNSURE, cross, depth_image_of, fit, image_of, pack, skeleton
+from seqgcn.rounds.config import CENTER
+from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.pool import RoundPool
 from seqgcn.rounds.result import RoundResult
 from seqgcn.training import Progress
@@ -92,6 +98,8 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
 
 
 def _space(result: RoundResult, record: Mapping[str, Any]) -> str:
+    if result.ask == CENTER:
+        return "the space of thumbnails of whole frames"
     if result.pool.x is not None:
         return "the space of the given features"
     return "the space of thumbnails" if result.learner is None else f"the embedding of {record['select']['learner']}"
@@ -130,8 +138,10 @@ def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
 def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     pool, asked = result.pool, record["select"]["selector"]
     notes = []
-    if pool.frames is not None:
-        summary = pool.frames.centers.summary()
+    if result.ask == CENTER:
+        notes += _to_click(result)
+    if pool.centers is not None:
+        summary = pool.centers.summary()
         notes.append(f"{summary[0].upper()}{summary[1:]}.")
     if asked.partition(":")[0] != result.selector:
         notes.append(f"Nothing was labelled yet, which {asked} needs: {result.selector} picked instead.")
@@ -145,6 +155,18 @@ def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     if pool.frames is not None and pool.frames.skipped:
         notes.append(f"Frames left out of the pool: {in_words(pool.frames.skipped)}.")
     return notes
+
+
+def _to_click(result: RoundResult) -> list[str]:
+    """What a round of clicks is about."""
+    centers = result.pool.centers
+    assert centers is not None  # noqa: S101  # for mypy
+    doubtful = int(centers[result.selection.index].doubtful.sum())
+    return [
+        "To be clicked is one point a frame, the middle of the palm. Pictures show whole frames; a cross is where the "
+        f"hand is thought to be, orange where that is doubtful: in {doubtful:,} of these {len(result.selection):,}.",
+        "Labelled means here that a center or a pose is known.",
+    ]
 
 
 def _settings(record: Mapping[str, Any]) -> list[Table]:
@@ -190,8 +212,8 @@ def _predicted(learner: Learner | None, pool: RoundPool, shown: Tensor) -> list[
 def _sheet(folder: Path, pool: RoundPool, shown: Tensor) -> list[Picture]:
     """Pictures of picks: of hand frames the ones that go to the annotators, with the predicted pose."""
     if pool.frames is not None:
-        bones = pool.frames.skeleton.bones
-        previews = read_tasks(folder / TASKS).previews[: len(shown)] if len(shown) else ()
+        tasks = read_tasks(folder / TASKS) if len(shown) else None
+        previews, bones = (tasks.previews[: len(shown)], tasks.skeleton.bones) if tasks else ((), ())
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             return list(
                 threads.map(lambda each: _of_preview(folder / TASKS / IMAGES / each.name, each, bones), previews)
@@ -204,13 +226,18 @@ def _sheet(folder: Path, pool: RoundPool, shown: Tensor) -> list[Picture]:
 def _of_preview(path: Path, preview: Preview, bones: Sequence[tuple[int, int]]) -> Picture:
     width, height = fit(preview.size, LARGE)
     places = [None if place is None else (place[0] * width, place[1] * height) for place in preview.shown()]
-    strokes = skeleton(places, bones)
+    strokes, what = skeleton(places, bones), "predicted skeleton"
+    if preview.confidence is not None and places[0] is not None:
+        colour = UNSURE if preview.confidence < DOUBTFUL else SURE
+        strokes, what = [cross(places[0], colour)], "place where the hand is thought to be"
     with Image.open(path) as image:
-        return pack(image, LARGE, strokes=strokes, shows="depth" + (" with the predicted skeleton" if strokes else ""))
+        return pack(image, LARGE, strokes=strokes, shows="depth" + (f" with the {what}" if strokes else ""))
 
 
 def _small(pool: RoundPool) -> Callable[[Sequence[int]], list[Picture]] | None:
     """What makes small pictures of items, where they are pictures."""
+    if pool.frames is not None and pool.inputs is None:
+        return partial(_whole, pool.frames)
     if isinstance(pool.inputs, HandFrames):
         frames = pool.inputs
 
@@ -223,6 +250,20 @@ def _small(pool: RoundPool) -> Callable[[Sequence[int]], list[Picture]] | None:
     if _is_images(pool.inputs):
         return lambda items: [pack(image_of(pool.inputs[i].numpy()), SMALL) for i in items]
     return None
+
+
+def _whole(hands: HandDataset, items: Sequence[int]) -> list[Picture]:
+    """Small pictures of whole frames; of one that cannot be read, an empty one."""
+
+    def one(i: int) -> Picture:
+        try:
+            pixels = frame_picture(hands.depth(i), hands.options.near, hands.options.far)
+        except DataFileError:
+            pixels = np.full((SMALL * 3 // 4, SMALL, 3), NO_HAND, np.uint8)
+        return pack(Image.fromarray(pixels), SMALL)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        return list(threads.map(one, items))
 
 
 def _is_images(inputs: Any) -> bool:

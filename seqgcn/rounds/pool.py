@@ -19,6 +19,7 @@ from seqgcn.datasets.base import Dataset
 from seqgcn.datasets.folder import read_images_below
 from seqgcn.datasets.hands.base import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
+from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import DataFileError
@@ -44,6 +45,8 @@ class RoundPool:
         targets: Labels of the labelled ones, `[m, ...]`, for the learner.
         classes: Names of the classes, where there are any.
         frames: The hand frames behind the items.
+        centers: Where the hand is in each of them.
+        unfit: Items that cannot be picked, whatever lists say, `[n]` bool.
         named: Whether items have names, not numbers alone.
         fingerprint: Short hash of it all; another value means other data or labels.
     """
@@ -57,6 +60,8 @@ class RoundPool:
     targets: Tensor | None = None
     classes: tuple[str, ...] = ()
     frames: HandDataset | None = None
+    centers: Centers | None = None
+    unfit: Tensor | None = None
     named: bool = True
 
     @property
@@ -157,7 +162,7 @@ def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress
     hands, listed = list_hands(config, dataset)
     if hands.skipped:
         say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
-    _check_lists(config, hands.files)
+    check_lists(config, hands.files)
     hands.learn_from(labelled_hands(hands, listed))
     hands.locate(progress, say)
     check_crops(hands, dataset.accept_crops, say)
@@ -172,6 +177,7 @@ def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress
         inputs=hands.frames,
         targets=hands.joints[labelled],
         frames=hands,
+        centers=hands.centers,
         fingerprint=short_hash(hands.fingerprint, labelled.tolist()),
     )
 
@@ -217,11 +223,17 @@ def candidates_of(config: SelectConfig, pool: RoundPool) -> Tensor:
     if config.exclude is not None:
         mask[read_ids(config.exclude, pool.names, len(pool))] = False
     mask[pool.labelled] = False
+    if pool.unfit is not None:
+        mask &= ~pool.unfit
     return mask
 
 
-def _check_lists(config: SelectConfig, items: Sequence[str]) -> None:
+def check_lists(config: SelectConfig, items: Sequence[str]) -> None:
     """Find what is wrong with a list before an hour of cropping.
+
+    Args:
+        config: Names the lists.
+        items: Names of all items.
 
     Raises:
         DataFileError: A list cannot be used.
@@ -257,6 +269,7 @@ def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | 
     items: Sequence[str] | None = getattr(train, "files", None)
     labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))
     ids = torch.tensor(labelled, dtype=torch.int64)
+    hands = dataset.hands("train") if isinstance(dataset, PoseDataset) else None
     return RoundPool(
         name=dataset.name,
         items=items or [str(number) for number in range(len(train))],
@@ -265,7 +278,8 @@ def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | 
         inputs=train.inputs,
         targets=train.targets[ids],
         classes=getattr(dataset, "classes", ()),
-        frames=dataset.hands("train") if isinstance(dataset, PoseDataset) else None,
+        frames=hands,
+        centers=None if hands is None else hands.centers,
         fingerprint=short_hash(dataset.fingerprint, labelled),
     )
 

@@ -1,15 +1,18 @@
 """`round.yaml`, which says what a round was asked: reading it, comparing it, going on from it."""
 
 import os
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from seqgcn.catalogue import DEFAULT_LEARNER
 from seqgcn.config import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
 from seqgcn.errors import ConfigError, RunFolderError
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.rounds.click_import import CENTERS
+from seqgcn.rounds.config import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.rounds.handoff import LABELS
 
 ROUND, LABELLED = "round.yaml", "labelled"
@@ -44,26 +47,71 @@ def config_of(path: str | Path) -> dict[str, Any]:
     return options_of(asked if isinstance(asked, dict) else values, path, SelectConfig)
 
 
-def next_config(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
-    """What to ask after a round: the same, with the labels that were imported into its folder.
+def next_config(folder: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What to ask after a round: the same, with the labels or centers that were imported into its folder.
+
+    What follows asks for joints, unless `given` says otherwise. Between rounds of joints and of clicks, selector and
+    network are not handed on: neither serves the other.
 
     Args:
         folder: Of the round.
-        given: Names of what is asked otherwise.
+        given: What is asked otherwise.
 
     Raises:
-        RunFolderError: It holds no round, or nothing was imported and `labelled` is not given.
+        RunFolderError: It holds no round, or nothing was imported and neither are labels, or centers, given.
     """
+    given = given or {}
     values = held_config(folder, resume=False)
+    asked, values["ask"] = values["ask"], given.get("ask", JOINTS)
+    if asked == CENTER:
+        values["set"] = {**values["set"], **_centers_of(folder, given)}
+    else:
+        values["labelled"] = _labels_of(folder, values, given)
+    if asked != values["ask"]:
+        values |= {"selector": "", "learner": ""}
+        values["set"] = {key: value for key, value in values["set"].items() if key.startswith("dataset.")}
+    return values
+
+
+def left_behind(folder: Path, values: Mapping[str, Any]) -> str:
+    """What `next_config` did not hand on of what a round was told, a sentence; empty if nothing."""
+    held = held_config(folder, resume=False)
+    if held["ask"] == values["ask"]:
+        return ""
+    default = DEFAULT_SELECTOR[held["ask"]], DEFAULT_LEARNER["pose"]
+    lost = [
+        f"--{name} {held[name]}"
+        for name, usual in zip(("selector", "learner"), default, strict=True)
+        if held[name] not in ("", usual)
+    ]
+    lost += [f"--set {key}" for key in held["set"] if not key.startswith("dataset.")]
+    return f"{folder} asked for {held['ask']}: its {', '.join(lost)} are not handed on" if lost else ""
+
+
+def _labels_of(folder: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    """The file of what is labelled after a round of joints."""
     name = LABELS.get(values["dataset"] or "")
     if name is not None and (folder / name).is_file():
-        values["labelled"] = os.path.abspath(folder / name)
-    elif "labelled" not in given:
+        return os.path.abspath(folder / name)
+    if "labelled" not in given:
         how = "" if name is None else f"do that first (seqgcn import {folder} --from EXPORT), or "
         raise RunFolderError(
             f"no labels were imported into {folder}; {how}say what is labelled now with --labelled FILE"
         )
-    return values
+    return None
+
+
+def _centers_of(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameter that names the file of centers after a round of clicks."""
+    key = "dataset.centers"
+    if (folder / CENTERS).is_file():
+        return {key: os.path.abspath(folder / CENTERS)}
+    if key not in given.get("set", {}):
+        raise RunFolderError(
+            f"no clicks were imported into {folder}; do that first (seqgcn import {shlex.quote(str(folder))} --from "
+            f"EXPORT), or name a file of centers with --set {key}=FILE"
+        )
+    return {}
 
 
 def options_as_yaml(config: SelectConfig) -> dict[str, Any]:

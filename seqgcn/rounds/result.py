@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from seqgcn.checks import name_some
 from seqgcn.errors import RunFolderError
 from seqgcn.learners.base import Learner
+from seqgcn.rounds.config import CENTER, JOINTS
 from seqgcn.rounds.pool import RoundPool
 from seqgcn.rounds.tables import Represented
 from seqgcn.selectors.base import Selection
@@ -47,6 +48,7 @@ class RoundResult:
         curves: What it measured after each epoch, by name.
         missing: How many fewer picks there are than were asked for, as a gap left no more.
         unused: What of the selector has no effect in a round, a sentence; empty for most.
+        ask: What annotators are asked for.
     """
 
     pool: RoundPool
@@ -58,19 +60,25 @@ class RoundResult:
     curves: Mapping[str, list[float]]
     missing: int = 0
     unused: str = ""
+    ask: str = JOINTS
 
     def summary(self) -> str:
         """What a person wants to know first."""
         pool, picks = self.pool, self.selection.index.tolist()
         before, after = self.represented.radius
-        lines = [
-            f"{self.selector} picked {len(picks):,} of {len(pool) - len(pool.labelled):,} unlabelled items of "
-            f"{pool.name} ({len(pool.labelled):,} labelled)"
-        ]
+        left, clicked = len(pool) - len(pool.labelled), self.ask == CENTER
+        known = f"{len(pool.labelled):,} {'with a center or a pose' if clicked else 'labelled'}"
+        what = "frames without a known center" if clicked else "unlabelled items"
+        lines = [f"{self.selector} picked {len(picks):,} of {left:,} {what} of {pool.name} ({known})"]
         if picks:
             lines.append(f"first: {name_some([pool.items[i] for i in picks])}")
             start = "" if before == float("inf") else f"{before:.4g}, "
-            lines.append(f"largest distance to a labelled item: {start}{after:.4g} once these are labelled")
+            how = "frame that is known" if clicked else "labelled item"
+            done = "clicked" if clicked else "labelled"
+            lines.append(f"largest distance to a {how}: {start}{after:.4g} once these are {done}")
+        if picks and clicked and pool.centers is not None:
+            doubtful = int(pool.centers[self.selection.index].doubtful.sum())
+            lines.append(f"of these {len(picks):,}, the hand that was found is doubtful in {doubtful:,}")
         if self.missing:
             lines.append(f"{self.missing:,} fewer than asked for: the gap leaves no more; lower it to get them")
         return "\n".join(lines)

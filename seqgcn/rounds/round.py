@@ -26,8 +26,10 @@ from seqgcn.learners.named import changes, check_described, new_learner, new_sel
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.locks import locked
 from seqgcn.rounds.choice import Videos, choose, most_items
-from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.handoff import LABELS, TASKS, hand_off
+from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
+from seqgcn.rounds.config import CENTER, LABEL_FREE, SelectConfig
+from seqgcn.rounds.exports import TASKS
+from seqgcn.rounds.handoff import LABELS, hand_off
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.pool import (
     RoundPool,
@@ -57,9 +59,6 @@ PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
 COLD_START = "typiclust"
 """What picks where nothing is labelled and the selector asked for learns from labels."""
-
-LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclust")
-"""Selectors that read embeddings alone and need no label."""
 
 
 class Round:
@@ -96,7 +95,7 @@ class Round:
         with as_config_errors():
             resolve_device(config.device)
             self.selector = new_selector(config.spec.name, self.parameters["selector"])
-        learner = None if config.dataset is None else self._new_learner()
+        learner = self._new_learner() if config.learner else None
         self._check_served(learner)
         if config.root is not None and _inside(self.folder, Path(config.root)):
             raise ConfigError(
@@ -118,7 +117,7 @@ class Round:
             most_items(self.candidates, config.budget, **self.terms)
         for note in self.terms["videos"].notes if self.terms["videos"] else ():
             self.say(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
-        if self.pool.frames is not None and config.dataset not in LABELS:
+        if self.pool.frames is not None and config.ask != CENTER and config.dataset not in LABELS:
             self.say(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
                 "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
@@ -162,7 +161,9 @@ class Round:
         index = selection.index
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
-        if len(index):
+        if len(index) and config.ask == CENTER:
+            hand_off_clicks(self.folder, pool, index, selection.score, self.progress)
+        elif len(index):
             hand_off(self.folder, pool, index, selection.score, learner, self.progress)
         result = RoundResult(
             pool=pool,
@@ -174,10 +175,10 @@ class Round:
             curves=read_curves(self.folder),
             missing=int(config.budget) - len(index) if config.cost is None else 0,
             unused=unused,
+            ask=config.ask,
         )
         write_report(self.folder, result, read_round(self.folder), self.progress)
-        centers = None if pool.frames is None else pool.frames.centers
-        write_text(self.folder / PICKS, picks_table(pool.items, selection, represented, centers))
+        write_text(self.folder / PICKS, picks_table(pool.items, selection, represented, pool.centers))
         return result
 
     @property
@@ -204,14 +205,20 @@ class Round:
         elif self.selector.missing(("x",)):
             wants = ", ".join(self.selector.missing(("x",)))
             fitting = [name for name in CATALOGUE["selector"] if not load("selector", name)().missing(("x",))]
+            given = "--features give embeddings" if self.config.ask != CENTER else "frames are described by thumbnails"
             raise ConfigError(
-                f"{text} needs {wants} of every item, and --features give embeddings alone; selectors that need no "
-                f"more: {', '.join(fitting)}"
+                f"{text} needs {wants} of every item, and {given} alone; selectors that need no more: "
+                f"{', '.join(fitting if self.config.ask != CENTER else LABEL_FREE)}"
             )
 
     def _check_left(self) -> None:
         """Say why no item is left to pick, if none is."""
         pool = self.pool
+        if len(pool.labelled) == len(pool) and self.config.ask == CENTER:
+            raise ConfigError(
+                f"all {len(pool):,} frames of {pool.name} have a center or a pose already, so that none is left to "
+                "click; name those that count as labelled so far with --labelled FILE, a list of frames"
+            )
         if len(pool.labelled) == len(pool):
             raise ConfigError(
                 f"all {len(pool):,} items of {pool.name} have a label; name those that count as labelled so far with "
@@ -226,6 +233,9 @@ class Round:
         with as_config_errors():
             if self.config.dataset is None:
                 return pool_of_features(self.config)
+            if self.config.ask == CENTER:
+                parameters = self.parameters["dataset"]
+                return pool_of_clicks(self.config, parameters, progress=self.progress, say=self.say)
             return pool_of_dataset(
                 self.config,
                 self.parameters["dataset"],

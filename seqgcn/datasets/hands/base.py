@@ -164,6 +164,11 @@ class HandDataset:
         """Which frames have a whole pose, `[n]` bool."""
         return self.joints.isfinite().flatten(1).all(dim=1)
 
+    @property
+    def lenient(self) -> bool:
+        """Whether frames that cannot be read are left out and counted, if they are few."""
+        return self._lenient
+
     def subset(self, ids: Tensor) -> Self:
         """The frames with these ids, `[m]` int64, as a data set of its own; its crops are a cache of their own."""
         if ids.dtype != torch.int64 or ids.dim() != 1:

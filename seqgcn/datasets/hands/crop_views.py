@@ -184,7 +184,7 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
         confidence=float(centers.confidence[i].nan_to_num(nan=0.0)),
         center=point,
         cube=cube,
-        frame=_colors(image, hands.options.near, hands.options.far) if isinstance(image, DepthImage) else None,
+        frame=frame_picture(image, hands.options.near, hands.options.far) if isinstance(image, DepthImage) else None,
         window=place,
         crop=None if pixels is None else pixels.numpy().astype(np.float32) / np.float32(FULL_SCALE),
         problem=problem,
@@ -196,8 +196,17 @@ def _shrunk(image: DepthImage) -> float:
     return min(1.0, SIDE / max(image.depth.shape))
 
 
-def _colors(image: DepthImage, near: float, far: float) -> NDArray[np.uint8]:
-    """A frame in colors where a hand may be, in gray outside of that, light gray where nothing was measured."""
+def frame_picture(image: DepthImage, near: float, far: float) -> NDArray[np.uint8]:
+    """A frame in colors where a hand may be, in gray outside of that, light gray where nothing was measured.
+
+    Args:
+        image: The frame.
+        near: Nearest depth at which a hand may be, mm.
+        far: Farthest depth at which it may be, mm.
+
+    Returns:
+        `[h, w, 3]`, the longer side `SIDE` px at most.
+    """
     scale = _shrunk(image)
     h, w = image.depth.shape
     rows, columns = (

@@ -1,5 +1,6 @@
 """Joints of the hand pose data sets, in the order of their files, and the bones between them."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,6 +33,26 @@ class Skeleton:
 
     def __len__(self) -> int:
         return len(self.joints)
+
+
+def words_of(joint: str) -> list[str]:
+    """Words of a joint's name in small letters: `index tip`, `INDEX_TIP` and `indexTip1` have the same two."""
+    return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])", joint)]
+
+
+def palm_joints(skeleton: Skeleton) -> list[int]:
+    """Joints whose mean is the middle of the palm: the palm itself, else wrist and bases of fingers; none if unknown.
+
+    Args:
+        skeleton: Tells the joints by their names.
+    """
+    words = [set(words_of(joint)) for joint in skeleton.joints]
+    palm = [joint for joint, own in enumerate(words) if "palm" in own]
+    if palm:
+        return palm[:1]
+    wrists = [joint for joint, own in enumerate(words) if "wrist" in own]
+    bases = [joint for joint, own in enumerate(words) if own & {"mcp", "root", "base"}]
+    return [*wrists, *bases] if wrists and len(bases) >= 3 else []
 
 
 def _chain(*joints: int) -> tuple[tuple[int, int], ...]:

@@ -8,10 +8,7 @@ from PIL import Image
 
 from seqgcn.datasets.hands.crop_views import SIDE, CropView, CropViews
 from seqgcn.report.html.pages import render
-from seqgcn.report.html.sheet import Picture, Stroke, depth_image_of, pack
-
-SURE, UNSURE = "#009E73", "#D55E00"
-"""Colors of a window, and of one whose crop is doubtful."""
+from seqgcn.report.html.sheet import SURE, UNSURE, Picture, Stroke, depth_image_of, pack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,12 @@ Point = tuple[float, float]
 LARGE, SMALL = 240, 56
 """Longest side of a picture on the contact sheet, and among neighbours, px."""
 
+SURE, UNSURE = "#009E73", "#D55E00"
+"""Colors of where a hand was found, and of where that is doubtful."""
+
+ARM = 9.0
+"""Length of a cross's arms, px."""
+
 COARSE = 64
 """Pictures of no more pixels along a side are packed as they are and shown as squares."""
 
@@ -115,3 +121,18 @@ def skeleton(places: Sequence[Point | None], bones: Sequence[tuple[int, int]]) -
             line = f"M{start[0]:.1f} {start[1]:.1f}L{end[0]:.1f} {end[1]:.1f}"
             paths[colour] = paths.get(colour, "") + line
     return [Stroke(colour, path) for colour, path in paths.items()]
+
+
+def cross(place: Point, colour: str) -> Stroke:
+    """A point to draw over a picture, its middle left free to see what is there.
+
+    Args:
+        place: px.
+        colour: Of the lines.
+    """
+    x, y = place
+    arms = ((-1, 0), (1, 0), (0, -1), (0, 1))
+    path = "".join(
+        f"M{x + dx * ARM / 3:.1f} {y + dy * ARM / 3:.1f}L{x + dx * ARM:.1f} {y + dy * ARM:.1f}" for dx, dy in arms
+    )
+    return Stroke(colour, path)

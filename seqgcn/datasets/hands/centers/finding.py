@@ -15,6 +15,7 @@ from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
@@ -67,9 +68,7 @@ def find_centers(
         RunFolderError: The cache cannot be written.
     """
     folder = cache_folder(hands.options.cache)
-    targets = hands.joints.mean(dim=1)
-    targets[~torch.isin(torch.arange(len(hands)), known)] = torch.nan
-    targets = torch.where(given.isfinite(), given, targets)
+    targets = _targets(hands, known, given)
     known = targets.isfinite().all(dim=1).nonzero().flatten()
     path = folder / f"{hands.name}-centers-{_key(hands, known, targets)}.npz"
     with cache_errors(folder):
@@ -83,6 +82,23 @@ def find_centers(
                 held = _look(hands, known, targets, lenient, progress, say)
                 _write(path, held)
     return _with_given(held, given)
+
+
+def _targets(hands: "HandDataset", known: Tensor, given: Tensor) -> Tensor:
+    """Centers that a localizer may learn from, `[n, 3]` mm, NaN elsewhere: those of a file, else of known poses.
+
+    The center of a pose is the mean of its joints. Beside centers of a file, which may be palms that somebody clicked,
+    it is the middle of the palm, unless frames with both tell that the mean is nearer: a hand's two differ by 50 mm.
+    """
+    labeled = torch.isin(torch.arange(len(hands)), known)
+    centers = hands.joints.mean(dim=1)
+    in_file, palm = given.isfinite().all(dim=1), palm_joints(hands.skeleton)
+    if palm and bool(in_file.any()):
+        palms, both = hands.joints[:, palm].mean(dim=1), in_file & labeled & centers.isfinite().all(dim=1)
+        off = [(each[both] - given[both]).norm(dim=1).median() for each in (palms, centers)] if both.any() else [0, 1]
+        centers = palms if off[0] < off[1] else centers
+    centers = centers.masked_fill(~labeled.unsqueeze(1), torch.nan)
+    return torch.where(in_file.unsqueeze(1), given, centers)
 
 
 def _with_given(found: Centers, given: Tensor) -> Centers:

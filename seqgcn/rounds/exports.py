@@ -1,0 +1,141 @@
+"""What all imports into a round share: reading exports and what was handed off, and comparing it with the frames."""
+
+import csv
+import filecmp
+import shlex
+import zipfile
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seqgcn.annotation import Tasks, digest_of, preview_name, read_coco, read_label_studio, read_tasks
+from seqgcn.annotation.annotations import Annotation, read_json
+from seqgcn.checks import name_some
+from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.errors import DataFileError, MissingFileError, RunFolderError
+from seqgcn.rounds.config import JOINTS, SelectConfig
+
+TASKS = "tasks"
+
+
+def dataset_parameters(config: SelectConfig) -> dict[str, Any]:
+    """The data set's alone: a learner of the user's own need not be there where labels are imported."""
+    own = {key: value for key, value in config.set.items() if key.startswith("dataset.")}
+    return replace(config, ask=JOINTS, learner="", selector="random", set=own).settle()["dataset"]
+
+
+def read_export(path: str | Path) -> list[Annotation]:
+    """Annotations of an export, whichever tool wrote it.
+
+    Raises:
+        DataFileError: It is missing, damaged or of another format.
+    """
+    path = Path(path)
+    if zipfile.is_zipfile(path):
+        raise DataFileError(f"{path} is a ZIP archive; unpack it and name the JSON file in it")
+    return read_label_studio(path) if isinstance(read_json(path), list) else read_coco(path)
+
+
+def read_annotations(path: Path, folder: Path) -> list[Annotation]:
+    """The same, but not what was handed off in a round.
+
+    Args:
+        path: Of the export.
+        folder: Of the round.
+    """
+    for name in ("label_studio.json", "coco_keypoints.json"):
+        handed_off = folder / TASKS / name
+        if path.is_file() and handed_off.is_file() and filecmp.cmp(path, handed_off, shallow=False):
+            raise DataFileError(
+                f"{path} is what was handed off, with predictions for labels; give what the tool exported"
+            )
+    return read_export(path)
+
+
+def read_handed_off(folder: Path) -> Tasks:
+    """What was handed off in a round.
+
+    Args:
+        folder: Of the round.
+
+    Raises:
+        RunFolderError: It was not finished.
+        DataFileError: The record of it is damaged.
+    """
+    try:
+        return read_tasks(folder / TASKS)
+    except MissingFileError as error:
+        raise RunFolderError(
+            f"{error}; if the round was not finished, go on with seqgcn select --out {shlex.quote(str(folder))} "
+            "--resume, else restore that file"
+        ) from error
+
+
+def check_same_frames(tasks: Tasks, hands: HandDataset, skeleton: Skeleton) -> None:
+    """Refuse frames that are not what was handed off: annotators saw others, and depths would be of others.
+
+    Args:
+        tasks: What was handed off.
+        hands: The frames as they are now.
+        skeleton: What would be handed off of them now.
+
+    Raises:
+        DataFileError: A frame is missing or changed, or so are cameras or joints.
+    """
+    there = {item: number for number, item in enumerate(hands.files)}
+    lost = [preview.item for preview in tasks.previews if preview.item not in there]
+    if lost:
+        raise DataFileError(
+            f"of the frames of this round, {hands.root} lacks {name_some(lost)}; restore it, or select again"
+        )
+    moved = any(tasks.camera_of(each.item) != hands.camera_of(there[each.item]) for each in tasks.previews)
+    if moved or tasks.skeleton != skeleton:
+        raise DataFileError(
+            f"camera or joints of {hands.root} are not those of the round any more; restore them, or select again"
+        )
+    changed = [
+        preview.item for preview in tasks.previews if digest_of(hands.depth(there[preview.item])) != preview.digest
+    ]
+    if changed:
+        raise DataFileError(
+            f"below {hands.root}, {name_some(changed)} changed since the tasks were made: annotators saw another "
+            "picture. Restore what was there, or select again"
+        )
+
+
+def of_this_round(annotations: Sequence[Annotation], tasks: Tasks, labelled: Collection[str]) -> list[Annotation]:
+    """Without those of earlier rounds: people go on in one project, whose export has them all.
+
+    Args:
+        annotations: Of an export.
+        tasks: What was handed off.
+        labelled: Frames with a label, all of them.
+    """
+    strange = {annotation.frame for annotation in annotations if tasks.find(annotation.frame) is None}
+    earlier = {name for item in labelled for name in (item, preview_name(item)) if name in strange} if strange else ()
+    return [annotation for annotation in annotations if annotation.frame not in earlier]
+
+
+def free_record(folder: Path, labelled: Collection[str]) -> Path:
+    """Where the next record goes: the first number that has none, or one of an import that was cut off.
+
+    Args:
+        folder: Of the round.
+        labelled: Frames with a label, all of them.
+    """
+    number = 1
+    while (path := folder / f"imported-{number}.csv").exists() and not _cut_off(path, set(labelled)):
+        number += 1
+    return path
+
+
+def _cut_off(record: Path, labelled: Collection[str]) -> bool:
+    """Whether a record was written, but not its labels. Anything else is to be kept, whatever has been made of it."""
+    try:
+        with open(record, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except (OSError, ValueError, csv.Error):
+        return False
+    return bool(rows) and rows[0][:2] == ["frame", "joint"] and not any(row and row[0] in labelled for row in rows)
