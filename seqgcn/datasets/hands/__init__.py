@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.bighand import BigHand
     from seqgcn.datasets.hands.camera import Camera
+    from seqgcn.datasets.hands.centers.candidates import hand_candidates
     from seqgcn.datasets.hands.folder import DepthFolder
     from seqgcn.datasets.hands.icvl import ICVL
     from seqgcn.datasets.hands.msra import MSRA
@@ -29,6 +30,7 @@ __all__ = [
     "HandDataset",
     "HandFrames",
     "Skeleton",
+    "hand_candidates",
 ]
 
 _MODULES = {
@@ -43,6 +45,7 @@ _MODULES = {
     "MSRA": "msra",
     "NYU": "nyu",
     "Skeleton": "skeleton",
+    "hand_candidates": "centers.candidates",
 }
 
 __getattr__, __dir__ = lazy(__name__, _MODULES)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +14,15 @@ from torch import Tensor
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
-from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
+from seqgcn.datasets.hands.centers.rule import (
+    VERSION,
+    Candidate,
+    another_hand,
+    candidates_of,
+    confidence_of,
+    follow,
+    steady,
+)
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.errors import ArgumentError, DataFileError
@@ -103,11 +112,11 @@ def _targets(hands: "HandDataset", known: Tensor, given: Tensor) -> Tensor:
 
 def _with_given(found: Centers, given: Tensor) -> Centers:
     known = given.isfinite().all(dim=1)
-    return Centers(
-        torch.where(known.unsqueeze(1), given, found.points),
-        np.where(known.numpy(), np.uint8(SOURCES.index("file")), found.source),
-        found.confidence.masked_fill(known, 1.0),
-        found.error,
+    return replace(
+        found,
+        points=torch.where(known.unsqueeze(1), given, found.points),
+        source=np.where(known.numpy(), np.uint8(SOURCES.index("file")), found.source),
+        confidence=found.confidence.masked_fill(known, 1.0),
     )
 
 
@@ -201,7 +210,7 @@ def _by_detector(
             if progress is not None:
                 progress("detector", done, len(asked))
     confidence[jumps(points, hands.sequence)] *= JUMPED
-    return Centers(points, source, confidence, rule.error)
+    return replace(rule, points=points, source=source, confidence=confidence)
 
 
 def _check_labels(hands: "HandDataset", known: Tensor) -> None:
@@ -235,24 +244,29 @@ def _by_localizer(
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
     source = np.full(len(hands), SOURCES.index("localizer"), np.uint8)
-    return Centers(points.float(), source, confidence.float().nan_to_num(0), held.error.float())
+    return Centers(
+        points.float(), source, confidence.float().nan_to_num(0), held.error.float(), residual=held.residual.float()
+    )
 
 
 def _better(rule: Centers, localizer: Centers) -> Centers:
     """The localizer's centers where it is confident or surer than the rule; the rule's elsewhere."""
     take = (localizer.confidence >= CONFIDENT) | (localizer.confidence >= rule.confidence)
     take &= localizer.points.isfinite().all(dim=1)
-    return Centers(
-        torch.where(take.unsqueeze(1), localizer.points, rule.points),
-        np.where(take.numpy(), localizer.source, rule.source),
-        torch.where(take, localizer.confidence, rule.confidence),
-        localizer.error,
+    return replace(
+        rule,
+        points=torch.where(take.unsqueeze(1), localizer.points, rule.points),
+        source=np.where(take.numpy(), localizer.source, rule.source),
+        confidence=torch.where(take, localizer.confidence, rule.confidence),
+        error=localizer.error,
+        residual=localizer.residual,
     )
 
 
 def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
     n = len(candidates)
-    points, confidence = torch.full((n, 3), torch.nan), torch.zeros(n)
+    points, others = torch.full((2, n, 3), torch.nan)
+    confidence = np.zeros(n)
     for number in sequence.unique().tolist():
         members = (sequence == number).nonzero().flatten().tolist()
         chosen = follow([candidates[i] for i in members])
@@ -260,8 +274,13 @@ def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
             if choice >= 0:
                 points[i] = torch.tensor(candidates[i][choice].center)
                 confidence[i] = confidence_of(candidates[i], choice)
-    confidence[jumps(points, sequence)] *= JUMPED
-    return Centers(points, np.full(n, SOURCES.index("rule"), np.uint8), confidence, torch.empty(0))
+                other = another_hand(candidates[i], choice)
+                if other is not None:
+                    others[i] = torch.tensor(candidates[i][other].center)
+        confidence[members] = steady(confidence[members], points[members].double().numpy())
+    confidence[jumps(points, sequence).numpy()] *= JUMPED
+    source = np.full(n, SOURCES.index("rule"), np.uint8)
+    return Centers(points, source, torch.from_numpy(confidence).float(), torch.empty(0), others)
 
 
 def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:
@@ -282,12 +301,21 @@ def _read(path: Path, n: int) -> Centers | None:
     """What was found before; None if there is nothing, or nothing that can be used."""
     try:
         with np.load(path, allow_pickle=False) as held:
-            points, source, confidence, error = (held[key] for key in ("points", "source", "confidence", "error"))
+            points, source, confidence, error, others, residual = (
+                held[key] for key in ("points", "source", "confidence", "error", "others", "residual")
+            )
     except (OSError, ValueError, KeyError, EOFError):
         return None
     if points.shape != (n, 3) or source.shape != (n,) or confidence.shape != (n,):
         return None
-    return Centers(torch.from_numpy(points), source, torch.from_numpy(confidence), torch.from_numpy(error))
+    return Centers(
+        torch.from_numpy(points),
+        source,
+        torch.from_numpy(confidence),
+        torch.from_numpy(error),
+        torch.from_numpy(others),
+        torch.from_numpy(residual),
+    )
 
 
 def _write(path: Path, found: Centers) -> None:
@@ -299,6 +327,8 @@ def _write(path: Path, found: Centers) -> None:
             source=found.source,
             confidence=found.confidence.numpy(),
             error=found.error.numpy(),
+            others=found.others.numpy(),
+            residual=found.residual.numpy(),
         )
     os.replace(part, path)
 

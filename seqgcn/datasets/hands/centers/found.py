@@ -1,7 +1,7 @@
 """Centers of hands with where they are from and how sure they are."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -30,12 +30,18 @@ class Centers:
         source: Number in `SOURCES` of where each is from, `[n]` uint8.
         confidence: How sure each is, `[n]` float32, 0 to 1; 1 of those that were given.
         error: Of the localizer on labeled frames that it was not trained on, `[m]` mm; empty without one.
+        others: Where another hand may be, which raised doubt, `[n, 3]` mm; NaN where none was seen. Empty if none was
+            looked for.
+        residual: What the localizer is off by along x, y and z on these labeled frames, root mean square, `[3]` mm;
+            empty without one.
     """
 
     points: Tensor
     source: NDArray[np.uint8]
     confidence: Tensor
     error: Tensor
+    others: Tensor = field(default_factory=lambda: torch.empty(0, 3))
+    residual: Tensor = field(default_factory=lambda: torch.empty(0))
 
     @classmethod
     def given(cls, points: Tensor, source: str) -> "Centers":
@@ -48,7 +54,14 @@ class Centers:
         return len(self.points)
 
     def __getitem__(self, ids: Tensor) -> "Centers":
-        return Centers(self.points[ids], self.source[ids.numpy()], self.confidence[ids], self.error)
+        others = self.others[ids] if len(self.others) else self.others
+        return replace(
+            self,
+            points=self.points[ids],
+            source=self.source[ids.numpy()],
+            confidence=self.confidence[ids],
+            others=others,
+        )
 
     @property
     def names(self) -> list[str]:

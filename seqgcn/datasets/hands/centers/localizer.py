@@ -9,6 +9,9 @@ Confidence is the estimated chance that the center lies within 40 mm. It is logi
 
 where `mass` is the weight of the heat map's strongest place and `second` that of the strongest elsewhere. The two
 coefficients are fitted to out-of-fold predictions, shrunk towards `UNCALIBRATED`, which serves where there are none.
+
+A frame that was not labeled is looked at by the networks of all folds as well. The center is where most agree, and
+confidence is less the fewer do (`voting`).
 """
 
 import math
@@ -25,6 +28,7 @@ from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.grid import Grids, check_grids, grid_camera, shrink
 from seqgcn.datasets.hands.centers.grid_augmentation import change
 from seqgcn.datasets.hands.centers.heat_map import Found, HeatMap, decode, heat_loss, surface, surface_points
+from seqgcn.datasets.hands.centers.voting import trust, vote
 from seqgcn.errors import ArgumentError
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
@@ -63,6 +67,7 @@ class HeldOut:
         residual: Root mean square of the difference along x, y and z, `[3]` mm, of the points within half a cube of
             their labels: what a crop around a found center is off by. NaN if there is none.
         calibration: Of all folds together, for the localizer trained on all frames.
+        networks: Of the folds.
     """
 
     points: Tensor
@@ -70,6 +75,7 @@ class HeldOut:
     error: Tensor
     residual: Tensor
     calibration: Calibration
+    networks: tuple[HeatMap, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +86,13 @@ class Localizer:
         network: Trained, in evaluation mode.
         cube: Side of the hand's cube, mm.
         calibration: From the heat map's peaks to a confidence.
+        others: Networks of the folds, which look at new frames too.
     """
 
     network: HeatMap
     cube: float
     calibration: Calibration = UNCALIBRATED
+    others: tuple[HeatMap, ...] = ()
 
     @classmethod
     def fit(
@@ -148,17 +156,21 @@ class Localizer:
         Raises:
             ArgumentError: Another shape.
         """
-        found = self._find(check_grids(grids), camera)
-        return found.points, _confidence(_strength(found), self.calibration)
+        grids = check_grids(grids)
+        found = [self._find(grids, camera, network) for network in (self.network, *self.others)]
+        points, strength, agreed = vote(
+            torch.stack([each.points for each in found]), torch.stack([_strength(each) for each in found])
+        )
+        return points, _confidence(strength, self.calibration) * trust(agreed)
 
     def calibrated(self, held_out: HeldOut) -> "Localizer":
-        """The same with the confidence that out-of-fold predictions of the same frames allow."""
-        return replace(self, calibration=held_out.calibration)
+        """The same with the confidence that out-of-fold predictions of the same frames allow, and their networks."""
+        return replace(self, calibration=held_out.calibration, others=held_out.networks)
 
-    def _find(self, grids: Grids, camera: Camera) -> Found:
+    def _find(self, grids: Grids, camera: Camera, network: HeatMap) -> Found:
         small = grid_camera(camera)
         parts = [
-            decode(self.network, _depth(grids[i : i + _LOOK_AT_ONCE]), small, self.cube)
+            decode(network, _depth(grids[i : i + _LOOK_AT_ONCE]), small, self.cube)
             for i in range(0, len(grids), _LOOK_AT_ONCE)
         ]
         if not parts:
@@ -219,12 +231,14 @@ def out_of_fold(
     grids = check_grids(grids)
     points, strength = torch.full((len(grids), 3), math.nan), torch.zeros(len(grids))
     fold = torch.empty(len(grids), dtype=torch.int64)
+    networks = []
     for k, rows in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(grids)), rows)
         model = Localizer.fit(
             grids[rest], camera, checked[rest], cube=cube, seed=derive_seed(seed, "fold", k), steps=steps
         )
-        found = model._find(grids[rows], camera)
+        found = model._find(grids[rows], camera, model.network)
+        networks.append(model.network)
         points[rows], strength[rows], fold[rows] = found.points, _strength(found), k
         if progress is not None:
             progress("localizer folds", k + 1, len(parts))
@@ -237,7 +251,7 @@ def out_of_fold(
         confidence[fold == k] = _confidence(strength[fold == k], _calibrate(strength[fold != k], right[fold != k]))
     near = difference[error <= cube / 2]
     residual = near.square().mean(dim=0).sqrt() if len(near) else torch.full((3,), math.nan)
-    return HeldOut(points, confidence, error, residual, _calibrate(strength, right))
+    return HeldOut(points, confidence, error, residual, _calibrate(strength, right), tuple(networks))
 
 
 def _folds(sequences: NDArray[np.int64], folds: int) -> list[NDArray[np.intp]]:

@@ -36,14 +36,26 @@ WEIGHTS = (1.28, 0.72, -2.37, -2.05, -5.42, 6.41, 0.75, -3.34, 3.24, -8.29, -1.4
 BIAS = 0.38
 """Of `features_of`, from benchmarks/evidence/palm_score.py."""
 
+BEHIND = 10
+"""Which of the features says how far a place is behind the nearest."""
+
 TRAVEL = 150.0
 """mm between frames of a sequence beyond which a hand's way says nothing any more."""
 
 STRAY = 0.7
 """How much less likely, in logarithms, a jump of `TRAVEL` makes a path."""
 
-APART = 80.0
-"""mm; candidates farther apart are different hands."""
+APART = 150.0
+"""mm; places farther apart than this are different hands, nearer ones of the same arm."""
+
+ANOTHER = (220.0, 320.0)
+"""mm behind the chosen place up to which another one counts in full, and from which on little: a body is there."""
+
+FAR_RIVAL = 0.3
+"""What still counts of a place farther behind: a hand may hang at someone's side."""
+
+AROUND = 8
+"""Frames before and after one whose mean confidence limits its own if the hand is where it is in them."""
 
 FALLBACK_SHARE = 0.004
 """Share of the picture of the first near surface that is taken where nothing has a palm."""
@@ -55,10 +67,14 @@ class Candidate(NamedTuple):
     Args:
         center: (x, y, z) mm, of the cube around the hand.
         score: 0 to 1: how much what is there looks like a hand at the end of an arm.
+        behind: How far it is behind the nearest place of its frame, mm.
+        may_be_other: Whether it may be another hand than the chosen one: it is at an end of something or has fingers.
     """
 
     center: tuple[float, float, float]
     score: float
+    behind: float = 0.0
+    may_be_other: bool = True
 
 
 def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> list[Candidate]:
@@ -92,7 +108,8 @@ def _distinct(grid: Grid, camera: Camera, palms: list[Palm], front: float) -> li
     for palm in palms[:LOOKED_AT]:
         center = hand_center(grid, camera, palm.row, palm.column)
         if all(math.dist(center, other.center) > SAME for other in found):
-            found.append(Candidate(center, hand_score(palm, palm.depth - front)))
+            behind = palm.depth - front
+            found.append(Candidate(center, hand_score(palm, behind), behind, palm.at_end or palm.fingers >= 2))
     return found[:KEPT]
 
 
@@ -131,9 +148,13 @@ def features_of(palm: Palm, behind: float) -> tuple[float, ...]:
         max(palm.radius - 48, 0) / 10,
         size,
         max(size - 0.36, 0),
-        min(behind, 500) / 250,
+        _behind(behind),
         float(palm.at_end),
     )
+
+
+def _behind(behind: float) -> float:
+    return min(behind, 500) / 250
 
 
 def hand_score(palm: Palm, behind: float) -> float:
@@ -175,10 +196,49 @@ def follow(frames: Sequence[Sequence[Candidate]]) -> list[int]:
 
 
 def confidence_of(candidates: Sequence[Candidate], chosen: int) -> float:
-    """How sure a choice is, 0 to 1: its score, less half of the best score of another place."""
+    """How sure a choice is, 0 to 1: its score p, times the chance 1 - r that no other place is a hand as well.
+
+    Of two hands in view nothing says which one is meant: such a choice is in doubt however good either looks.
+    """
+    other = another_hand(candidates, chosen)
+    return candidates[chosen].score * (1 - (0.0 if other is None else _rivalry(candidates[other], candidates[chosen])))
+
+
+def another_hand(candidates: Sequence[Candidate], chosen: int) -> int | None:
+    """The place that is most likely another hand than the chosen one; None if there is none."""
     mine = candidates[chosen]
-    rivals = [other.score for other in candidates if math.dist(other.center, mine.center) > APART]
-    return min(max(mine.score - 0.5 * max(rivals, default=0.0), 0.0), 1.0)
+    rivals = [
+        (_rivalry(other, mine), i)
+        for i, other in enumerate(candidates)
+        if other.may_be_other and math.dist(other.center, mine.center) > APART
+    ]
+    return max(rivals)[1] if rivals else None
+
+
+def steady(confidence: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Confidence in the centers of a sequence, none above the mean of those around it at the same place, `[n]`.
+
+    Args:
+        confidence: Of each frame by itself, in order, `[n]`.
+        points: The centers, `[n, 3]` mm; NaN where none was found.
+    """
+    n = len(confidence)
+    total, count = confidence.copy(), np.ones(n)
+    for step in range(1, min(AROUND, n - 1) + 1):
+        near = np.linalg.norm(points[step:] - points[:-step], axis=1) <= APART
+        for here, there in ((np.s_[step:], np.s_[:-step]), (np.s_[:-step], np.s_[step:])):
+            total[here] += np.where(near, confidence[there], 0)
+            count[here] += near
+    return np.asarray(np.minimum(confidence, total / count))
+
+
+def _rivalry(other: Candidate, mine: Candidate) -> float:
+    """How likely another place is a hand as well, 0 to 1; being farther behind than mine does not count against it."""
+    odds = math.log(max(other.score, 1e-9) / max(1 - other.score, 1e-9))
+    odds -= WEIGHTS[BEHIND] * _behind(max(other.behind - mine.behind, 0))
+    low, high = ANOTHER
+    away = other.center[2] - mine.center[2]
+    return max(min(1 - (away - low) / (high - low), 1.0), FAR_RIVAL) / (1 + math.exp(-odds))
 
 
 def _of(candidates: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

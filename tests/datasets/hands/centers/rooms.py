@@ -42,6 +42,28 @@ def film_rooms(
     return images, torch.stack(palms), torch.tensor(numbers)
 
 
+def film_two_hands(frames: int, seed: int, camera: Camera = ROOM_CAMERA) -> tuple[list[DepthImage], Tensor, Tensor]:
+    """Frames of two hands of one depth with their arms, left and right, and the palms of each, `[n, 3]` mm."""
+    images, palms = [], []
+    poses, scales = [], []
+    for number, x in enumerate((-190.0, 190.0)):
+        hand = Hand.of_subject(seed, number)
+        joints = film(hand, Stage(camera, 600, 600), frames, generator(seed, "two hands", number))
+        poses.append(joints - joints[:, PALM].mean(dim=1, keepdim=True) + torch.tensor([x, 0.0, 600.0]))
+        scales.append(hand.scale)
+    for both in zip(*poses, strict=True):
+        parts = [hand_spheres(pose, scale) for pose, scale in zip(both, scales, strict=True)]
+        share = torch.linspace(0.08, 1, 30).unsqueeze(1)
+        for pose in both:
+            elbow = pose[0] + torch.tensor([0.0, 300.0, 60.0])
+            parts.append((pose[0] * (1 - share) + elbow * share, 28 + 17 * share.flatten()))
+        depth = render_depth(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]), camera)
+        images.append(DepthImage(depth))
+        palms.append(torch.stack([pose[PALM].mean(dim=0) for pose in both]))
+    stacked = torch.stack(palms)
+    return images, stacked[:, 0], stacked[:, 1]
+
+
 class _Room:
     def __init__(self, camera: Camera, far: float, draws: torch.Generator) -> None:
         def uniform(low: float, high: float) -> float:

@@ -5,13 +5,25 @@ import math
 import numpy as np
 import pytest
 import torch
+from datasets.hands.centers.rooms import ROOM_CAMERA, film_two_hands
 from hand_scenes import CAMERA, Depth, Scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.datasets.hands.centers.palms import grid_of, palms_of
-from seqgcn.datasets.hands.centers.rule import Candidate, candidates_of, confidence_of, follow
+from seqgcn.datasets.hands.centers.found import DOUBTFUL
+from seqgcn.datasets.hands.centers.palms import Palm, grid_of, palms_of
+from seqgcn.datasets.hands.centers.rule import (
+    Candidate,
+    another_hand,
+    candidates_of,
+    confidence_of,
+    follow,
+    hand_score,
+    steady,
+)
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
+
+PALM = Palm(row=0, column=0, depth=500.0, radius=30.0, fingers=2, limbs=1, far_arc=0.1, area=14_000.0, at_end=True)
 
 
 def look(depth: Depth) -> list[Candidate]:
@@ -125,7 +137,48 @@ def test_a_path_passes_over_frames_without_a_candidate() -> None:
     assert follow([[], []]) == [-1, -1]
 
 
-def test_confidence_falls_with_a_rival_elsewhere_and_not_with_one_at_the_same_place() -> None:
-    mine, beside, rival = (Candidate((x, 0.0, 500.0), score) for x, score in ((0.0, 0.8), (30.0, 0.7), (300.0, 0.6)))
+def test_two_hands_that_look_alike_are_in_doubt_and_places_on_the_same_arm_are_not() -> None:
+    mine, beside, rival = (Candidate((x, 0.0, 500.0), score) for x, score in ((0.0, 0.8), (90.0, 0.7), (300.0, 0.7)))
     assert confidence_of([mine, beside], 0) == pytest.approx(0.8)
-    assert confidence_of([mine, beside, rival], 0) == pytest.approx(0.5)
+    assert another_hand([mine, beside], 0) is None
+    assert confidence_of([mine, beside, rival], 0) == pytest.approx(0.8 * 0.3)
+    assert another_hand([mine, beside, rival], 0) == 2
+
+
+def test_what_is_no_end_and_has_no_fingers_is_no_other_hand() -> None:
+    mine, elbow = Candidate((0.0, 0.0, 500.0), 0.8), Candidate((300.0, 0.0, 500.0), 0.9, may_be_other=False)
+    assert confidence_of([mine, elbow], 0) == pytest.approx(0.8)
+
+
+def test_a_hand_a_little_behind_is_a_rival_as_one_beside_and_one_far_behind_is_less() -> None:
+    mine = Candidate((0.0, 0.0, 500.0), 0.8)
+
+    def sure_with(z: float, score: float) -> float:
+        return confidence_of([mine, Candidate((300.0, 0.0, z), score, behind=z - 500)], 0)
+
+    # Farther behind scores less; that it is farther does not make it less of a hand.
+    assert sure_with(680, hand_score(PALM, 180)) == pytest.approx(sure_with(500, hand_score(PALM, 0)))
+    assert sure_with(900, 0.7) > sure_with(680, 0.7)
+
+
+def test_confidence_is_no_higher_than_what_is_usual_around_a_frame_where_the_hand_is_at_the_same_place() -> None:
+    sure, here = np.full(40, 0.1), np.zeros((40, 3))
+    sure[20] = 0.9
+    assert steady(sure, here)[20] == pytest.approx((16 * 0.1 + 0.9) / 17)
+    assert steady(sure, here)[[0, 19, 39]] == pytest.approx(0.1)
+    here[20] = (400, 0, 0)
+    assert steady(sure, here)[20] == pytest.approx(0.9)
+    here[20] = math.nan
+    assert steady(sure, here)[20] == pytest.approx(0.9)
+    assert steady(np.array([0.7]), np.zeros((1, 3))) == pytest.approx(0.7)
+
+
+def test_a_rendered_frame_with_two_hands_has_both_as_candidates_and_is_in_doubt() -> None:
+    images, palms, others = film_two_hands(frames=4, seed=3)
+    frames = [candidates_of(image, ROOM_CAMERA, 250.0, 10.0, 1500.0) for image in images]
+    chosen = follow(frames)
+    for candidates, choice, palm, other in zip(frames, chosen, palms, others, strict=True):
+        for hand in (palm, other):
+            assert min(off(candidate, *hand.tolist()) for candidate in candidates) < 60
+        assert another_hand(candidates, choice) is not None
+        assert confidence_of(candidates, choice) < DOUBTFUL
