@@ -15,12 +15,15 @@ from results import RESULTS
 
 from seqgcn.datasets.hands.folder import DepthFolder
 from seqgcn.datasets.hands.rendered import RenderedHands
-from seqgcn.datasets.hands.rendering import drawn_scenes, write_dataset
+from seqgcn.datasets.hands.rendering import write_dataset
+from seqgcn.datasets.hands.rendering.settings import DRAWN, Setting, setting_of
 from seqgcn.report import contact_sheet
 
 FRAMES = 18
-SEQUENCES = 8
-FRAMES_A_SEQUENCE = 60
+SEQUENCES = 12
+FRAMES_A_SEQUENCE = 20
+SEED = 180
+"""Of the scenes: their twelve sequences have everything that is drawn."""
 
 
 def main() -> None:
@@ -50,24 +53,38 @@ def draw_scenes(picture: Path) -> None:
             "depth-folder",
             frames=SEQUENCES * FRAMES_A_SEQUENCE,
             sequences=SEQUENCES,
+            seed=SEED,
             sensor="sr305",
         )
-        scenes = [drawn_scenes(home)["train", number + 1] for number in range(SEQUENCES)]
+        settings = [setting_of("mixed", SEED, "train", number) for number in range(SEQUENCES)]
         hands = DepthFolder(home, split="all")
-        figure = Figure(figsize=(12, 5), layout="constrained")
+        rows = SEQUENCES // len(DRAWN)
+        figure = Figure(figsize=(12, 2.5 * rows), layout="constrained")
         # One of each in a row: each four sequences have all four scenes.
-        half = SEQUENCES // 2
-        order = [number for row in (0, half) for number in sorted(range(row, row + half), key=lambda n: scenes[n])]
-        for axes, number in zip(figure.subplots(2, half).flat, order, strict=True):
+        order = sorted(range(SEQUENCES), key=lambda number: (number // len(DRAWN), settings[number].scene))
+        for axes, number in zip(figure.subplots(rows, len(DRAWN)).flat, order, strict=True):
             frame = (number + 1) * FRAMES_A_SEQUENCE - 1
             depth = hands.depth(frame).depth.numpy()
             axes.imshow(np.where(depth > 0, depth, np.nan), cmap="viridis", interpolation="none")
             joints = hands.camera.to_image(hands.joints[frame])[:, :2].numpy()
             for bone in hands.skeleton.bones:
                 axes.plot(*joints[list(bone)].T, color="white", linewidth=0.8)
-            axes.set(title=scenes[number], xticks=[], yticks=[])
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(title(settings[number]), fontsize="medium")
         figure.suptitle("Rendered depth frames in a lab's layout, seen by the sensor sr305")
         figure.savefig(picture, dpi=100, metadata={"Software": None})
+
+
+def title(setting: Setting) -> str:
+    """A scene and what is drawn in it, in words."""
+    words = [setting.scene]
+    if setting.arm_from != "below":
+        words.append("from above" if setting.arm_from == "above" else f"from the {setting.arm_from}")
+    if setting.second:
+        words.append("both hands")
+    if setting.held is not None:
+        words.append(f"holds a {setting.held}")
+    return ", ".join(words)
 
 
 if __name__ == "__main__":
