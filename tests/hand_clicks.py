@@ -5,16 +5,18 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from annotation.annotator import Click, label
+from hand_releases import save_grey
+from hand_scenes import Scene
 from torch import Tensor
 
 from seqgcn.annotation import read_tasks
 from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.datasets.hands.skeleton import palm_joints
-
-Export = Callable[..., Path]
 
 
 def render_lab(folder: Path, *, frames: int = 12, sequences: int = 3) -> Path:
@@ -91,3 +93,25 @@ def centers_in(path: Path) -> dict[str, Tensor | None]:
         row[0]: None if row[1] == "no hand" else torch.tensor([float(cell) for cell in row[1:]], dtype=torch.float64)
         for row in rows
     }
+
+
+SMALL = Camera(119.0, 119.0, 79.5, 59.5, 160, 120)
+"""Takes the frames of `draw_lab`."""
+
+
+def draw_lab(root: Path, *, sequences: int = 2, frames: int = 5) -> dict[str, Tensor]:
+    """A depth folder of flat hands before persons, quickly drawn; returns the middle of each palm's surface, mm.
+
+    Frames are `a/0.png` and so on; no frame has a label.
+    """
+    root.mkdir(parents=True)
+    setup = {"fx": SMALL.fx, "fy": SMALL.fy, "cx": SMALL.cx, "cy": SMALL.cy, "cube": 250, "joints": ["wrist", "tip"]}
+    (root / "camera.yaml").write_text(json.dumps(setup))
+    palms: dict[str, Tensor] = {}
+    for number, name in enumerate("abcdefgh"[:sequences]):
+        for i in range(frames):
+            x, y, z = -150.0 + 40 * i, 30.0 * number - 40, 480.0 + 30 * number + 5 * i
+            scene = Scene(SMALL).torso(900.0).hand(x, y, z).forearm(x, y, z, 80.0)
+            save_grey(root / f"{name}/{i}.png", scene.frame().astype(np.uint16))
+            palms[f"{name}/{i}.png"] = torch.tensor([[x, y, z]])
+    return palms

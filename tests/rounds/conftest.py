@@ -8,8 +8,10 @@ from typing import Any
 
 import hand_rounds
 import pytest
+from hand_clicks import draw_lab
 from hand_rounds import make_round, truth
 from rounds.toys import digits, fits, quick
+from torch import Tensor
 
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.rounds.config import SelectConfig
@@ -64,3 +66,19 @@ def config(made: tuple[Path, SelectConfig], tmp_path: Path) -> SelectConfig:
     folder, config = made
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return replace(config, labelled=str(tmp_path / "mine.txt"))
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
+    root = tmp_path_factory.mktemp("drawn") / "lab"
+    return root, draw_lab(root)
+
+
+@pytest.fixture
+def ask(
+    drawn: tuple[Path, dict[str, Tensor]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., SelectConfig]:
+    """A question for clicks in the drawn frames, that can be changed."""
+    monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
+    given = {"ask": "center", "dataset": "depth-folder", "root": str(drawn[0]), "budget": 4, "device": "cpu"}
+    return lambda **changes: SelectConfig(**{**given, **changes})

@@ -88,7 +88,7 @@ def find_centers(
         with waiting_lock(folder / f".{path.stem}.lock", say):
             held = _read(path, len(hands))
             if held is None:
-                held = _look(hands, known, targets, lenient, progress, say)
+                held = _look(hands, known, targets, given, lenient, progress, say)
                 _write(path, held)
     return _with_given(held, given)
 
@@ -121,7 +121,13 @@ def _with_given(found: Centers, given: Tensor) -> Centers:
 
 
 def _look(
-    hands: "HandDataset", known: Tensor, targets: Tensor, lenient: bool, progress: Progress | None, say: Say | None
+    hands: "HandDataset",
+    known: Tensor,
+    targets: Tensor,
+    given: Tensor,
+    lenient: bool,
+    progress: Progress | None,
+    say: Say | None,
 ) -> Centers:
     if hands.options.crop == "localizer":
         _check_labels(hands, known)
@@ -137,13 +143,17 @@ def _look(
     if hands.options.crop == "detector" or (hands.options.crop == "auto" and bool(found.doubtful.any())):
         found = _by_detector(hands, candidates, found, lenient, progress, say)
     unsure = float(found.doubtful.float().mean())
+    in_file = given.isfinite().all(dim=1)
+    # Who gave centers of some frames wants the others found alike, even where the rule is sure.
+    asked = bool(in_file.any()) and float((~in_file).float().mean()) > UNSURE
     enough = len(known) >= LEAST_LABELS and len(hands.cameras) == 1
-    if hands.options.crop != "auto" or not enough or unsure <= UNSURE:
+    if hands.options.crop != "auto" or not enough or not (asked or unsure > UNSURE):
         return found
     if say is not None:
+        what = "labeled or in the file of centers" if in_file.any() else "labeled"
         say(
-            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on the "
-            f"{len(known):,} labeled ones"
+            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on "
+            f"{len(known):,} that are {what}"
         )
     return _better(found, _by_localizer(hands, known, targets, lenient, progress))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgcn.datasets.hands.camera import NYU_CAMERA
-from seqgcn.datasets.hands.centers.files import read_centers
+from seqgcn.datasets.hands.centers.files import center_rows, read_center_file, read_centers
 from seqgcn.errors import DataFileError, MissingFileError, SeqGCNError
 
 FRAMES = [f"seq/{i}.png" for i in range(8)]
@@ -94,6 +94,48 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="nowhere"):
         read(str(tmp_path / "nowhere.csv"))
+
+
+def test_a_file_may_say_that_there_is_no_hand(tmp_path: Path) -> None:
+    path = tmp_path / "centers.csv"
+    rows = "frame,x,y,z\nseq/0.png,1,2,500\nseq/1.png,No hand,,\nseq/2.png,,,\nother/0.png,no hand,,\n"
+    path.write_text(rows, encoding="utf-8")
+    held = read_center_file(str(path), FRAMES, [CAMERA] * len(FRAMES))
+    assert held.no_hand.nonzero()[0].tolist() == [1]
+    assert held.points.isfinite().all(dim=1).nonzero().flatten().tolist() == [0]
+    assert held.others == (("other/0.png", "no hand", "", ""),)
+    path.write_text("frame,x,y,z\nseq/1.png,no hand,,\n", encoding="utf-8")
+    assert read_center_file(str(path), FRAMES, [CAMERA] * len(FRAMES)).no_hand.sum() == 1
+
+
+@pytest.mark.parametrize("cells", ["no hand,1,2", "no hand,,500", "none,,"])
+def test_a_frame_without_a_hand_has_no_numbers(tmp_path: Path, cells: str) -> None:
+    path = tmp_path / "centers.csv"
+    path.write_text(f"frame,x,y,z\nseq/0.png,{cells}\n", encoding="utf-8")
+    with pytest.raises(DataFileError, match=f"line 2: '{cells.split(',')[0]}'"):
+        read(str(path))
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "centers.csv"
+    points = dict(zip(FRAMES[:3], WORLD[:3].tolist(), strict=True))
+    path.write_text(center_rows(points, FRAMES[3:5], [("other, 1.png", "1", "2", "500")]), encoding="utf-8")
+    held = read_center_file(str(path), FRAMES, [CAMERA] * len(FRAMES))
+    assert torch.allclose(held.points[:3], WORLD[:3], atol=1e-3)
+    assert held.no_hand.nonzero()[0].tolist() == [3, 4]
+    assert held.others == (("other, 1.png", "1", "2", "500"),)
+
+
+def test_a_file_of_another_part_of_the_data_set_has_no_center_of_this_one(tmp_path: Path) -> None:
+    """As clicks in the training part have none of the frames to test on."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/0.png").touch()
+    path = tmp_path / "centers.csv"
+    path.write_text("frame,x,y,z\nother/0.png,1,2,500\n", encoding="utf-8")
+    held = read_center_file(str(path), FRAMES, [CAMERA] * len(FRAMES), root=tmp_path)
+    assert held.points.isnan().all()
+    with pytest.raises(DataFileError, match=r"no center of any of the 8 frames: the first it names is 'other/0\.png'"):
+        read_center_file(str(path), FRAMES, [CAMERA] * len(FRAMES), root=tmp_path / "elsewhere")
 
 
 @given(st.binary(max_size=200))

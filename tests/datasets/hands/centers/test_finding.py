@@ -232,6 +232,55 @@ def test_a_localizer_learns_from_given_centers_too(
     assert found.names == ["file"] * 20 + ["localizer"] * 5
 
 
+def test_a_localizer_is_trained_on_enough_given_centers_even_where_the_rule_is_sure(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule may be sure of a wrong place; not where nearly all are given."""
+    learned = fake_localizer(monkeypatch, confidence=0.8)
+    root = folder(tmp_path / "lab", [person()] * 22)
+    file = tmp_path / "centers.csv"
+    rows = [f"seq/{i}.png,-90,{i - 5},500\n" for i in range(21)]
+    file.write_text("frame,x,y,z\n" + "".join(rows[:20]), encoding="utf-8")
+    found = DepthFolder(root, "all", options=replace(options, centers=str(file))).find()
+    assert found.names == ["file"] * 20 + ["localizer"] * 2
+    learned.clear()
+    file.write_text("frame,x,y,z\n" + "".join(rows), encoding="utf-8")
+    assert DepthFolder(root, "all", options=replace(options, centers=str(file))).find().names[21] == "rule"
+    assert learned == []
+
+
+@pytest.mark.parametrize(("both", "center"), [(None, "palm"), ("palm", "palm"), ("mean", "mean")])
+def test_beside_centers_of_a_file_the_center_of_a_pose_is_of_the_same_kind(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, both: str | None, center: str
+) -> None:
+    """Palms that were clicked and means of joints are 50 mm apart: a localizer must not learn both."""
+    learned = fake_localizer(monkeypatch, confidence=0.8)
+    root = folder(tmp_path / "lab", [person()] * 24)
+    setup = json.loads((root / "camera.yaml").read_text())
+    (root / "camera.yaml").write_text(json.dumps({**setup, "joints": ["palm", "tip"]}))
+    file = tmp_path / "centers.csv"
+    given = {"palm": -120.0, "mean": -70.0}
+    rows = [f"seq/{i}.png,{given[both or 'palm']},0,500\n" for i in range(0 if both else 4, 20)]
+    file.write_text("frame,x,y,z\n" + "".join(rows), encoding="utf-8")
+    hands = DepthFolder(root, "all", options=replace(options, centers=str(file)))
+    hands.joints[:4] = hands.joints[20:22] = torch.tensor([PALM, (-20.0, 0.0, 500.0)])
+    known = torch.tensor([0, 1, 2, 3, 20, 21])
+    found = hands.learn_from(known).find()
+    assert found.names[22:] == ["localizer"] * 2
+    assert len(learned) == 22
+    assert learned[-1] == [given[center], 0.0, 500.0]
+
+
+def test_frames_without_a_hand_are_left_out(tmp_path: Path, options: CropOptions) -> None:
+    root = folder(tmp_path / "lab", [person(), person(-110), wall()])
+    file = tmp_path / "centers.csv"
+    file.write_text("frame,x,y,z\nseq/2.png,no hand,,\nseq/0.png,-120,0,500\n", encoding="utf-8")
+    hands = DepthFolder(root, "all", options=replace(options, centers=str(file))).prepare()
+    assert hands.files == ["seq/0.png", "seq/1.png"]
+    assert hands.skipped["no hand"] == 1
+    assert hands.centers.names == ["file", "rule"]
+
+
 def test_older_names_of_options_are_accepted() -> None:
     assert CropOptions(centre="oracle").crop == "oracle"
     assert CropOptions(centre="file", centres="c.txt").centers == "c.txt"
