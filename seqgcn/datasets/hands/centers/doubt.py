@@ -1,5 +1,6 @@
 """Wrong crops are seen before anything is trained on them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,4 +147,4 @@ def doubt_given(hands: "HandDataset", centers: Centers, progress: Progress | Non
             progress("depth", len(found_wrong), len(ids))
     doubted = jumps(centers.points, hands.sequence) & given
     doubted[torch.tensor(ids)] |= torch.tensor(found_wrong)
-    return Centers(centers.points, centers.source, centers.confidence.masked_fill(doubted, 0.0), centers.error)
+    return replace(centers, confidence=centers.confidence.masked_fill(doubted, 0.0))
