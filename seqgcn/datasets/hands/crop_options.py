@@ -20,15 +20,16 @@ class CropOptions:
         size: Pixels along a crop's side.
         crop: Where the center of each frame's cube is from. `"auto"`: of frames in the file of centers, that; of the
             others the rule, and where it is in doubt the detector, if it is installed, and a localizer, if 20 frames
-            are labeled or in the file. `"file"`: `centers`; frames without one are left out. `"localizer"`: a small
-            network, trained on the labeled frames, that finds the hand in the whole frame. `"rule"`: the place that
-            looks most like a palm at the end of a limb, followed through each sequence. `"detector"`: a detector made
-            for color pictures, on shaded depth (extra `[mediapipe]`). `"mass"`: center of mass between `near` and
-            `far`, refined once inside the cube, as in DeepPrior; right only where nothing but the hand is in that
-            range. `"oracle"`: the mean of the true joints; it tells a selector about labels it must not know, so it is
-            for upper bounds only.
-        centers: File of centers: CSV with the header `frame,x,y,z` (mm) or `frame,u,v,d` (px, px, mm), or, as beside
-            the released data sets, a line x y z (mm) a frame in the order of the labels and in the release's axes.
+            are labeled or in the file (beside a file also where the rule is sure). `"file"`: `centers`; frames without
+            one are left out. `"localizer"`: a small network, trained on the labeled frames, that finds the hand in the
+            whole frame. `"rule"`: the place that looks most like a palm at the end of a limb, followed through each
+            sequence. `"detector"`: a detector made for color pictures, on shaded depth (extra `[mediapipe]`). `"mass"`:
+            center of mass between `near` and `far`, refined once inside the cube, as in DeepPrior; right only where
+            nothing but the hand is in that range. `"oracle"`: the mean of the true joints; it tells a selector about
+            labels it must not know, so it is for upper bounds only.
+        centers: File of centers: CSV with the header `frame,x,y,z` (mm) or `frame,u,v,d` (px, px, mm), in which a row
+            `frame,no hand,,` leaves a frame out, or, as beside the released data sets, a line x y z (mm) a frame in the
+            order of the labels and in the release's axes.
         near: Nearest depth at which a hand may be, mm.
         far: Farthest depth at which it may be, mm.
         cache: Folder of crop caches; by default `SEQGCN_CACHE` or the user's cache folder.
