@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
+from seqgcn.datasets.hands.centers.combining import JUMPED, rival_doubt, steadied, surer
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import (
@@ -21,7 +22,6 @@ from seqgcn.datasets.hands.centers.rule import (
     candidates_of,
     confidence_of,
     follow,
-    steady,
 )
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.skeleton import palm_joints
@@ -33,17 +33,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-JUMPED = 0.3
-"""What is left of the confidence in a center that is far from those before and after it."""
-
 LEAST_LABELS = 20
 """Labeled frames from which on a localizer is trained."""
 
 UNSURE = 0.05
 """Share of doubtful frames above which a localizer is worth its training."""
-
-CONFIDENT = 0.5
-"""Chance of a center's being right from which on the localizer decides."""
 
 AROUND = 3
 """Places of the rule around which the detector looks."""
@@ -131,7 +125,6 @@ def _look(
 ) -> Centers:
     if hands.options.crop == "localizer":
         _check_labels(hands, known)
-        return _by_localizer(hands, known, targets, lenient, progress)
     near, far = hands.options.near, hands.options.far
 
     def look(image: DepthImage, i: int) -> list[Candidate]:
@@ -139,7 +132,9 @@ def _look(
 
     seen = _of_each(hands, look, lenient, progress)
     candidates = [each or [] for each in seen]
-    found = _by_rule(candidates, hands.sequence)
+    if hands.options.crop == "localizer":
+        return _by_localizer(hands, known, targets, candidates, lenient, progress)
+    found = by_rule(candidates, hands.sequence)
     if hands.options.crop == "detector" or (hands.options.crop == "auto" and bool(found.doubtful.any())):
         found = _by_detector(hands, candidates, found, lenient, progress, say)
     unsure = float(found.doubtful.float().mean())
@@ -155,7 +150,7 @@ def _look(
             f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on "
             f"{len(known):,} that are {what}"
         )
-    return _better(found, _by_localizer(hands, known, targets, lenient, progress))
+    return surer(found, _by_localizer(hands, known, targets, candidates, lenient, progress), hands.sequence)
 
 
 def _of_each(
@@ -237,9 +232,14 @@ def _check_labels(hands: "HandDataset", known: Tensor) -> None:
 
 
 def _by_localizer(
-    hands: "HandDataset", known: Tensor, targets: Tensor, lenient: bool, progress: Progress | None
+    hands: "HandDataset",
+    known: Tensor,
+    targets: Tensor,
+    candidates: list[list[Candidate]],
+    lenient: bool,
+    progress: Progress | None,
 ) -> Centers:
-    from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold, shrink
+    from seqgcn.datasets.hands.centers.localizer import RIGHT_WITHIN, Localizer, out_of_fold, shrink
 
     camera = hands.camera
     seen = _of_each(hands, lambda image, _i: shrink(image, camera), lenient, progress)
@@ -253,30 +253,22 @@ def _by_localizer(
     points, confidence = model.calibrated(held).locate(grids, camera)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
+    confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, known, held.error <= RIGHT_WITHIN)
+    confidence = steadied(confidence, points, hands.sequence)
     source = np.full(len(hands), SOURCES.index("localizer"), np.uint8)
-    return Centers(
-        points.float(), source, confidence.float().nan_to_num(0), held.error.float(), residual=held.residual.float()
-    )
+    return Centers(points.float(), source, confidence.float(), held.error.float(), residual=held.residual.float())
 
 
-def _better(rule: Centers, localizer: Centers) -> Centers:
-    """The localizer's centers where it is confident or surer than the rule; the rule's elsewhere."""
-    take = (localizer.confidence >= CONFIDENT) | (localizer.confidence >= rule.confidence)
-    take &= localizer.points.isfinite().all(dim=1)
-    return replace(
-        rule,
-        points=torch.where(take.unsqueeze(1), localizer.points, rule.points),
-        source=np.where(take.numpy(), localizer.source, rule.source),
-        confidence=torch.where(take, localizer.confidence, rule.confidence),
-        error=localizer.error,
-        residual=localizer.residual,
-    )
+def by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
+    """The rule's centers.
 
-
-def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
+    Args:
+        candidates: Of each frame.
+        sequence: Number of each frame's sequence, `[n]`.
+    """
     n = len(candidates)
     points, others = torch.full((2, n, 3), torch.nan)
-    confidence = np.zeros(n)
+    confidence = torch.zeros(n)
     for number in sequence.unique().tolist():
         members = (sequence == number).nonzero().flatten().tolist()
         chosen = follow([candidates[i] for i in members])
@@ -287,10 +279,8 @@ def _by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
                 other = another_hand(candidates[i], choice)
                 if other is not None:
                     others[i] = torch.tensor(candidates[i][other].center)
-        confidence[members] = steady(confidence[members], points[members].double().numpy())
-    confidence[jumps(points, sequence).numpy()] *= JUMPED
     source = np.full(n, SOURCES.index("rule"), np.uint8)
-    return Centers(points, source, torch.from_numpy(confidence).float(), torch.empty(0), others)
+    return Centers(points, source, steadied(confidence, points, sequence), torch.empty(0), others)
 
 
 def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:

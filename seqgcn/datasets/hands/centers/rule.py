@@ -207,12 +207,20 @@ def confidence_of(candidates: Sequence[Candidate], chosen: int) -> float:
 def another_hand(candidates: Sequence[Candidate], chosen: int) -> int | None:
     """The place that is most likely another hand than the chosen one; None if there is none."""
     mine = candidates[chosen]
-    rivals = [
-        (_rivalry(other, mine), i)
-        for i, other in enumerate(candidates)
-        if other.may_be_other and math.dist(other.center, mine.center) > APART
-    ]
+    rivals = [(_rivalry(other, mine), i) for i, other in enumerate(candidates) if _apart(other, mine)]
     return max(rivals)[1] if rivals else None
+
+
+def rivalry(candidates: Sequence[Candidate], point: tuple[float, float, float]) -> float:
+    """How likely another place than a point, mm, is a hand as well, 0 to 1."""
+    if not candidates:
+        return 0.0
+    mine = min(candidates, key=lambda each: math.dist(each.center, point))._replace(center=point)
+    return max((_rivalry(other, mine) for other in candidates if _apart(other, mine)), default=0.0)
+
+
+def _apart(other: Candidate, mine: Candidate) -> bool:
+    return other.may_be_other and math.dist(other.center, mine.center) > APART
 
 
 def steady(confidence: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,8 @@ from seqgcn.datasets.hands.centers.localizer import HeldOut
 from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
 
 PALM = (-120.0, 0.0, 500.0)
+FOUND, HELD_OUT = [-110.0, 2.0, 520.0], [-130.0, 5.0, 505.0]
+"""Of a fake localizer, near the palm."""
 
 
 def folder(root: Path, depths: list[np.ndarray], scale: float = 1.0) -> Path:
@@ -102,7 +104,7 @@ def fake_localizer(monkeypatch: pytest.MonkeyPatch, confidence: float) -> list[l
             return self
 
         def locate(self, grids: np.ndarray, _camera: object) -> tuple[torch.Tensor, torch.Tensor]:
-            return torch.tensor([[1.0, 2.0, 600.0]] * len(grids)), torch.full((len(grids),), confidence)
+            return torch.tensor([FOUND] * len(grids)), torch.full((len(grids),), confidence)
 
     def fit(grids: np.ndarray, camera: object, centers: torch.Tensor, **_more: object) -> Model:
         learned.extend(centers.tolist())
@@ -110,7 +112,7 @@ def fake_localizer(monkeypatch: pytest.MonkeyPatch, confidence: float) -> list[l
 
     def held_out(grids: np.ndarray, camera: object, centers: torch.Tensor, *_more: object, **_other: object) -> HeldOut:
         m = len(centers)
-        points, sure, error = torch.full((m, 3), 500.0), torch.full((m,), 0.9), torch.full((m,), 12.0)
+        points, sure, error = torch.tensor([HELD_OUT] * m), torch.full((m,), 0.9), torch.full((m,), 12.0)
         return HeldOut(points, sure, error, torch.ones(3), None)  # type: ignore[arg-type]
 
     monkeypatch.setattr("seqgcn.datasets.hands.centers.localizer.Localizer.fit", fit)
@@ -131,8 +133,8 @@ def test_a_localizer_serves_where_the_rule_is_in_doubt_and_never_with_a_frames_o
     found = hands.learn_from(labeled(hands, 20)).find()
     assert learned == [list(PALM)] * 20
     assert found.names == ["localizer"] * 24
-    assert found.points[:20].tolist() == [[500.0] * 3] * 20  # held out
-    assert found.points[20:].tolist() == [[1.0, 2.0, 600.0]] * 4
+    assert found.points[:20].tolist() == [HELD_OUT] * 20
+    assert found.points[20:].tolist() == [FOUND] * 4
     assert "20 labeled frames the localizer is 12 mm off" in found.summary()
 
 

@@ -1,0 +1,92 @@
+"""One center a frame from several sources: each where it is sure, doubted where others disagree, smooth over time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgcn.datasets.hands.centers.found import Centers, jumps
+from seqgcn.datasets.hands.centers.rule import Candidate, follow, rivalry, steady
+
+JUMPED = 0.3
+"""What is left of the confidence in a center that is far from those before and after it."""
+
+CONFIDENT = 0.5
+"""Confidence from which on the localizer decides."""
+
+WRONG = 20.0
+"""Labeled frames with two hands in which a localizer is taken to have been wrong before any was seen."""
+
+
+def steadied(confidence: Tensor, points: Tensor, sequence: Tensor) -> Tensor:
+    """Confidence in the centers of all frames, less where those around them are less sure, or elsewhere, `[n]`.
+
+    Args:
+        confidence: Of each frame by itself, `[n]`.
+        points: Centers in the order of the frames, `[n, 3]` mm.
+        sequence: Number of each frame's sequence, `[n]`.
+    """
+    confidence = confidence.clone()
+    for number in sequence.unique().tolist():
+        members = sequence == number
+        own = steady(confidence[members].double().numpy(), points[members].double().numpy())
+        confidence[members] = torch.from_numpy(own).to(confidence.dtype)
+    confidence[jumps(points, sequence)] *= JUMPED
+    return confidence
+
+
+def rival_doubt(
+    confidence: Tensor, points: Tensor, candidates: Sequence[Sequence[Candidate]], known: Tensor, right: Tensor
+) -> Tensor:
+    """Confidence of a localizer, less where another place looks like a hand as well, `[n]`: c (1 - r (1 - t)).
+
+    r is how much the likeliest other place looks like one, t the share of labeled frames with such places in which the
+    localizer was right all the same, counted as if it had been wrong `WRONG` times before: of two hands it can know
+    which one is meant, but only from labels that show it.
+
+    Args:
+        confidence: `[n]`.
+        points: Of the localizer, `[n, 3]` mm.
+        candidates: Of the rule, for each frame.
+        known: Labeled frames, `[m]`.
+        right: In which of them it was right, by networks that had not seen their labels, `[m]` bool.
+    """
+    rivals = torch.tensor(
+        [rivalry(each, (x, y, z)) for each, (x, y, z) in zip(candidates, points.tolist(), strict=True)]
+    )
+    seen = rivals[known]
+    trusted = float((seen * right).sum() / (seen.sum() + WRONG))
+    return confidence * (1 - rivals * (1 - trusted))
+
+
+def surer(rule: Centers, localizer: Centers, sequence: Tensor) -> Centers:
+    """Of both the surer, the localizer where it is confident, on the path through each sequence that moves smoothly."""
+    sure = torch.where(localizer.confidence >= CONFIDENT, 1.0, localizer.confidence)
+    take = torch.zeros(len(rule), dtype=torch.bool)
+    for number in sequence.unique().tolist():
+        members = (sequence == number).nonzero().flatten().tolist()
+        frames = [
+            [
+                (by_localizer, Candidate((x, y, z), score))
+                for by_localizer, point, score in (
+                    (True, localizer.points[i], float(sure[i])),
+                    (False, rule.points[i], float(rule.confidence[i])),
+                )
+                if bool(point.isfinite().all())
+                for x, y, z in (point.tolist(),)
+            ]
+            for i in members
+        ]
+        chosen = follow([[candidate for _, candidate in frame] for frame in frames])
+        for i, frame, choice in zip(members, frames, chosen, strict=True):
+            take[i] = choice >= 0 and frame[choice][0]
+    return replace(
+        rule,
+        points=torch.where(take.unsqueeze(1), localizer.points, rule.points),
+        source=np.where(take.numpy(), localizer.source, rule.source),
+        confidence=torch.where(take, localizer.confidence, rule.confidence),
+        error=localizer.error,
+        residual=localizer.residual,
+    )
