@@ -155,6 +155,11 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "deep-prior-no-pca": _net("deep-prior-no-pca", "hand pose: the sequential GCN paper's variant, no PCA layer"),
         "deep-prior-plus": _net("deep-prior-plus", "hand pose: DeepPrior++, residual; wants a GPU"),
         "awr": _net("awr", "hand pose: dense, adaptive weighting regression; wants a GPU"),
+        "mediapipe": Entry(
+            "seqgcn.learners:MediapipeHands",
+            "hand pose: mediapipe's landmarks on shaded depth, without training (mm; extra [mediapipe])",
+            "pose",
+        ),
     },
     "dataset": {
         "digits": Entry("seqgcn.datasets:Digits", "1,797 handwritten digits that scikit-learn carries"),

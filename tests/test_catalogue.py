@@ -25,7 +25,7 @@ from seqgcn.catalogue import (
 from seqgcn.datasets import ImageDataset
 from seqgcn.datasets.hands.poses import PoseDataset
 from seqgcn.errors import ConfigError
-from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier
+from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
 
 ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
@@ -44,7 +44,7 @@ def test_every_entry(kind: str, name: str) -> None:
     if kind == "selector":
         assert issubclass(component, Selector)
     elif kind == "learner":
-        assert issubclass(component, HandPose if task(kind, name) == "pose" else ImageClassifier)
+        assert issubclass(component, (HandPose, MediapipeHands) if task(kind, name) == "pose" else ImageClassifier)
         assert load(kind, name)().get_params().items() >= CATALOGUE[kind][name].preset.items()
     else:
         assert component.task == task(kind, name)

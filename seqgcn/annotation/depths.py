@@ -16,23 +16,10 @@ from seqgcn.datasets.files import open_csv
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.labels import coordinate
-from seqgcn.datasets.hands.skeleton import Skeleton, words_of
+from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.skin import BEHIND_SKIN as BEHIND_SKIN
+from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
 from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
-
-BEHIND_SKIN: Mapping[str, float] = {
-    "tip": 6.0,
-    "dip": 7.0,
-    "mid": 8.0,
-    "pip": 8.0,
-    "mcp": 10.0,
-    "root": 10.0,
-    "palm": 12.0,
-    "wrist": 14.0,
-}
-"""mm from skin to bone, by a word of a joint's name: half the thickness of an adult's finger or hand there."""
-
-ELSEWHERE = 9.0
-"""The same for joints with other names."""
 
 
 class Mark(NamedTuple):
@@ -114,11 +101,6 @@ class Surface:
             self._last = (preview.item, self._hands.depth(self._place[preview.item]))
         surface = surface_at(self._last[1], mark.u, mark.v, preview.near, preview.far)
         return "nothing of the hand was measured there" if surface is None else surface + self.offsets[mark.joint]
-
-
-def behind_skin(joint: str) -> float | None:
-    """How far a joint lies behind the skin, mm, as its name tells; None if it does not."""
-    return next((BEHIND_SKIN[word] for word in reversed(words_of(joint)) if word in BEHIND_SKIN), None)
 
 
 class Column:

@@ -43,12 +43,14 @@ class Tasks:
         skeleton: Joints to be marked.
         previews: Of the frames, best first.
         cameras: Of each frame, if they are of several; else none.
+        predicted_by: What predicted the joints, if it was no network trained on labels; else empty.
     """
 
     camera: Camera
     skeleton: Skeleton
     previews: tuple[Preview, ...]
     cameras: tuple[Camera, ...] = ()
+    predicted_by: str = ""
 
     def camera_of(self, item: str) -> Camera:
         """The camera of a frame, by its path."""
@@ -111,7 +113,8 @@ def write_tasks(
     told: str = "",
     absent: bool = False,
     image_prefix: str = LOCAL_FILES,
-    model_version: str = "seqgcn",
+    predicted_by: str = "",
+    model_version: str | None = None,
     progress: Progress | None = None,
 ) -> Tasks:
     """Draw the pictures and write what labelling tools import.
@@ -128,7 +131,8 @@ def write_tasks(
         told: What annotators read above the picture in Label Studio.
         absent: Whether they may say there that no hand is in the frame.
         image_prefix: What Label Studio is to find before each picture's name: the start of a web address.
-        model_version: Name of what predicted the joints.
+        predicted_by: What predicted the joints, if it was no network trained on labels, such as `"mediapipe"`.
+        model_version: What predicted the joints is called in Label Studio; by default `predicted_by`, or `"seqgcn"`.
         progress: Told about every frame, as stage `"previews"`.
 
     Raises:
@@ -155,7 +159,9 @@ def write_tasks(
         if progress is not None:
             progress("previews", done, len(frames))
     _remove_others(folder / IMAGES, {preview.name for preview in previews})
-    tasks = Tasks(cameras[0], skeleton, tuple(previews), tuple(cameras) if len(set(cameras)) > 1 else ())
+    several = tuple(cameras) if len(set(cameras)) > 1 else ()
+    tasks = Tasks(cameras[0], skeleton, tuple(previews), several, predicted_by)
+    model_version = model_version or predicted_by or "seqgcn"
     write_text(folder / "label_studio.xml", setup)
     write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
     write_text(folder / "coco_keypoints.json", _json(make_coco(previews, skeleton)))
@@ -199,6 +205,7 @@ def _record(tasks: Tasks) -> dict[str, Any]:
         "version": VERSION,
         "camera": asdict(tasks.camera),
         **several,
+        **({"predicted_by": tasks.predicted_by} if tasks.predicted_by else {}),
         "joints": list(tasks.skeleton.joints),
         "bones": [list(bone) for bone in tasks.skeleton.bones],
         "frames": [_preview_record(preview) for preview in tasks.previews],
@@ -226,13 +233,14 @@ def read_tasks(folder: str | Path) -> Tasks:
     try:
         camera = _camera(content["camera"])
         cameras = tuple(map(_camera, content.get("cameras", ())))
+        predicted_by = need(content.get("predicted_by", ""), str, f"{path}: predicted_by")
         skeleton = Skeleton(tuple(content["joints"]), tuple((first, last) for first, last in content["bones"]))
         previews = tuple(_preview(frame, len(skeleton), str(path)) for frame in content["frames"])
     except (LookupError, TypeError, ValueError) as error:
         raise DataFileError(f"{path} is damaged ({printable(error, 200)}); restore it, or select again") from error
     if cameras and len(cameras) != len(previews):
         raise DataFileError(f"{path} is damaged ({len(cameras)} cameras of {len(previews)} frames); select again")
-    return Tasks(camera, skeleton, previews, cameras)
+    return Tasks(camera, skeleton, previews, cameras, predicted_by)
 
 
 def _camera(content: dict[str, Any]) -> Camera:

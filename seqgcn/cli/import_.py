@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
         metavar="SOURCE",
         help="where the depth of a joint is taken from, the first that has one: prediction (of the network that picked "
         "the frames), surface+offset (the depth map, and half the thickness of the finger), column (the file of "
-        "--depths) (default: prediction)",
+        "--depths) (default: prediction; if mediapipe predicted the joints, surface+offset prediction)",
     )
     importer.add_argument("--depths", metavar="FILE", help="CSV file frame,joint,depth in mm (default: none)")
     importer.add_argument(
@@ -80,7 +80,7 @@ def _import(arguments: argparse.Namespace) -> int:
             SelectConfig(**record["select"]),
             arguments.exports,
             labelled=record.get(LABELLED, 0),
-            joint_depth=arguments.joint_depth or ("prediction",),
+            joint_depth=arguments.joint_depth,
             depths=arguments.depths,
             disagree=10.0 if arguments.disagree is None else arguments.disagree,
             partial=arguments.partial,

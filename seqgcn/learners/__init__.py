@@ -6,6 +6,7 @@ from seqgcn.learners.common import resolve_device
 from seqgcn.learners.ensemble import Ensemble
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.handpose import HandPose
+from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.learners.torch_model import TorchLearner
 from seqgcn.learners.torch_pose import TorchPoseLearner
 
@@ -15,6 +16,7 @@ __all__ = [
     "HandPose",
     "ImageClassifier",
     "Learner",
+    "MediapipeHands",
     "MemberLearner",
     "ResNet18Classifier",
     "RestorableLearner",

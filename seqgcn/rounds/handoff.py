@@ -28,10 +28,10 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem
-from seqgcn.annotation.depths import ELSEWHERE, behind_skin
 from seqgcn.checks import check_choice, check_number, name_some
 from seqgcn.config import as_config_errors
 from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ConfigError, DataFileError, RunFolderError, SeqGCNError
 from seqgcn.files import make_folder, sync_folder, write_text
@@ -49,6 +49,7 @@ from seqgcn.rounds.exports import (
     read_handed_off,
 )
 from seqgcn.rounds.exports import read_export as read_export
+from seqgcn.rounds.first_joints import first_joints
 from seqgcn.rounds.lists import find_file
 from seqgcn.rounds.pool import RoundPool, labelled_hands, list_hands
 from seqgcn.rounds.result import read_curves
@@ -63,11 +64,22 @@ SAME = 0.01
 JointDepth = Literal["prediction", "surface+offset", "column"]
 """What a joint's depth is taken from: the network's prediction, the depth map, or a file."""
 
+SURFACE_FIRST: tuple[JointDepth, ...] = ("surface+offset", "prediction")
+"""Where the depth is from if a detector predicted the joints: it knows places in the picture best."""
+
 
 def hand_off(
-    folder: Path, pool: RoundPool, index: Tensor, score: Tensor, learner: Learner | None, progress: Progress | None
+    folder: Path,
+    pool: RoundPool,
+    index: Tensor,
+    score: Tensor,
+    learner: Learner | None,
+    progress: Progress | None,
+    say: Say = lambda _message: None,
 ) -> None:
     """Write what labelling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
+
+    Where nothing was trained, the joints to begin with are mediapipe's landmarks, if it is installed.
 
     Args:
         folder: Of the round.
@@ -76,13 +88,14 @@ def hand_off(
         score: Theirs, `[b]`.
         learner: What predicts the poses to begin with; None if nothing was trained.
         progress: Told about every frame.
+        say: Told what a person should know.
     """
     folder = folder / TASKS
     if pool.frames is not None:
-        joints = None if learner is None else learner.predict(pool.inputs[index], progress=progress)
+        joints, predicted_by = first_joints(pool.frames, pool.inputs, index, learner, progress, say)
         frames = frames_of(pool.frames, index, joints, score)
         cameras = [pool.frames.camera_of(i) for i in index.tolist()]
-        write_tasks(folder, frames, cameras, pool.frames.skeleton, progress=progress)
+        write_tasks(folder, frames, cameras, pool.frames.skeleton, predicted_by=predicted_by, progress=progress)
         return
     make_folder(folder)
     write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
@@ -113,7 +126,7 @@ def import_labels(
     exports: Sequence[str | Path],
     *,
     labelled: int = 0,
-    joint_depth: Sequence[JointDepth] = ("prediction",),
+    joint_depth: Sequence[JointDepth] | None = None,
     depths: str | Path | None = None,
     disagree: float = 10.0,
     partial: bool = False,
@@ -132,7 +145,8 @@ def import_labels(
         config: What the round was asked.
         exports: Files of Label Studio (JSON) or COCO keypoints.
         labelled: How many labels there were when the round began: that many must still be there.
-        joint_depth: Where the depth of a joint is taken from: the first of these that has one.
+        joint_depth: Where the depth of a joint is taken from: the first of these that has one. By default the
+            prediction; where a detector predicted, as nothing was labelled, the surface and then the prediction.
         depths: File of `read_depths`, for `"column"`.
         disagree: mm between two annotators' places of a joint that are still agreement.
         partial: Add what is right, whatever is wrong with the rest.
@@ -153,12 +167,14 @@ def import_labels(
             f"seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
         )
     with as_config_errors():
-        for source in joint_depth:
+        for source in joint_depth or ():
             check_choice("joint-depth", source, get_args(JointDepth))
         check_number("disagree", disagree, low=0, open_low=True)
-    if ("column" in joint_depth) != (depths is not None):
+    if ("column" in (joint_depth or ())) != (depths is not None):
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
     with locked(folder, say):
+        if joint_depth is None:
+            joint_depth = SURFACE_FIRST if read_handed_off(folder).predicted_by else ("prediction",)
         terms = _Terms(labelled, joint_depth, depths, disagree, partial, accept_predictions)
         return _import(folder, config, exports, terms, say)
 

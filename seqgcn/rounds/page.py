@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from seqgcn.annotation import Preview, read_tasks
+from seqgcn.annotation import Preview, Tasks, read_tasks
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.coverage import tame
 from seqgcn.datasets.hands.base import HandDataset, HandFrames, in_words
@@ -22,6 +22,7 @@ from seqgcn.datasets.hands.centers.found import DOUBTFUL
 from seqgcn.datasets.hands.colours import NO_HAND
 from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.datasets.hands.crop_views import frame_picture
+from seqgcn.datasets.hands.landmarks.names import mapping_in_words
 from seqgcn.errors import DataFileError
 from seqgcn.files import write_text
 from seqgcn.learners.base import Learner
@@ -67,6 +68,7 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
     # Distances of a pool whose squares would overflow are told as they are; places on the map need no scale.
     x = tame(result.data.x, torch.linalg.vector_norm(result.data.x, torch.inf, dim=1))[0]
     confidence = details.get("confidence")
+    tasks = read_tasks(folder / TASKS) if pool.frames is not None and len(picks) else None
     return RoundView(
         pool=pool.name,
         selector=result.selector,
@@ -87,13 +89,13 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
         curves=result.curves,
         error=_error(result),
         learning=_learning(result, record),
-        sheet=_sheet(folder, pool, shown),
+        sheet=_sheet(folder, pool, tasks, shown),
         told=_predicted(result.learner, pool, shown),
         small=_small(pool),
-        notes=_notes(result, record),
+        notes=_notes(result, record, tasks.predicted_by if tasks else ""),
         seed=record["select"]["seed"],
         command=record["command"],
-        settings=_settings(record),
+        settings=[*_settings(record), *(_landmarks(pool) if tasks and tasks.predicted_by else ())],
     )
 
 
@@ -117,6 +119,8 @@ def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     """What is known about the learner's error."""
     if result.learner is None:
         return []
+    if not getattr(result.learner, "needs_labels", True):
+        return ["The learner is not trained, and its error on the labels was not measured."]
     error = _error(result)
     if not error:
         return ["The learner measured no error on held-out labels."]
@@ -135,11 +139,16 @@ def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     return [f"{who}, the learner has {error} wrong. That flatters it where labelled items are unlike the rest."]
 
 
-def _notes(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
+def _notes(result: RoundResult, record: Mapping[str, Any], predicted_by: str) -> list[str]:
     pool, asked = result.pool, record["select"]["selector"]
     notes = []
     if result.ask == CENTER:
         notes += _to_click(result)
+    if predicted_by:
+        notes.append(
+            f"The joints to start from are of {predicted_by}, which no label has taught; see each one before it is "
+            "taken."
+        )
     if pool.centers is not None:
         summary = pool.centers.summary()
         notes.append(f"{summary[0].upper()}{summary[1:]}.")
@@ -193,6 +202,13 @@ def _settings(record: Mapping[str, Any]) -> list[Table]:
     ]
 
 
+def _landmarks(pool: RoundPool) -> list[Table]:
+    """Which of mediapipe's landmarks the joints to start from are."""
+    assert pool.frames is not None  # noqa: S101  # for mypy
+    rows = [list(row) for row in mapping_in_words(pool.frames.skeleton, pool.frames.landmark_weights)]
+    return [Table(title="Joints by mediapipe's landmarks", header=["joint", "landmark"], rows=rows, text=(0, 1))]
+
+
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}={_text(each)}" for key, each in value.items())
@@ -209,10 +225,9 @@ def _predicted(learner: Learner | None, pool: RoundPool, shown: Tensor) -> list[
     return [f"{name} ({share:.0%})" for name, share in zip(names, sure.tolist(), strict=True)]
 
 
-def _sheet(folder: Path, pool: RoundPool, shown: Tensor) -> list[Picture]:
+def _sheet(folder: Path, pool: RoundPool, tasks: Tasks | None, shown: Tensor) -> list[Picture]:
     """Pictures of picks: of hand frames the ones that go to the annotators, with the predicted pose."""
     if pool.frames is not None:
-        tasks = read_tasks(folder / TASKS) if len(shown) else None
         previews, bones = (tasks.previews[: len(shown)], tasks.skeleton.bones) if tasks else ((), ())
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             return list(

@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
+from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.errors import ConfigError
 from seqgcn.experiment import machine, other_conditions
 from seqgcn.files import make_folder, remove_leftovers, write_text
@@ -164,7 +165,7 @@ class Round:
         if len(index) and config.ask == CENTER:
             hand_off_clicks(self.folder, pool, index, selection.score, self.progress)
         elif len(index):
-            hand_off(self.folder, pool, index, selection.score, learner, self.progress)
+            hand_off(self.folder, pool, index, selection.score, learner, self.progress, self.say)
         result = RoundResult(
             pool=pool,
             data=data,
@@ -257,9 +258,11 @@ class Round:
     def _trained(self) -> Learner | None:
         """The learner, trained on what is labelled; by an earlier attempt, if it got that far."""
         pool, learner = self.pool, self.learner
-        if learner is None or pool.targets is None or len(pool.labelled) == 0:
+        if learner is None or pool.targets is None:
             return None
         learner = cast(Learner, clone(learner)).set_params(seed=derive_seed(self.config.seed, 0, "learner"))
+        if len(pool.labelled) == 0:
+            return None if getattr(learner, "needs_labels", True) else learner
         if pool.classes:
             learner = with_classes(learner, len(pool.classes))
         weights = self.folder / WEIGHTS
@@ -277,7 +280,10 @@ class Round:
         if pool.x is not None:
             return Data(x=pool.x)
         if learner is None:
-            self.say("nothing is labelled yet: items are described by thumbnails, as there is nothing to train on")
+            hint = "; --learner mediapipe describes them by poses" if pool.frames and detector_available() else ""
+            self.say(
+                f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
+            )
             return Data(x=thumbnails_of(pool.inputs))
         wanted = dict.fromkeys(("x", *self.selector.wanted(learner.provides)))
         data = learner.describe(pool.inputs, tuple(wanted), progress=self.progress)

@@ -20,6 +20,7 @@ from seqgcn.datasets.hands.crop_options import CropOptions as CropOptions
 from seqgcn.datasets.hands.crop_options import strictly as strictly
 from seqgcn.datasets.hands.frames import CropBatch as CropBatch
 from seqgcn.datasets.hands.frames import HandFrames as HandFrames
+from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress, Say
@@ -54,6 +55,10 @@ class HandDataset:
         mirror: Whether networks see left hands as right ones, and all are left; or which are, `[n]` bool.
         decoding: What `read` depends on besides the file, such as a scale; its `repr` decides when crops are made
             anew.
+        sides: Of each frame, whether its files say that it shows a left hand (1), a right one (0) or nothing (-1),
+            `[n]` int8; only told where a detector sees others.
+        detector_joints: Landmarks of a detector (see `seqgcn.datasets.hands.landmarks.names`) that joints are the means
+            of, by name; for joints whose names do not tell.
         lenient: Leave out, and count, frames that cannot be read, if they are a tenth at most; by default one is an
             error.
 
@@ -79,6 +84,8 @@ class HandDataset:
         mirror: bool | Tensor = False,
         decoding: object = None,
         lenient: bool = False,
+        sides: Tensor | None = None,
+        detector_joints: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         n = len(files)
         if n == 0:
@@ -110,6 +117,7 @@ class HandDataset:
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
         self._given_centres, self._lenient = centres, lenient
+        self.sides, self.detector_joints = sides, dict(detector_joints or {})
         self.skipped: dict[str, int] = dict(skipped or {})
         self._store: CropStore | None = None
         self._kept = torch.arange(n)
@@ -271,7 +279,41 @@ class HandDataset:
         """Crops of all frames, for learners. The first use builds the cache if there is none."""
         store = self.prepare()._opened
         centres = torch.from_numpy(store.centres)[self._kept]
-        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror)
+        source = LandmarkSource(self._landmarks_of, self.landmark_weights)
+        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source)
+
+    def landmarks(
+        self, ids: Tensor | None = None, progress: Progress | None = None, say: Say | None = None
+    ) -> Landmarks:
+        """The 21 landmarks of mediapipe's model in frames, which need no label; makes the crops if there are none.
+
+        They are kept beside the crops.
+
+        Args:
+            ids: Numbers of the frames, `[m]` int64; by default all.
+            progress: Told about it, as stage `"landmarks"`.
+            say: Told if another process is at work on the same.
+
+        Raises:
+            MissingPackageError: mediapipe is needed and not installed.
+            DataFileError: A frame cannot be read.
+            RunFolderError: What was found cannot be written.
+        """
+        from seqgcn.datasets.hands.landmarks.store import find_landmarks  # SciPy is needed there alone
+
+        self.prepare(progress, say)
+        return find_landmarks(self, torch.arange(len(self)) if ids is None else ids, progress=progress, say=say)
+
+    @property
+    def landmark_weights(self) -> Tensor:
+        """Weight of each landmark in each joint, `[J, 21]`; NaN in the rows of joints that no landmark stands for."""
+        from seqgcn.datasets.hands.landmarks.names import landmark_weights
+
+        return landmark_weights(self.skeleton, self.detector_joints)
+
+    def _landmarks_of(self, index: Tensor, progress: Progress | None) -> Landmarks:
+        """Of frames by their numbers in the cache of crops."""
+        return self.landmarks(torch.searchsorted(self._kept, index), progress)
 
     @property
     def fingerprint(self) -> str:
@@ -378,3 +420,4 @@ class HandDataset:
         self.files = [self.files[i] for i in ids.tolist()]
         self.sequence, self.joints, self.cube = self.sequence[ids], self.joints[ids], self.cube[ids]
         self._cameras, self._mirror = [self._cameras[i] for i in ids.tolist()], self._mirror[ids]
+        self.sides = None if self.sides is None else self.sides[ids]

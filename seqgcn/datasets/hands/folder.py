@@ -23,13 +23,17 @@ from seqgcn.datasets.hands.release import choose_frames, need_file
 from seqgcn.errors import DataFileError
 from seqgcn.seeding import derive_seed
 
+_SIDES = {"left": 1, "right": 0, None: -1}
+
 
 class DepthFolder(HandDataset):
     """A lab's own depth frames with what labels there are.
 
     ``camera.yaml`` has `fx`, `fy`, `cx`, `cy` (px), `joints` (list of names) and, if wanted, `depth_scale` (mm per
     unit, 1 by default), `hand` (``right`` or ``left``; networks see left hands mirrored), `cube` (its side in mm) and
-    `bones` (list of pairs of joints, by name or by number from 0). The frames lie in the folder or in folders in it,
+    `bones` (list of pairs of joints, by name or by number from 0) and `detector_joints` (see
+    `seqgcn.datasets.hands.landmarks.names`; which landmarks of mediapipe's a joint is the mean of, where its name does
+    not tell, such as ``{center: [wrist, middle mcp]}``). The frames lie in the folder or in folders in it,
     of one sequence each, and are taken in the order of the numbers or time stamps in their names. ``labels.csv`` has
     the header ``frame,<joint> x,<joint> y,<joint> z,...`` with all joints, in any order, and rows of a frame's path
     below the folder and millimetres, x right, y down, z away from the camera; a row without numbers is not labelled
@@ -123,6 +127,10 @@ class DepthFolder(HandDataset):
             mirror=torch.tensor([video.left for video in kept], dtype=torch.bool),
             decoding=_decoding(videos),
             lenient=not strict,
+            sides=torch.tensor(
+                [_SIDES[setups[sequences[row]].values.get("hand")] for row in chosen.rows], dtype=torch.int8
+            ),
+            detector_joints=setup.detector_joints,
         )
 
 

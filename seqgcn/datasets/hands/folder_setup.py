@@ -10,6 +10,7 @@ from seqgcn.checks import check_choice, check_number, check_whole
 from seqgcn.datasets.hands.camera_info import Lens, is_camera_info, read_camera_info
 from seqgcn.datasets.hands.depth import MOST_PIXELS
 from seqgcn.datasets.hands.frame_files import NUMBERS, SUFFIXES, FrameFormat
+from seqgcn.datasets.hands.landmarks.names import landmark_weights
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.yaml_files import read_plain_yaml
 from seqgcn.errors import ArgumentError, DataFileError
@@ -17,8 +18,8 @@ from seqgcn.errors import ArgumentError, DataFileError
 CAMERA = "camera.yaml"
 LENS = ("fx", "fy", "cx", "cy")
 REQUIRED = (*LENS, "joints")
-OPTIONAL = ("depth_scale", "hand", "cube", "bones", "format", "shape", "dtype")
-OF_ALL = ("joints", "bones", "format")
+OPTIONAL = ("depth_scale", "hand", "cube", "bones", "format", "shape", "dtype", "detector_joints")
+OF_ALL = ("joints", "bones", "format", "detector_joints")
 """Keys that a sequence's own ``camera.yaml`` may only repeat."""
 
 
@@ -33,6 +34,7 @@ class Setup:
         form: How the frames are stored.
         skeleton: The joints.
         values: All keys as they are in the file.
+        detector_joints: Landmarks of a detector that joints are the means of, by name.
         told: Whether the files say how the frames are stored, or their suffixes do.
     """
 
@@ -43,6 +45,7 @@ class Setup:
     skeleton: Skeleton
     values: dict[Any, Any]
     told: bool
+    detector_joints: dict[str, tuple[str, ...]]
 
     def format_of(self, frame: str) -> FrameFormat:
         """How a frame is stored: as the files say, else by its suffix."""
@@ -169,7 +172,20 @@ def _check_setup(values: dict[Any, Any], lens: Lens | None) -> Setup:
         raise ArgumentError("bones must be a list of pairs of joints, such as [[wrist, palm], [palm, thumb]]")
     pairs = tuple((_joint(first, joints), _joint(last, joints)) for first, last in bones)
     skeleton = Skeleton(tuple(joints), pairs)
-    return Setup(lens, cube, values.get("hand", "right"), _format(values), skeleton, values, "format" in values)
+    table = _detector_joints(values.get("detector_joints") or {}, skeleton)
+    return Setup(lens, cube, values.get("hand", "right"), _format(values), skeleton, values, "format" in values, table)
+
+
+def _detector_joints(table: Any, skeleton: Skeleton) -> dict[str, tuple[str, ...]]:
+    if not isinstance(table, dict):
+        raise ArgumentError("detector_joints must name landmarks by joint, such as {center: [wrist, middle mcp]}")
+    named = {joint: names if isinstance(names, list) else [names] for joint, names in table.items()}
+    for joint, names in named.items():
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ArgumentError(f"detector_joints: {str(joint)[:80]!r} needs a landmark's name or a list of them")
+    checked = {str(joint): tuple(names) for joint, names in named.items()}
+    landmark_weights(skeleton, checked)
+    return checked
 
 
 def _format(values: dict[Any, Any]) -> FrameFormat:

@@ -1,7 +1,7 @@
 """Crops of hand frames as learners take them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor
 from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from seqgcn.datasets.hands.landmarks.found import LandmarkSource
 
 
 class CropBatch(NamedTuple):
@@ -39,6 +42,7 @@ class HandFrames:
         skeleton: Joints of the poses.
         mirror: Whether networks see the frames, and poses, mirrored left to right (left hands): all of them, or which,
             `[n]` bool.
+        landmarks: What finds mediapipe's landmarks in the frames, if they are of files; asked with `index`.
     """
 
     crops: NDArray[np.int16]
@@ -47,13 +51,16 @@ class HandFrames:
     cube: Tensor
     skeleton: Skeleton
     mirror: bool | Tensor = False
+    landmarks: "LandmarkSource | None" = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, ids: Tensor) -> "HandFrames":
         mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror[ids]
-        return HandFrames(self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, mirror)
+        return HandFrames(
+            self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, mirror, self.landmarks
+        )
 
     @property
     def size(self) -> int:

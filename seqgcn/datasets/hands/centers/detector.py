@@ -17,12 +17,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from seqgcn.checks import check_number
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.centers.shading import shade
-from seqgcn.datasets.hands.crop import DepthImage, window
+from seqgcn.datasets.hands.centers.views import View, cut_around, whole_frame
+from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.errors import ArgumentError, MissingPackageError
 
 JOINTS = 21
@@ -38,12 +37,6 @@ WRIST, MIDDLE_MCP = 0, 9
 
 PALM_LENGTH = (60.0, 130.0)
 """mm from the wrist to the base of the middle finger, from a child's hand to a large one."""
-
-FRAME_SIDE, CUT_SIDE = 640, 480
-"""px of the longer side of a whole frame and of each side of a cut, as the detector sees them."""
-
-CUT = 450.0
-"""mm along each side of what is cut out around a point: a hand and some of its forearm."""
 
 NEAREST = 10.0
 """mm; a point that is said to be nearer was given in metres."""
@@ -95,7 +88,7 @@ class HandDetector:
     def __init__(self, *, confidence: float = 0.5, find: Finder | None = None) -> None:
         self.confidence = check_number("confidence", confidence, low=0, high=1)
         if find is None and not detector_available():
-            raise _missing()
+            raise missing_mediapipe()
         self._find = find
         self._models: _Models | None = None
 
@@ -121,8 +114,7 @@ class HandDetector:
         """
         cube = check_number("cube", cube, low=0, open_low=True)
         points = [_check_point(number, point) for number, point in enumerate(around)]
-        depth = image.depth.numpy()
-        views = [_whole_frame(depth, image, camera), *(_cut(depth, image, camera, point) for point in points)]
+        views = [whole_frame(image, camera), *(cut_around(image, camera, point) for point in points)]
         found = []
         for view in views:
             for joints, score in self._look(view):
@@ -131,7 +123,7 @@ class HandDetector:
                     found.append(detection)
         return _distinct(found, cube)
 
-    def _look(self, view: "_View") -> Iterator[tuple[NDArray[np.float64], float]]:
+    def _look(self, view: View) -> Iterator[tuple[NDArray[np.float64], float]]:
         """Joints in px of the full image and the finder's score, for each hand in each rotation of a picture."""
         if not view.picture.any():
             return
@@ -161,33 +153,6 @@ class HandDetector:
         self.close()
 
 
-class _View(NamedTuple):
-    """A picture of a part of the frame.
-
-    Args:
-        picture: RGB `[h, w, 3]`.
-        left: Left edge of the part in the full image, px; the first pixel's is -0.5.
-        top: Its top edge.
-        width: Of the part, px.
-        height: Of the part, px.
-        rotations: In how many of the four the picture is looked at.
-    """
-
-    picture: NDArray[np.uint8]
-    left: float
-    top: float
-    width: float
-    height: float
-    rotations: int
-
-    def to_image(self, shares: NDArray[np.float64], turns: int) -> NDArray[np.float64]:
-        """Px of the full image from shares of the picture after so many quarter turns counterclockwise."""
-        x, y = shares[:, 0], shares[:, 1]
-        for _ in range(turns):
-            x, y = 1 - y, x
-        return np.stack((self.left + x * self.width, self.top + y * self.height), axis=1)
-
-
 def _check_point(number: int, point: Sequence[float]) -> tuple[float, float, float]:
     values = np.asarray(point, np.float64)
     if values.shape != (3,) or not np.isfinite(values).all():
@@ -199,50 +164,6 @@ def _check_point(number: int, point: Sequence[float]) -> tuple[float, float, flo
             "points are in mm, with z away from the camera"
         )
     return x, y, z
-
-
-def _whole_frame(depth: NDArray[np.float32], image: DepthImage, camera: Camera) -> _View:
-    full = _part(depth, image, 0, 0, camera.width, camera.height)
-    scale = FRAME_SIDE / max(camera.width, camera.height)
-    size = (max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
-    picture = _resize(shade(full, focal=camera.fx), size)
-    return _View(picture, -0.5, -0.5, camera.width, camera.height, 1)
-
-
-def _cut(depth: NDArray[np.float32], image: DepthImage, camera: Camera, point: tuple[float, float, float]) -> _View:
-    left, top, right, bottom = window(*point, CUT, camera)
-    # Right in front of the camera the window would be many times the frame.
-    largest = max(camera.width, camera.height)
-    width, height = (min(max(round(side), 1), largest) for side in (right - left, bottom - top))
-    first, above = round((left + right - width) / 2), round((top + bottom - height) / 2)
-    part = _part(depth, image, first, above, width, height)
-    part[np.abs(part - np.float32(point[2])) > CUT / 2] = 0
-    picture = _resize(shade(part, point[2] + CUT / 2, focal=camera.fx), (CUT_SIDE, CUT_SIDE))
-    return _View(picture, first - 0.5, above - 0.5, width, height, 4)
-
-
-def _part(
-    depth: NDArray[np.float32], image: DepthImage, left: int, top: int, width: int, height: int
-) -> NDArray[np.float32]:
-    """A box of the full image, 0 where the frame has nothing."""
-    part = np.zeros((height, width), np.float32)
-    rows, there_rows = _overlap(top, height, image.top, depth.shape[0])
-    columns, there_columns = _overlap(left, width, image.left, depth.shape[1])
-    part[rows, columns] = depth[there_rows, there_columns]
-    return part
-
-
-def _overlap(start: int, length: int, other: int, other_length: int) -> tuple[slice, slice]:
-    """What two stretches share, counted from the start of each."""
-    first = max(start, other)
-    last = max(min(start + length, other + other_length), first)
-    return slice(first - start, last - start), slice(first - other, last - other)
-
-
-def _resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if picture.shape[1::-1] == size:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
 def _measure(
@@ -300,11 +221,11 @@ class _Models:
     """mediapipe's palm and landmark models, as a `Finder`."""
 
     def __init__(self, confidence: float) -> None:
-        with _silence():
+        with silence():
             try:
                 from mediapipe.python.solutions.hands import Hands
             except ImportError as error:
-                raise _missing() from error
+                raise missing_mediapipe() from error
             self._hands = Hands(static_image_mode=True, max_num_hands=2, min_detection_confidence=confidence)
             # The models say what they run on when they see their first picture.
             self._hands.process(np.zeros((64, 64, 3), np.uint8))
@@ -323,7 +244,8 @@ class _Models:
         self._hands.close()
 
 
-def _missing() -> MissingPackageError:
+def missing_mediapipe() -> MissingPackageError:
+    """What to raise where mediapipe is needed and not installed."""
     if sys.version_info >= (3, 13):
         return MissingPackageError(
             "finding hands by the detector needs mediapipe 0.10.14, which there is for Python 3.11 and 3.12 only"
@@ -332,8 +254,8 @@ def _missing() -> MissingPackageError:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """Nothing on the standard error stream, neither Python's warnings nor what libraries in C++ write there."""
+def silence() -> Iterator[None]:
+    """Write nothing to the standard error stream: neither Python's warnings nor what libraries in C++ write there."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

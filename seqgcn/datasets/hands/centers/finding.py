@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -300,11 +301,11 @@ def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:
 def _read(path: Path, n: int) -> Centers | None:
     """What was found before; None if there is nothing, or nothing that can be used."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with open(path, "rb") as content, np.load(content, allow_pickle=False) as held:
             points, source, confidence, error, others, residual = (
                 held[key] for key in ("points", "source", "confidence", "error", "others", "residual")
             )
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     if points.shape != (n, 3) or source.shape != (n,) or confidence.shape != (n,):
         return None

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flat_hands import CAMERA, frame_with, open_hand, pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -15,35 +16,6 @@ from seqgcn.datasets.hands.centers import detector
 from seqgcn.datasets.hands.centers.detector import CENTRAL, Detection, HandDetector, detector_available
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.errors import ArgumentError, MissingPackageError
-
-CAMERA = Camera(475.0, 480.0, 310.0, 245.0, 640, 480)
-WALL = 1400.0
-
-
-def open_hand(x: float = 0.0, y: float = 0.0, z: float = 600.0, size: float = 1.0) -> NDArray[np.float64]:
-    """Joints of a flat upright hand `[21, 3]` mm, 90 mm from wrist to middle finger around (x, y)."""
-    joints = [(0.0, 60.0)]
-    for across in (-60.0, -25.0, 0.0, 20.0, 40.0):
-        joints += [(across, -30.0 - 22.0 * step) for step in range(4)]
-    return np.array([(x + size * a, y + size * b, z) for a, b in joints])
-
-
-def frame_with(*hands: NDArray[np.float64], back: float = WALL) -> DepthImage:
-    """Squares of 24 mm on every joint before a wall."""
-    depth = torch.full((CAMERA.height, CAMERA.width), back)
-    for hand in hands:
-        for u, v, d in CAMERA.to_image(torch.from_numpy(hand)).tolist():
-            half = round(12 * CAMERA.fx / d)
-            rows, columns = (
-                slice(max(round(v) - half, 0), round(v) + half),
-                slice(max(round(u) - half, 0), round(u) + half),
-            )
-            depth[rows, columns] = d
-    return DepthImage(depth)
-
-
-def pixels(hand: NDArray[np.float64]) -> NDArray[np.float64]:
-    return CAMERA.to_image(torch.from_numpy(hand)).numpy()[:, :2]
 
 
 class Scripted:

@@ -59,6 +59,14 @@ def test_centers_are_found_once(tmp_path: Path, options: CropOptions, monkeypatc
         DepthFolder(root, "all", options=replace(options, near=20.0)).find()
 
 
+def test_a_damaged_cache_of_centers_is_made_anew(tmp_path: Path, options: CropOptions) -> None:
+    root = folder(tmp_path / "lab", [person()])
+    first = DepthFolder(root, "all", options=options).find()
+    (cache,) = (tmp_path / "cache").glob("*-centers-*.npz")
+    cache.write_bytes(cache.read_bytes()[:100])
+    assert torch.equal(DepthFolder(root, "all", options=options).find().points, first.points)
+
+
 def test_the_fingerprint_tells_where_crops_are_from(tmp_path: Path, options: CropOptions) -> None:
     root = folder(tmp_path / "lab", [person()])
     prints = {DepthFolder(root, "all", options=replace(options, crop=crop)).fingerprint for crop in ("rule", "mass")}

@@ -1,0 +1,52 @@
+"""The joints that annotators start from: the learner's predictions, or where nothing was trained, mediapipe's."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from seqgcn.checks import name_some
+from seqgcn.datasets.hands.base import HandDataset, HandFrames
+from seqgcn.datasets.hands.centers.detector import detector_available
+from seqgcn.datasets.hands.landmarks.names import unmapped
+from seqgcn.learners.base import Learner
+from seqgcn.learners.landmarks import MediapipeHands
+from seqgcn.training import Progress, Say
+
+
+class FirstJoints(NamedTuple):
+    """Joints to start from.
+
+    Args:
+        joints: `[m, J, 3]` mm, NaN where there is none; None if nothing predicts any.
+        predicted_by: What predicted them, if it was no network trained on labels; else empty.
+    """
+
+    joints: Tensor | None
+    predicted_by: str = ""
+
+
+def first_joints(
+    hands: HandDataset, frames: HandFrames, index: Tensor, learner: Learner | None, progress: Progress | None, say: Say
+) -> FirstJoints:
+    """Predict the joints of frames that people will label.
+
+    Args:
+        hands: The frames.
+        frames: Their crops.
+        index: Numbers of those to predict, `[m]` int64.
+        learner: What predicts; None if nothing was trained, which leaves it to mediapipe, if it is installed.
+        progress: Told about it.
+        say: Told which joints mediapipe has.
+    """
+    if learner is None and detector_available():
+        learner = MediapipeHands()
+    if learner is None:
+        return FirstJoints(None)
+    joints = learner.predict(frames[index], progress=progress)
+    by: str = getattr(learner, "predicted_by", "")
+    if by:
+        seen = int(joints.isfinite().all(dim=2).any(dim=1).sum())
+        nameless = unmapped(hands.skeleton, hands.landmark_weights)
+        rest = f"; none for {name_some(nameless)} (detector_joints in camera.yaml says which they are)"
+        say(f"joints to start from: {by}'s, in {seen:,} of {len(index):,} frames{rest if nameless else ''}")
+    return FirstJoints(joints, by)
