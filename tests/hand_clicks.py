@@ -88,7 +88,7 @@ def say_no_hand(export: list[Any], item: str) -> None:
 def centers_in(path: Path) -> dict[str, Tensor | None]:
     """Centers by frame, `[3]` mm; None of frames without a hand."""
     header, *rows = (line.split(",") for line in path.read_text().splitlines())
-    assert header == ["frame", "x", "y", "z"]
+    assert header in (["frame", "x", "y", "z"], ["frame", "x mm", "y mm", "z mm"])
     return {
         row[0]: None if row[1] == "no hand" else torch.tensor([float(cell) for cell in row[1:]], dtype=torch.float64)
         for row in rows

@@ -15,7 +15,7 @@ from seqgcn.annotation.checks import Problem, is_prediction, newest
 from seqgcn.checks import check_number, name_some
 from seqgcn.config import as_config_errors
 from seqgcn.datasets.hands.base import HandDataset
-from seqgcn.datasets.hands.centers.files import WORLD, CenterFile, center_rows, read_center_file
+from seqgcn.datasets.hands.centers.files import CERTAIN, WORLD, CenterFile, center_rows, read_center_file
 from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.files import write_text
@@ -205,7 +205,7 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     everybody = {*without, *fresh}
     if valid or fresh or not target.exists():
         rows = {item: places[item].tolist() for item in hands.files if item in places}
-        others = held.others if held.header == WORLD else ()
+        others = held.others if held.header in (WORLD, CERTAIN) else ()
         # Last, as this is what counts.
         write_text(target, center_rows(rows, [item for item in hands.files if item in everybody], others))
     posed = {hands.files[i] for i in labelled_hands(hands, listed).tolist()}
@@ -332,7 +332,7 @@ def _told(valid: Sequence[Labelled], no_hand: Sequence[str]) -> Iterator[str]:
 
 
 def _lost(held: CenterFile) -> Iterator[str]:
-    if held.others and held.header != WORLD:
+    if held.others and held.header not in (WORLD, CERTAIN):
         yield (
             f"{len(held.others):,} centers of other frames, in px, are not in {CENTERS}; they are still in the file "
             "that they are from"

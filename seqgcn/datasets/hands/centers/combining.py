@@ -14,7 +14,8 @@ JUMPED = 0.3
 """What is left of the confidence in a center that is far from those before and after it."""
 
 CONFIDENT = 0.5
-"""Confidence from which on the localizer decides."""
+"""Confidence from which on the localizer decides. If it misses fewer of the known frames than the rule does, it decides
+wherever it is not doubtful: the rule may be sure of something else than the hand."""
 
 WRONG = 20.0
 """Labeled frames with two hands in which a localizer is taken to have been wrong before any was seen."""
@@ -61,9 +62,16 @@ def rival_doubt(
     return confidence * (1 - rivals * (1 - trusted))
 
 
-def surer(rule: Centers, localizer: Centers, sequence: Tensor) -> Centers:
-    """Of both the surer, the localizer where it is confident, on the path through each sequence that moves smoothly."""
-    sure = torch.where(localizer.confidence >= CONFIDENT, 1.0, localizer.confidence)
+def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float = CONFIDENT) -> Centers:
+    """Of both the surer, the localizer where it is confident, on the path through each sequence that moves smoothly.
+
+    Args:
+        rule: Its centers of all frames.
+        localizer: Its own.
+        sequence: Number of each frame's sequence, `[n]`.
+        confident: Confidence from which on the localizer decides.
+    """
+    sure = torch.where(localizer.confidence >= confident, 1.0, localizer.confidence)
     take = torch.zeros(len(rule), dtype=torch.bool)
     for number in sequence.unique().tolist():
         members = (sequence == number).nonzero().flatten().tolist()

@@ -20,6 +20,9 @@ from seqgcn.files import csv_text
 WORLD, IMAGE = ("frame", "x", "y", "z"), ("frame", "u", "v", "d")
 """Headers of files that name their frames."""
 
+CERTAIN = ("frame", "x mm", "y mm", "z mm")
+"""The same as the first, and that it is mm needs no check."""
+
 NO_HAND = "no hand"
 """What stands for x, or u, of a frame in which somebody saw no hand; the cells after it are empty."""
 
@@ -63,8 +66,9 @@ def read_center_file(
     """What a file says of the centers of frames.
 
     A file with the header `frame,x,y,z` (mm; x right, y down, z away from the camera) or `frame,u,v,d` (px, px, mm)
-    names the frames. A row `frame,no hand,,` says that there is none in this frame; one without numbers says nothing.
-    Any other file has a line of three numbers for each frame, x y z in mm in the release's axes, or `invalid`.
+    names the frames; with `frame,x mm,y mm,z mm` there is no doubt that it is mm. A row `frame,no hand,,` says that
+    there is none in this frame; one without numbers says nothing. Any other file has a line of three numbers for each
+    frame, x y z in mm in the release's axes, or `invalid`.
 
     Args:
         given: The file.
@@ -105,7 +109,9 @@ def center_rows(
         others: Further rows, as they are.
     """
     rows = [[frame, *(f"{value:.{DIGITS}f}" for value in point)] for frame, point in points.items()]
-    return csv_text([WORLD, *rows, *([frame, NO_HAND, "", ""] for frame in no_hand), *others])
+    # Where all hands are on the lower right of the picture, numbers could be taken for pixels.
+    doubted = len(points) >= FEW and min(min(x, y) for x, y, _ in points.values()) >= 0
+    return csv_text([CERTAIN if doubted else WORLD, *rows, *([frame, NO_HAND, "", ""] for frame in no_hand), *others])
 
 
 def _header(path: Path) -> tuple[str, ...] | None:
@@ -113,7 +119,7 @@ def _header(path: Path) -> tuple[str, ...] | None:
     with open(path, "rb") as file:
         line = file.readline(2**16).decode("utf-8-sig", errors="replace").strip()
     cells = tuple(cell.strip() for cell in line.lower().split(","))
-    if cells in (WORLD, IMAGE):
+    if cells in (WORLD, IMAGE, CERTAIN):
         return cells
     if cells[0] == "frame" or (len(cells) > 1 and cells[0][-1:].isalpha()):
         raise DataFileError(
@@ -173,10 +179,12 @@ def _in_world(path: Path, header: tuple[str, ...], values: NDArray[np.float32], 
     seen = known & (u >= 0) & (u < width) & (v >= 0) & (v < height)
     _check_units(path, "x y z (mm)", "u v d (px, px, mm): the header is then frame,u,v,d", known, seen)
     # Hands are left and right of the middle of the picture; columns and rows are never negative.
-    if known.sum() >= FEW and (fits == known).all() and float(np.median(x[known])) > 60 and (x[known] >= 0).all():
+    guess = header == WORLD and known.sum() >= FEW
+    if guess and (fits == known).all() and float(np.median(x[known])) > 60 and (x[known] >= 0).all():
         raise DataFileError(
             f"{path}: no x or y is negative and all lie in the picture, so the {int(known.sum()):,} centers look like "
-            "u v d (px, px, mm), not x y z (mm); the header is then frame,u,v,d"
+            "u v d (px, px, mm), not x y z (mm); the header is then frame,u,v,d. If they are mm all the same, say so "
+            f"with the header {','.join(CERTAIN)}"
         )
     return torch.from_numpy(values)
 

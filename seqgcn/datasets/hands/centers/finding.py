@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
-from seqgcn.datasets.hands.centers.combining import JUMPED, rival_doubt, steadied, surer
+from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, rival_doubt, steadied, surer
 from seqgcn.datasets.hands.centers.detector import detector_available
-from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
+from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import (
     VERSION,
     Candidate,
@@ -39,6 +39,9 @@ LEAST_LABELS = 20
 
 UNSURE = 0.05
 """Share of doubtful frames above which a localizer is worth its training."""
+
+FAR_OFF = 80.0
+"""mm between a center and the true one from which on the hand was missed."""
 
 AROUND = 3
 """Places of the rule around which the detector looks."""
@@ -151,7 +154,15 @@ def _look(
             f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on "
             f"{len(known):,} that are {what}"
         )
-    return surer(found, _by_localizer(hands, known, targets, candidates, lenient, progress), hands.sequence)
+    localizer = _by_localizer(hands, known, targets, candidates, lenient, progress)
+    # Of the known frames, the localizer's centers are out of fold.
+    missed = [_missed(each.points[known], targets[known]) for each in (found, localizer)]
+    return surer(found, localizer, hands.sequence, CONFIDENT if missed[1] >= missed[0] else DOUBTFUL)
+
+
+def _missed(points: Tensor, true: Tensor) -> int:
+    """How many of m centers `[m, 3]` mm are missing or far off."""
+    return int((~((points - true).norm(dim=1) <= FAR_OFF)).sum())
 
 
 def _of_each(

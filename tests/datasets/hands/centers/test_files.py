@@ -126,6 +126,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert held.others == (("other, 1.png", "1", "2", "500"),)
 
 
+def test_hands_on_the_lower_right_are_not_taken_for_pixels_where_the_header_is_certain(tmp_path: Path) -> None:
+    points = torch.tensor([[100.0 + 5 * i, 80.0 + i, 500.0] for i in range(8)])
+    with pytest.raises(DataFileError, match=r"look like u v d .* with the header frame,x mm,y mm,z mm"):
+        read(write(tmp_path / "centers.csv", "frame,x,y,z", points))
+    path = tmp_path / "written.csv"
+    path.write_text(center_rows(dict(zip(FRAMES, points.tolist(), strict=True)), []), encoding="utf-8")
+    assert torch.equal(read(str(path)), points)
+
+
 def test_a_file_of_another_part_of_the_data_set_has_no_center_of_this_one(tmp_path: Path) -> None:
     """As clicks in the training part have none of the frames to test on."""
     (tmp_path / "other").mkdir()

@@ -259,6 +259,28 @@ def test_a_localizer_is_trained_on_enough_given_centers_even_where_the_rule_is_s
     assert learned == []
 
 
+@pytest.mark.parametrize(("off", "source"), [(300.0, "localizer"), (30.0, "rule")])
+def test_an_unsure_localizer_decides_if_it_misses_fewer_of_the_known_frames(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, off: float, source: str
+) -> None:
+    """The rule may be sure of something else than the hand, as given centers tell."""
+    fake_localizer(monkeypatch, confidence=0.4)
+    root = folder(tmp_path / "lab", [person()] * 22)
+    place = (PALM[0] + off, PALM[1], PALM[2])
+
+    def held_out(grids: np.ndarray, camera: object, centers: torch.Tensor, *_more: object, **_other: object) -> HeldOut:
+        m = len(centers)
+        points, sure, error = torch.tensor([place] * m), torch.full((m,), 0.4), torch.zeros(m)
+        return HeldOut(points, sure, error, torch.ones(3), None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("seqgcn.datasets.hands.centers.localizer.out_of_fold", held_out)
+    file = tmp_path / "centers.csv"
+    rows = "".join(f"seq/{i}.png,{place[0]},{place[1]},{place[2]}\n" for i in range(20))
+    file.write_text(f"frame,x mm,y mm,z mm\n{rows}", encoding="utf-8")
+    found = DepthFolder(root, "all", options=replace(options, centers=str(file))).find()
+    assert found.names[20:] == [source] * 2
+
+
 @pytest.mark.parametrize(("both", "center"), [(None, "palm"), ("palm", "palm"), ("mean", "mean")])
 def test_beside_centers_of_a_file_the_center_of_a_pose_is_of_the_same_kind(
     tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, both: str | None, center: str
