@@ -94,6 +94,7 @@ def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str])
         "--resume",
         "--config",
         "--quiet",
+        "--threads",
         "--test-subject",
         "--accept-crops",
     }

@@ -3,7 +3,6 @@
 import argparse
 import gc
 import json
-import os
 import platform
 import sys
 import time
@@ -23,6 +22,7 @@ from torch import Tensor
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import LowRankAdjacency
 from seqgcn.learners.common import resolve_device
+from seqgcn.processors import usable_processors
 from seqgcn.training import Progress
 
 RESULTS = Path(__file__).parent / "results"
@@ -76,7 +76,7 @@ def options(name: str, description: str | None, *, pairs: int = 5) -> argparse.A
     parser.add_argument("--pairs", type=int, default=pairs, help="how often everything is measured in turn")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument("--seed", type=int, default=0, help="of data, weights and dropout")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch")
+    parser.add_argument("--threads", type=int, default=usable_processors(), help="threads of torch")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="result file")
     return parser
 
@@ -201,8 +201,7 @@ def machine(device: torch.device) -> str:
     """Class of machine: the GPU's name, or how many processor cores this process may use."""
     if device.type == "cuda":
         return f"one {torch.cuda.get_device_name(device)}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores"
+    return f"{usable_processors()} CPU cores"
 
 
 def finish(

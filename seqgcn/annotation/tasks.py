@@ -1,7 +1,6 @@
 """A round's hand-off: pictures, files for labelling tools, and a record of what was handed off."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from seqgcn.datasets.hands.labels import check_path
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.files import make_folder, write_bytes, write_text
+from seqgcn.processors import workers
 from seqgcn.training import Progress
 
 IMAGES, RECORD = "images", "frames.json"
@@ -180,9 +180,9 @@ def _remove_others(folder: Path, names: set[str]) -> None:
 
 def _drawn(frames: Sequence[Drawable], cameras: Sequence[Camera], joints: int) -> Iterator[tuple[Preview, bytes]]:
     """Previews in order, some ahead; decoding and packing release the interpreter's lock, so a thread a core pays."""
-    rest, workers = zip(frames, cameras, strict=True), min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = deque(pool.submit(_draw, *each, joints) for each in islice(rest, 2 * workers))
+    rest, threads = zip(frames, cameras, strict=True), workers()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(_draw, *each, joints) for each in islice(rest, 2 * threads))
         try:
             while waiting:
                 yield waiting.popleft().result()

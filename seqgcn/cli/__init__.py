@@ -11,6 +11,7 @@ from seqgcn import __version__
 from seqgcn.cli import compare, crops, evaluate, import_, lists, render, report, run, select
 from seqgcn.cli.codes import BAD_COMMAND, BAD_DATA, INTERRUPTED
 from seqgcn.errors import ConfigError, SeqGCNError
+from seqgcn.processors import shared_processors
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        code = int(arguments.command(arguments))
+        with shared_processors(getattr(arguments, "threads", None)):
+            code = int(arguments.command(arguments))
         sys.stdout.flush()
         return code
     except ConfigError as error:

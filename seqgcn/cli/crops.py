@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import DONE
-from seqgcn.cli.options import setting
+from seqgcn.cli.options import add_threads, setting
 from seqgcn.errors import ConfigError
 from seqgcn.progress import Bars
 
@@ -60,6 +60,7 @@ def add_to(commands: Any) -> None:
     crops.add_argument(
         "--most", type=int, default=MOST, metavar="N", help=f"frames shown; all are counted (default: {MOST})"
     )
+    add_threads(crops)
     crops.add_argument("--quiet", action="store_true", help="no progress bar, no summary (default: off)")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
+from seqgcn.cli.options import add_threads
 from seqgcn.errors import ConfigError, DataFileError
 
 SCORED = ("icvl", "nyu", "msra", "hands17", "depth-folder")
@@ -38,6 +39,7 @@ def add_to(commands: Any) -> None:
         metavar="FOLDER",
         help="the depth folder, for its camera.yaml, with --dataset depth-folder (default: none)",
     )
+    add_threads(evaluate)
     evaluate.add_argument("--out", metavar="FOLDER", help="write scores and pictures there (default: only print)")
 
 

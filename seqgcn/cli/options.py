@@ -73,6 +73,24 @@ def add_accept_crops(group: Any) -> None:
     )
 
 
+def add_threads(group: Any) -> None:
+    """Add --threads, which `main` heeds for every command."""
+    group.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="threads of tensors and linear algebra; results may differ with it in their last bits (default: one a "
+        "processor that may be used)",
+    )
+
+
+def _threads(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
+    return count
+
+
 def given_options(arguments: argparse.Namespace, config: type) -> dict[str, Any]:
     """The fields of a configuration that the command line gave."""
     given = {item.name: getattr(arguments, item.name) for item in options(config) if hasattr(arguments, item.name)}

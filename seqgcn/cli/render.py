@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from seqgcn.cli.codes import DONE
+from seqgcn.cli.options import add_threads
 from seqgcn.errors import ArgumentError, ConfigError
 from seqgcn.progress import Bars
 
@@ -42,6 +43,7 @@ def add_to(commands: Any) -> None:
     render.add_argument("--sequences", type=int, default=10, metavar="N", help="training sequences (default: 10)")
     render.add_argument("--test-frames", type=int, metavar="N", help="test frames (default: a third of the frames)")
     render.add_argument("--seed", type=int, default=0, metavar="N", help="of subjects, movements, noise (default: 0)")
+    add_threads(render)
     render.add_argument("--quiet", action="store_true", help="no progress bar (default: off)")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_accept_crops, add_options, given_options, merged, setting
+from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged, setting
 from seqgcn.config import RunConfig, read_config
 from seqgcn.progress import Bars
 
@@ -30,7 +30,7 @@ def add_to(commands: Any) -> None:
 
 
 def _add_options(run: argparse.ArgumentParser) -> None:
-    folder = run.add_argument_group("folders")
+    folder = run.add_argument_group("folders and machine")
     folder.add_argument(
         "--out",
         metavar="FOLDER",
@@ -43,6 +43,7 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     )
     folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
+    add_threads(folder)
     what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")
     add_options(what, RunConfig)
     add_accept_crops(what)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_accept_crops, add_options, given_options, merged
+from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
 from seqgcn.errors import ConfigError
 from seqgcn.progress import Bars
 from seqgcn.rounds.config import CENTER, SelectConfig
@@ -27,7 +27,7 @@ def add_to(commands: Any) -> None:
         "and tasks (what labelling tools take) into a new folder.",
     )
     select.set_defaults(command=_select)
-    folder = select.add_argument_group("folders")
+    folder = select.add_argument_group("folders and machine")
     folder.add_argument("--out", required=True, metavar="FOLDER", help="folder of the round; new or empty")
     folder.add_argument("--resume", action="store_true", help="go on with the round in the folder (default: off)")
     folder.add_argument(
@@ -43,6 +43,7 @@ def add_to(commands: Any) -> None:
         help="YAML file of the options below, or the round.yaml of another round (default: none)",
     )
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no summary (default: off)")
+    add_threads(folder)
     what = select.add_argument_group("what to select", "each is also a key of the YAML file; the command line wins")
     add_options(what, SelectConfig)
     add_accept_crops(what)

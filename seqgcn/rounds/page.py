@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +27,7 @@ from seqgcn.files import write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
 from seqgcn.learners.ensemble import Ensemble
+from seqgcn.processors import workers
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, SURE, UNSURE, cross, depth_image_of, fit, image_of, pack, skeleton
@@ -229,7 +229,7 @@ def _sheet(folder: Path, pool: RoundPool, tasks: Tasks | None, shown: Tensor) ->
     """Pictures of picks: of hand frames the ones that go to the annotators, with the predicted pose."""
     if pool.frames is not None:
         previews, bones = (tasks.previews[: len(shown)], tasks.skeleton.bones) if tasks else ((), ())
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(workers()) as threads:
             return list(
                 threads.map(lambda each: _of_preview(folder / TASKS / IMAGES / each.name, each, bones), previews)
             )
@@ -277,7 +277,7 @@ def _whole(hands: HandDataset, items: Sequence[int]) -> list[Picture]:
             pixels = np.full((SMALL * 3 // 4, SMALL, 3), NO_HAND, np.uint8)
         return pack(Image.fromarray(pixels), SMALL)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(workers()) as threads:
         return list(threads.map(one, items))
 
 

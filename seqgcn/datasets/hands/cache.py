@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.errors import DataFileError, RunFolderError
+from seqgcn.processors import workers
 from seqgcn.training import Progress, Say
 
 T = TypeVar("T")
@@ -232,12 +233,12 @@ def in_threads(make: Callable[[int], T], n: int) -> Iterator[list[T]]:
     def block(start: int) -> list[T]:
         return [make(i) for i in range(start, min(start + BLOCK, n))]
 
-    starts, workers = iter(range(0, n, BLOCK)), min(8, os.cpu_count() or 1)
-    if workers == 1:
+    starts, threads = iter(range(0, n, BLOCK)), workers()
+    if threads == 1:
         yield from map(block, starts)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(block, start) for start in islice(starts, 2 * workers)]
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(block, start) for start in islice(starts, 2 * threads)]
         try:
             while waiting:
                 yield waiting.pop(0).result()

@@ -19,6 +19,7 @@ from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks
 from seqgcn.datasets.hands.landmarks.model import LandmarkModel, Looker
 from seqgcn.datasets.hands.landmarks.search import Placed, find_joints
 from seqgcn.errors import SeqGCNWarning
+from seqgcn.processors import workers
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _look(
 @contextmanager
 def _models(blocks: int) -> Iterator["SimpleQueue[Looker]"]:
     """As many models as there are threads at work; one of them is not for several threads at a time."""
-    made = [LandmarkModel() for _ in range(max(min(8, os.cpu_count() or 1, blocks), 1))]
+    made = [LandmarkModel() for _ in range(max(min(workers(), blocks), 1))]
     queue: SimpleQueue[Looker] = SimpleQueue()
     for model in made:
         queue.put(model)
