@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from seqgcn.datasets.hands.rendering import drawn_scenes
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
 INSTALL = re.compile(r"^pip install .+ -c constraints\.txt && ")
@@ -44,5 +46,6 @@ def test_blocks_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             # The README's own lines, as a user's shell would run them.
             done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602
             assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert set(drawn_scenes(tmp_path / "lab").values()) == {"arm", "body", "table", "objects"}
     assert (tmp_path / "runs" / "both" / "comparison.md").exists()
     assert (tmp_path / "scores" / "success_curve.png").exists()
