@@ -38,7 +38,10 @@ LEAST_LABELS = 20
 """Labeled frames from which on a localizer is trained."""
 
 UNSURE = 0.05
-"""Share of doubtful frames above which a localizer is worth its training."""
+"""Share of doubtful frames, or of labeled ones where the rule is off, above which a localizer is worth its training."""
+
+OFF = 40.0
+"""mm between a center and the true one from which on it is off."""
 
 FAR_OFF = 80.0
 """mm between a center and the true one from which on the hand was missed."""
@@ -146,23 +149,33 @@ def _look(
     # Who gave centers of some frames wants the others found alike, even where the rule is sure.
     asked = bool(in_file.any()) and float((~in_file).float().mean()) > UNSURE
     enough = len(known) >= LEAST_LABELS and len(hands.cameras) == 1
-    if hands.options.crop != "auto" or not enough or not (asked or unsure > UNSURE):
+    if hands.options.crop != "auto" or not enough:
+        return found
+    labeled = known[~in_file[known]]
+    off = _share_off(found.points[labeled], targets[labeled], OFF) if len(labeled) else 0.0
+    if not asked and max(unsure, off) <= UNSURE:
         return found
     if say is not None:
         what = "labeled or in the file of centers" if in_file.any() else "labeled"
         say(
-            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames; a localizer is trained on "
-            f"{len(known):,} that are {what}"
+            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames, and more than {OFF:g} mm off in "
+            f"{off:.0%} of those with labels; a localizer is trained on {len(known):,} that are {what}"
         )
     localizer = _by_localizer(hands, known, targets, candidates, lenient, progress)
     # Of the known frames, the localizer's centers are out of fold.
-    missed = [_missed(each.points[known], targets[known]) for each in (found, localizer)]
-    return surer(found, localizer, hands.sequence, CONFIDENT if missed[1] >= missed[0] else DOUBTFUL)
+    worth = [_misses(each.points[known], targets[known]) for each in (localizer, found)]
+    return surer(found, localizer, hands.sequence, DOUBTFUL if worth[0] < worth[1] else CONFIDENT)
 
 
-def _missed(points: Tensor, true: Tensor) -> int:
-    """How many of m centers `[m, 3]` mm are missing or far off."""
-    return int((~((points - true).norm(dim=1) <= FAR_OFF)).sum())
+def _misses(points: Tensor, true: Tensor) -> tuple[float, float]:
+    """How bad m centers `[m, 3]` mm are: the share that is missing or far off, and the median of the distance."""
+    distance = (points - true).norm(dim=1).nan_to_num(torch.inf)
+    return _share_off(points, true, FAR_OFF), float(distance.median())
+
+
+def _share_off(points: Tensor, true: Tensor, mm: float) -> float:
+    """Share of m centers `[m, 3]` that are missing or more than so many mm off."""
+    return float((~((points - true).norm(dim=1) <= mm)).float().mean())
 
 
 def _of_each(

@@ -259,11 +259,28 @@ def test_a_localizer_is_trained_on_enough_given_centers_even_where_the_rule_is_s
     assert learned == []
 
 
-@pytest.mark.parametrize(("off", "source"), [(300.0, "localizer"), (30.0, "rule")])
-def test_an_unsure_localizer_decides_if_it_misses_fewer_of_the_known_frames(
-    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, off: float, source: str
+@pytest.mark.parametrize(("off", "trained"), [(100.0, True), (10.0, False)])
+def test_a_localizer_is_trained_where_the_rule_is_off_on_labeled_frames(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, off: float, trained: bool
 ) -> None:
-    """The rule may be sure of something else than the hand, as given centers tell."""
+    """The rule is sure of every frame; only the labels tell that the hand is elsewhere."""
+    learned = fake_localizer(monkeypatch, confidence=0.8)
+    hands = DepthFolder(folder(tmp_path / "lab", [person()] * 22), "all", options=options)
+    sure = hands.subset(torch.arange(22)).find()
+    assert not sure.doubtful.any()
+    hands.joints[:20, :] = sure.points[:20].unsqueeze(1) + torch.tensor([off, 0.0, 0.0])
+    hands.learn_from(torch.arange(20)).find()
+    assert bool(learned) == trained
+
+
+@pytest.mark.parametrize(
+    ("off", "learned", "source"),
+    [(300.0, 0.0, "localizer"), (60.0, 0.0, "localizer"), (60.0, 90.0, "rule"), (300.0, 400.0, "rule")],
+)
+def test_an_unsure_localizer_decides_if_it_is_nearer_to_the_known_centers(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, off: float, learned: float, source: str
+) -> None:
+    """The rule may be sure of something else than the hand, or of another place on it, as given centers tell."""
     fake_localizer(monkeypatch, confidence=0.4)
     root = folder(tmp_path / "lab", [person()] * 22)
     place = (PALM[0] + off, PALM[1], PALM[2])
@@ -271,6 +288,7 @@ def test_an_unsure_localizer_decides_if_it_misses_fewer_of_the_known_frames(
     def held_out(grids: np.ndarray, camera: object, centers: torch.Tensor, *_more: object, **_other: object) -> HeldOut:
         m = len(centers)
         points, sure, error = torch.tensor([place] * m), torch.full((m,), 0.4), torch.zeros(m)
+        points[:, 1] += learned
         return HeldOut(points, sure, error, torch.ones(3), None)  # type: ignore[arg-type]
 
     monkeypatch.setattr("seqgcn.datasets.hands.centers.localizer.out_of_fold", held_out)
