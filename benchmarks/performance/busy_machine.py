@@ -33,6 +33,9 @@ from common import Spread, embeddings, finish, in_turn, options, ratio, say
 
 from seqgcn.processors import COUNTS, WAITING
 
+BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Never waits, and ends when this script does, however that ends."""
+
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
 """How long a thread of libgomp spins if nothing is said."""
 
@@ -52,7 +55,7 @@ def command(
 ) -> Run:
     """Time `seqgcn` beside busy processes; after `limit` seconds it is killed."""
     clean = {name: value for name, value in os.environ.items() if name not in (*COUNTS, *WAITING)}
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(busy)]
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "seqgcn.cli", *arguments],
@@ -109,7 +112,7 @@ def beside(run: Runs, busy: int, quiet: float, arguments: Namespace) -> dict[str
     sleeping = run(busy=busy)
     fair = quiet / sleeping.share
     spinning = run(busy=busy, limit=arguments.limit, environment=SPINNING) if arguments.limit else None
-    return {
+    row = {
         "busy processes": busy,
         "a fair share of a processor": round(sleeping.share, 3),
         "seconds": round(sleeping.seconds, 1),
@@ -119,6 +122,8 @@ def beside(run: Runs, busy: int, quiet: float, arguments: Namespace) -> dict[str
         if spinning is None
         else f"{'' if spinning.finished else 'more than '}{spinning.seconds:.0f}",
     }
+    say("  " + ", ".join(f"{name}: {value}" for name, value in row.items()))
+    return row
 
 
 def selections(arguments: Namespace, folder: Path) -> dict[str, list[Run]]:
