@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hand_scenes import Scene
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -60,6 +60,7 @@ def preview() -> Preview:
 
 
 @given(x=st.floats(0, 1), y=st.floats(0, 1))
+@settings(deadline=None)
 def test_a_click_is_where_it_was_made(preview: Preview, x: float, y: float) -> None:
     u, v = preview.to_sensor(x, y)
     assert (u, v) == pytest.approx((160 * x - 0.5, 120 * y - 0.5))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hand_scenes import CAMERA
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgcn.datasets.hands.camera import NYU_CAMERA
@@ -148,6 +148,7 @@ def test_a_file_of_another_part_of_the_data_set_has_no_center_of_this_one(tmp_pa
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes_give_centers_or_an_error_of_the_package(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
