@@ -8,6 +8,7 @@ from seqgcn.checks import name_some
 from seqgcn.datasets.hands.base import HandDataset, HandFrames
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.landmarks.names import unmapped
+from seqgcn.errors import MissingPackageError
 from seqgcn.learners.base import Learner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.training import Progress, Say
@@ -42,7 +43,11 @@ def first_joints(
         learner = MediapipeHands()
     if learner is None:
         return FirstJoints(None)
-    joints = learner.predict(frames[index], progress=progress)
+    try:
+        joints = learner.predict(frames[index], progress=progress)
+    except MissingPackageError as error:  # of another version, say; the picks do without
+        say(f"no joints to start from: {error}")
+        return FirstJoints(None)
     by: str = getattr(learner, "predicted_by", "")
     if by:
         seen = int(joints.isfinite().all(dim=2).any(dim=1).sum())

@@ -280,7 +280,8 @@ class Round:
         if pool.x is not None:
             return Data(x=pool.x)
         if learner is None:
-            hint = "; --learner mediapipe describes them by poses" if pool.frames and detector_available() else ""
+            poses = pool.frames is not None and detector_available()
+            hint = "; --learner mediapipe describes them by poses" if poses else ""
             self.say(
                 f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )

@@ -13,6 +13,9 @@ from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
 PALM = (0, 5, 9, 13, 17)
 """The wrist and the bases of the four fingers, whose depth decides that of the hand."""
 
+PARENT = tuple(None if joint == 0 or joint % 4 == 1 else joint - 1 for joint in range(len(LANDMARKS)))
+"""The joint before each along its finger; None of the wrist and the fingers' bases."""
+
 BONES = (
     *((0, base) for base in (1, 5, 9, 13, 17)),
     *((base + step, base + step + 1) for base in (1, 5, 9, 13, 17) for step in range(3)),
@@ -55,10 +58,11 @@ class Lifted(NamedTuple):
 def lift(uv: Floats, relative: Floats, image: DepthImage, camera: Camera, z: float, cube: float) -> Lifted | None:
     """Joints in mm from their pixels; None if nothing was measured at the palm.
 
-    With s the surface's depth, r the model's relative depth (mm) and o what lies between skin and joint, the hand is
-    placed at b = median over the palm of (s - r). A joint whose surroundings have depths within 25 mm of b + r takes
-    their median plus o; where what is there is nearer (it hides the joint), farther (the joint is beside its finger)
-    or missing, b + r + o.
+    With s the surface's depth, r the model's relative depth (mm) and o what lies between skin and joint, the wrist and
+    the fingers' bases are expected at e = r + median over the palm of (s - r), and each joint after these at
+    e = r - r' + s', with the joint before it on the finger. If depths around it are within 25 mm of e, s is their median
+    and the joint lies at s + o. If what is there is nearer (it hides the joint), farther (the joint is beside its
+    finger) or missing, s = e.
 
     Args:
         uv: Pixels of the full image, `[21, 2]`.
@@ -77,12 +81,14 @@ def lift(uv: Floats, relative: Floats, image: DepthImage, camera: Camera, z: flo
             bases.append(float(np.median(values)) - behind[joint])
     if not bases:
         return None
-    expected = float(np.median(bases)) + behind
+    depth = float(np.median(bases)) + behind
     radius = max(round(FINGER * camera.fx / z), 1)
-    depth, measured = expected.copy(), np.zeros(len(LANDMARKS), bool)
+    measured = np.zeros(len(LANDMARKS), bool)
     for joint in range(len(LANDMARKS)):
+        if (parent := PARENT[joint]) is not None:
+            depth[joint] = depth[parent] + behind[joint] - behind[parent]
         values = around(image, uv[joint], radius)
-        values = values[np.abs(values - expected[joint]) <= OWN]
+        values = values[np.abs(values - depth[joint]) <= OWN]
         if len(values):
             depth[joint], measured[joint] = np.median(values), True
     depth += SKIN

@@ -114,3 +114,12 @@ def test_bones_on_the_hand_cover_it_and_bones_beside_it_do_not() -> None:
     assert coverage(pixels(turned), turned, seen, CAMERA, 600) < 0.8
     away = hand + np.array([400, 0, 0])
     assert coverage(pixels(away), away, seen, CAMERA, 600) == 0
+
+
+def test_a_finger_is_followed_from_its_base_although_the_model_bends_it_less() -> None:
+    hand, relative = open_hand(), FLAT.copy()
+    hand[5:9, 2] += (0, -20, -40, -60)  # the index finger points at the camera, of which the model sees a third
+    relative[5:9] = (0, -7, -13, -20)
+    points, measured = lifted(frame_with(hand), pixels(hand), relative)
+    assert measured[5:9].all()
+    np.testing.assert_allclose(points[5:9, 2], hand[5:9, 2] + SKIN[5:9], atol=1)

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fake_landmarks import see_landmarks
 from flat_hands import CAMERA, frame_with, open_hand
 from hand_releases import save_grey
 
@@ -15,29 +16,16 @@ from seqgcn.datasets.hands.landmarks.search import Placed
 from seqgcn.errors import DataFileError, SeqGCNWarning
 
 
-class FakeModel:
-    made: ClassVar[int] = 0
-
-    def __init__(self) -> None:
-        FakeModel.made += 1
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Depths of the centers that were looked at; every hand is right and lies about its center, but none below 500."""
     seen: list[float] = []
 
-    def find(_look: Any, _image: Any, _camera: Any, center: tuple[float, float, float], _cube: float) -> Placed | None:
+    def find(center: tuple[float, float, float]) -> Placed | None:
         seen.append(center[2])
-        if center[2] < 500:
-            return None
-        return Placed(open_hand(*center).astype(float), np.ones(21, bool), False, 0.5)
+        return None if center[2] < 500 else Placed(open_hand(*center), np.ones(21, bool), False, 0.5)
 
-    monkeypatch.setattr("seqgcn.datasets.hands.landmarks.store.LandmarkModel", FakeModel)
-    monkeypatch.setattr("seqgcn.datasets.hands.landmarks.store.find_joints", find)
+    see_landmarks(monkeypatch, find)
     return seen
 
 
