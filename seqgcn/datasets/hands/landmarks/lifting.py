@@ -60,9 +60,9 @@ def lift(uv: Floats, relative: Floats, image: DepthImage, camera: Camera, z: flo
 
     With s the surface's depth, r the model's relative depth (mm) and o what lies between skin and joint, the wrist and
     the fingers' bases are expected at e = r + median over the palm of (s - r), and each joint after these at
-    e = r - r' + s', with the joint before it on the finger. If depths around it are within 25 mm of e, s is their median
-    and the joint lies at s + o. If what is there is nearer (it hides the joint), farther (the joint is beside its
-    finger) or missing, s = e.
+    e = r - r' + s', with the joint before it on the finger. If depths around it are within 25 mm of e, s is their
+    median and the joint lies at s + o. If what is there is nearer (it hides the joint), farther (the joint is beside
+    its finger) or missing, s = e.
 
     Args:
         uv: Pixels of the full image, `[21, 2]`.
