@@ -89,6 +89,7 @@ def test_select_says_the_error_and_predicts(module: str, lab: Path) -> None:
     document = yaml.safe_load(Path("round/round.yaml").read_text())
     assert (document["parameters"]["learner"]["width"], document["parameters"]["learner"]["validation"]) == (6, 0.1)
     assert list(document["sources"]) == [f"{module}:MyPose"]
+    assert re.match(r"crops: .*; \d+ of \d+ doubtful", document["crops"]["centers"])
     previews = read_tasks(Path("round/tasks")).previews
     assert len(previews) == 4
     assert [len(preview.predicted) for preview in previews] == [21] * 4

@@ -10,6 +10,9 @@ from seqgcn.checks import check_number
 from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
 
+SHIFT = 5.0
+"""mm by which crops are shifted whose centers' error is not known."""
+
 PRIOR_POSES = 10_000
 """About how many augmented poses a prior is taken from, however few are labelled."""
 
@@ -32,6 +35,19 @@ class Augmentation:
         check_number("shift", self.shift, low=0)
         check_number("rotation", self.rotation, low=0, high=180)
         check_number("scale", self.scale, low=0, high=1)
+
+    @classmethod
+    def of(cls, shift: float | None, offset: float | None, *, rotation: float, scale: float) -> "Augmentation":
+        """With the shift that is asked for, else what centers are known to be off by, else `SHIFT`.
+
+        Args:
+            shift: Asked for, mm, if it is.
+            offset: What the centers are off by along an axis, mm, if that is known.
+            rotation: As of the class.
+            scale: As of the class.
+        """
+        known = SHIFT if offset is None else offset
+        return cls(shift=known if shift is None else shift, rotation=rotation, scale=scale)
 
     def batch(self, batch: CropBatch, pose: Tensor, draw: torch.Generator) -> tuple[CropBatch, Tensor]:
         """A changed batch of crops, and the joints `[b, J, 3]` mm that are now in them."""

@@ -63,7 +63,7 @@ class HandPose(NetworkLearner):
         weight_decay: L2 term added to the gradient.
         dropout: Share of hidden units dropped; `awr` has no dropout.
         augment: Whether each training crop is at random shifted, turned, resized or left as it is.
-        shift: Standard deviation of the shift along each axis, mm.
+        shift: Standard deviation of the shift along each axis, mm; by default the localizer's error, else 5.
         rotation: Largest angle turned by either way, degrees.
         scale: Standard deviation of the factor on the cube's side.
         components: Principal axes of the training poses that the pose is composed of (`deep-prior`,
@@ -89,7 +89,7 @@ class HandPose(NetworkLearner):
     weight_decay: float = 0.0
     dropout: float | None = None
     augment: bool = True
-    shift: float = 5.0
+    shift: float | None = None
     rotation: float = 180.0
     scale: float = 0.02
     components: int | None = None
@@ -300,7 +300,7 @@ class HandPose(NetworkLearner):
                 raise ArgumentError(f"net={self.net!r} has no dropout; leave dropout=None")
         check_bool("augment", self.augment)
         check_number("weight_decay", self.weight_decay, low=0)
-        _ = self._augmentation
+        self._augmentation()
         self._check_network()
         check_number("validation", self.validation, low=0, high=1, open_high=True)
 
@@ -343,7 +343,7 @@ class HandPose(NetworkLearner):
     def _prior_poses(self, frames: HandFrames, joints: Tensor) -> Tensor:
         """Normalised training poses, augmented if the frames are, `[m, J, 3]`."""
         if self.augment:
-            return self._augmentation.poses(frames, joints, generator(self.seed, "prior"))
+            return self._augmentation(frames.offset).poses(frames, joints, generator(self.seed, "prior"))
         return normalise_pose(joints, frames.reflect(frames.centre), frames.cube)
 
     def _build(self, size: int, joints: int, components: int, device: torch.device) -> PoseNet:
@@ -362,13 +362,16 @@ class HandPose(NetworkLearner):
         for ids in shuffled_batches(len(frames), self.batch_size or RECIPES[self.net].batch_size, draw):
             crops, pose = frames.batch(ids, device), joints[ids].to(device, non_blocking=True)
             if self.augment:
-                crops, pose = self._augmentation.batch(crops, pose, draw)
+                crops, pose = self._augmentation(frames.offset).batch(crops, pose, draw)
             images, centre, cube = crops
             yield images.contiguous(memory_format=torch.channels_last), self.module_.to_frame(pose, centre, cube)
 
-    @property
-    def _augmentation(self) -> Augmentation:
-        return Augmentation(shift=self.shift, rotation=self.rotation, scale=self.scale)
+    def shift_of(self, frames: HandFrames) -> float:
+        """Standard deviation of the shift of training crops along each axis, mm."""
+        return self._augmentation(frames.offset).shift if self.augment else 0.0
+
+    def _augmentation(self, offset: float | None = None) -> Augmentation:
+        return Augmentation.of(self.shift, offset, rotation=self.rotation, scale=self.scale)
 
     @torch.no_grad()
     def _forward(

@@ -15,7 +15,7 @@ from seqgcn.report.page import counted, page
 COLUMNS = 4
 """Frames in a row, each with its crop beside it."""
 
-SURE, UNSURE = "#009E73", "#D55E00"
+SURE, UNSURE, OTHER = "#009E73", "#D55E00", "#0072B2"
 
 
 def crops_figure(hands: HandDataset, path: str | os.PathLike[str], *, title: str = "", most: int = 24) -> None:
@@ -42,7 +42,7 @@ def crops_figure(hands: HandDataset, path: str | os.PathLike[str], *, title: str
     caption = (
         f"{counted(len(shown.views), 'frame')} of {len(shown.centers):,}, the least sure first; "
         f"{shown.centers.summary()}. "
-        f"Depth range {shown.near:g} to {shown.far:g} mm. Orange: doubtful."
+        f"Depth range {shown.near:g} to {shown.far:g} mm. Orange: doubtful; blue: perhaps another hand."
     )
     with page(path, title or f"Crops of {shown.name}", caption, size) as figure:
         axes = figure.subplots(rows, 2 * columns, squeeze=False, width_ratios=[4, 3] * columns)
@@ -58,9 +58,11 @@ def _draw(left: Axes, right: Axes, view: CropView) -> None:
     if view.frame is not None:
         left.imshow(view.frame, interpolation="nearest")
         h, w = view.frame.shape[:2]
-        if view.window is not None:
-            x0, y0, x1, y1 = view.window
-            box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=1.4)
+        for edges, edge in ((view.other, OTHER), (view.window, color)):
+            if edges is None:
+                continue
+            x0, y0, x1, y1 = edges
+            box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=edge, linewidth=1.4)
             box.set_path_effects([Stroke(linewidth=3, foreground="white"), Stroke()])
             left.add_patch(box)
         left.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5))

@@ -58,6 +58,9 @@ from seqgcn.training import Progress, Say
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
+CROPS = "crops"
+"""Key of what is known of hands' crops in `round.yaml`."""
+
 COLD_START = "typiclust"
 """What picks where nothing is labelled and the selector asked for learns from labels."""
 
@@ -291,6 +294,17 @@ class Round:
         check_described(learner, data, wanted, len(pool))
         return data
 
+    def _crops(self) -> dict[str, Any]:
+        """What is known of the crops, and what training makes of it."""
+        frames = self.pool.frames
+        if frames is None:
+            return {}
+        crops: dict[str, Any] = {"centers": frames.centers.summary()}
+        member = getattr(self.learner, "learner", self.learner)  # of an ensemble
+        if shift_of := getattr(member, "shift_of", None):
+            crops["training crops are shifted by, mm"] = round(shift_of(frames.frames), 3)
+        return {CROPS: crops}
+
     def _claim(self, resume: bool) -> None:
         """Write what is asked for into the folder, or make sure that it is what is already there."""
         costs = None if self.terms["costs"] is None else self.terms["costs"].tolist()
@@ -298,6 +312,7 @@ class Round:
             "select": options_as_yaml(self.config),
             "parameters": parameters_as_yaml(self.parameters),
             LABELLED: len(self.pool.labelled),
+            **self._crops(),
             FINGERPRINT: {
                 "items": short_hash(tuple(self.pool.items)),
                 "labelled items": short_hash(self.pool.labelled.tolist()),

@@ -174,6 +174,18 @@ def test_every_parameter_changes_the_result(changes: dict[str, Any], hands: Hand
     assert bits(small().fit(frames, joints)) != bits(small(**changes).fit(frames, joints))
 
 
+def test_crops_are_shifted_by_what_a_localizer_is_off_unless_a_shift_is_set(hands: Hands) -> None:
+    frames, joints = hands(16)
+    off = replace(frames, offset=20.0)
+    assert off[torch.arange(3)].offset == 20
+    assert small().shift_of(frames) == 5
+    assert small().shift_of(off) == 20
+    assert small(shift=7.0).shift_of(off) == 7
+    assert small(augment=False).shift_of(off) == 0
+    assert bits(small().fit(off, joints)) == bits(small(shift=20.0).fit(frames, joints))
+    assert bits(small(shift=5.0).fit(off, joints)) == bits(small().fit(frames, joints))
+
+
 @pytest.mark.parametrize("net", NETS)
 def test_mirrored_frames_give_mirrored_answers(net: str, hands: Hands) -> None:
     frames, joints = hands(12, SIZES[net])

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch_geometric.data import Data
 
 from seqgcn.catalogue import CATALOGUE, Entry, load
 from seqgcn.errors import ArgumentError, ConfigError, DataFileError, SeqGCNError
-from seqgcn.learners import SmallCNNClassifier, extended
+from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, extended
 from seqgcn.learners.extend import with_classes
 from seqgcn.rounds.config import SelectConfig
 from seqgcn.rounds.record import held_config
@@ -312,3 +313,16 @@ def test_the_data_stays_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Data, "to", to)
     result = Round(features(tmp_path), tmp_path / "round")()
     assert result.data.x.data_ptr() != seen[0].x.data_ptr()
+
+
+def test_the_shift_of_training_crops_is_written_down(tmp_path: Path, digits: Callable[..., SelectConfig]) -> None:
+    asked = Round(digits(), tmp_path / "round")
+    assert asked._crops() == {}  # no hands
+    summary = SimpleNamespace(summary=lambda: "crops: 9 by localizer; 0 of 9 doubtful")
+    asked.pool = SimpleNamespace(frames=SimpleNamespace(centers=summary, frames=SimpleNamespace(offset=13.25)))
+    for learner in (HandPose(), Ensemble(learner=HandPose())):
+        asked.learner = learner
+        assert asked._crops()["crops"] == {
+            "centers": "crops: 9 by localizer; 0 of 9 doubtful",
+            "training crops are shifted by, mm": 13.25,
+        }

@@ -279,8 +279,9 @@ class HandDataset:
         """Crops of all frames, for learners. The first use builds the cache if there is none."""
         store = self.prepare()._opened
         centres = torch.from_numpy(store.centres)[self._kept]
+        offset = None if self._found is None else self._found.offset
         source = LandmarkSource(self._landmarks_of, self.landmark_weights)
-        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source)
+        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source, offset)
 
     def landmarks(
         self, ids: Tensor | None = None, progress: Progress | None = None, say: Say | None = None
@@ -323,6 +324,9 @@ class HandDataset:
         digest.update(repr((mirror, self.skeleton.joints)).encode())
         digest.update(self.joints.contiguous().numpy().data)
         digest.update(self._kept.numpy().data)
+        if self._found is not None and self._found.offset is not None:
+            # Learners shift training crops by it.
+            digest.update(f"{self._found.offset:.3f}".encode())
         return digest.hexdigest()
 
     @property

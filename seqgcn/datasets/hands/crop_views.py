@@ -12,6 +12,7 @@ from torch import Tensor
 from seqgcn.checks import check_whole
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.cache import in_threads
+from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.doubt import doubt_given
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
 from seqgcn.datasets.hands.colours import frame_colours
@@ -44,6 +45,7 @@ class CropView:
         cube: Side of the cube, mm.
         frame: The frame in colors, shrunk, `[h, w, 3]` uint8; None if it cannot be read.
         window: Left, top, right and bottom edge of the cube's window in the pixels of `frame`; None without a center.
+        other: The same of the place that may be another hand, which raised doubt; None where there is none.
         crop: What networks see, `[size, size]` float32 in [-1, 1], +1 is background; None if there is none.
         problem: Why there is no crop, in words; empty if there is one.
     """
@@ -57,6 +59,7 @@ class CropView:
     window: tuple[float, float, float, float] | None
     crop: NDArray[np.float32] | None
     problem: str = ""
+    other: tuple[float, float, float, float] | None = None
 
     @property
     def doubtful(self) -> bool:
@@ -156,7 +159,7 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
     image = _depth(hands, i)
     point: tuple[float, float, float] | None = tuple(centers.points[i].tolist())
     cube, camera = float(hands.cube[i]), hands.camera_of(i)
-    problem, place, pixels = "", None, None
+    problem, place, pixels, other = "", None, None, None
     if isinstance(image, DataFileError):
         problem = f"cannot be read: {image}"
     if point is None or not all(map(math.isfinite, point)):
@@ -164,20 +167,17 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
     elif point[2] <= 0:
         problem = problem or f"the center is not in front of the camera (z is {point[2]:g} mm)"
     elif isinstance(image, DepthImage):
-        x, y, z = point
-        left, top, right, bottom = window(x, y, z, cube, camera)
-        scale = _shrunk(image)
-        place = (
-            (left - image.left) * scale,
-            (top - image.top) * scale,
-            (right - image.left) * scale,
-            (bottom - image.top) * scale,
-        )
+        place = _shown_window(image, point, cube, camera)
         pixels = crop(image, centers.points[i], cube, camera, hands.options.size)
         if pixels is None:
             problem = "no depth inside the cube"
         elif not centers.confidence[i]:
             problem = WHY.get(SOURCES[int(centers.source[i])], "")
+    if len(centers.others) and isinstance(image, DepthImage) and bool(centers.others[i].isfinite().all()):
+        x, y, z = centers.others[i].tolist()
+        other = _shown_window(image, (x, y, z), cube, camera)
+        if not problem and float(centers.confidence[i]) < DOUBTFUL:
+            problem = "another place looks like a hand too"
     return CropView(
         file=hands.files[i],
         source=SOURCES[int(centers.source[i])],
@@ -186,8 +186,23 @@ def _view(hands: HandDataset, centers: Centers, i: int) -> CropView:
         cube=cube,
         frame=frame_picture(image, hands.options.near, hands.options.far) if isinstance(image, DepthImage) else None,
         window=place,
+        other=other,
         crop=None if pixels is None else pixels.numpy().astype(np.float32) / np.float32(FULL_SCALE),
         problem=problem,
+    )
+
+
+def _shown_window(
+    image: DepthImage, point: tuple[float, float, float], cube: float, camera: Camera
+) -> tuple[float, float, float, float]:
+    """Window of a cube in the pixels of the shown frame."""
+    scale = _shrunk(image)
+    left, top, right, bottom = window(*point, cube, camera)
+    return (
+        (left - image.left) * scale,
+        (top - image.top) * scale,
+        (right - image.left) * scale,
+        (bottom - image.top) * scale,
     )
 
 

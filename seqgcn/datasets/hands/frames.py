@@ -1,6 +1,6 @@
 """Crops of hand frames as learners take them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,6 +43,8 @@ class HandFrames:
         mirror: Whether networks see the frames, and poses, mirrored left to right (left hands): all of them, or which,
             `[n]` bool.
         landmarks: What finds mediapipe's landmarks in the frames, if they are of files; asked with `index`.
+        offset: What the centers are off by along an axis, root mean square, mm, as a localizer that found them was on
+            labeled frames it had not seen; None where they are from elsewhere.
     """
 
     crops: NDArray[np.int16]
@@ -52,15 +54,14 @@ class HandFrames:
     skeleton: Skeleton
     mirror: bool | Tensor = False
     landmarks: "LandmarkSource | None" = None
+    offset: float | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, ids: Tensor) -> "HandFrames":
         mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror[ids]
-        return HandFrames(
-            self.crops, self.index[ids], self.centre[ids], self.cube[ids], self.skeleton, mirror, self.landmarks
-        )
+        return replace(self, index=self.index[ids], centre=self.centre[ids], cube=self.cube[ids], mirror=mirror)
 
     @property
     def size(self) -> int:

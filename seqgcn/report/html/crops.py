@@ -10,6 +10,9 @@ from seqgcn.datasets.hands.crop_views import SIDE, CropView, CropViews
 from seqgcn.report.html.pages import render
 from seqgcn.report.html.sheet import SURE, UNSURE, Picture, Stroke, depth_image_of, pack
 
+OTHER = "#0072B2"
+"""Color of a window around what may be another hand."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Card:
@@ -55,7 +58,11 @@ def _card(view: CropView) -> _Card:
         frame = pack(
             Image.fromarray(view.frame),
             SIDE,
-            strokes=() if view.window is None else (Stroke(UNSURE if view.doubtful else SURE, _box(view.window)),),
+            strokes=tuple(
+                Stroke(color, _box(edges))
+                for color, edges in ((OTHER, view.other), (UNSURE if view.doubtful else SURE, view.window))
+                if edges is not None
+            ),
             shows="depth frame",
         )
     if view.crop is not None:

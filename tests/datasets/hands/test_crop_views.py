@@ -85,6 +85,22 @@ def test_centers_of_mass_are_found_without_making_crops(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_of_two_hands_the_other_is_shown_too_and_the_crop_is_in_doubt(tmp_path: Path) -> None:
+    root = _folder(tmp_path / "lab", 2)
+    two = Scene().hand(-170, 0, 550).forearm(-170, 0, 550, 80).hand(170, 0, 560).forearm(170, 0, 560, 80)
+    save_grey(root / "a/1.png", two.frame().astype(np.uint16))
+    both, alone = look_at_crops(DepthFolder(root, "all", options=CropOptions(size=32, crop="rule")), 2).views
+    assert both.file == "a/1.png"
+    assert both.doubtful
+    assert "looks like a hand too" in both.problem
+    assert both.window is not None
+    assert both.other is not None
+    middles = sorted((edges[0] + edges[2]) / 2 for edges in (both.window, both.other))
+    scale = 240 / 640
+    assert middles == pytest.approx([(320 - 170 / 550 * 476) * scale, (320 + 170 / 560 * 476) * scale], abs=12)
+    assert (alone.other, alone.problem, alone.doubtful) == (None, "", False)
+
+
 def test_a_frame_that_cannot_be_read_is_shown_without_a_picture(tmp_path: Path) -> None:
     root = _folder(tmp_path / "lab", 3)
     (root / "a/1.png").write_bytes(b"\x89PNG no more than that")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.centers.found import Centers, jumps
-from seqgcn.datasets.hands.centers.rule import Candidate, follow, rivalry, steady
+from seqgcn.datasets.hands.centers.rule import Candidate, another_hand, follow, steady
 
 JUMPED = 0.3
 """What is left of the confidence in a center that is far from those before and after it."""
@@ -16,6 +16,9 @@ JUMPED = 0.3
 CONFIDENT = 0.5
 """Confidence from which on the localizer decides. If it misses fewer of the known frames than the rule does, it decides
 wherever it is not doubtful: the rule may be sure of something else than the hand."""
+
+LIKELY = 0.3
+"""Chance of its being a hand as well from which on another place is told."""
 
 WRONG = 20.0
 """Labeled frames with two hands in which a localizer is taken to have been wrong before any was seen."""
@@ -54,9 +57,8 @@ def rival_doubt(
         known: Labeled frames, `[m]`.
         right: In which of them it was right, by networks that had not seen their labels, `[m]` bool.
     """
-    rivals = torch.tensor(
-        [rivalry(each, (x, y, z)) for each, (x, y, z) in zip(candidates, points.tolist(), strict=True)]
-    )
+    others = [another_hand(each, (x, y, z)) for each, (x, y, z) in zip(candidates, points.tolist(), strict=True)]
+    rivals = torch.tensor([0.0 if other is None else other.score for other in others])
     seen = rivals[known]
     trusted = float((seen * right).sum() / (seen.sum() + WRONG))
     return confidence * (1 - rivals * (1 - trusted))
@@ -98,3 +100,19 @@ def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float 
         error=localizer.error,
         residual=localizer.residual,
     )
+
+
+def other_hands(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> Tensor:
+    """Where another hand than that at the center may be in each frame, `[n, 3]` mm; NaN where none is likely.
+
+    Args:
+        points: The centers, `[n, 3]` mm; NaN where none was found.
+        candidates: Of the rule, for each frame.
+    """
+    others = torch.full_like(points, torch.nan)
+    for i in points.isfinite().all(dim=1).nonzero().flatten().tolist():
+        x, y, z = points[i].tolist()
+        other = another_hand(candidates[i], (x, y, z))
+        if other is not None and other.score >= LIKELY:
+            others[i] = torch.tensor(other.center)
+    return others

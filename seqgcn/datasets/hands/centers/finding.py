@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
-from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, rival_doubt, steadied, surer
+from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, other_hands, rival_doubt, steadied, surer
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import (
     VERSION,
     Candidate,
-    another_hand,
     candidates_of,
     confidence_of,
     follow,
@@ -139,6 +138,20 @@ def _look(
 
     seen = _of_each(hands, look, lenient, progress)
     candidates = [each or [] for each in seen]
+    found = _choose(hands, known, targets, given, candidates, lenient, progress, say)
+    return replace(found, others=other_hands(found.points, candidates))
+
+
+def _choose(
+    hands: "HandDataset",
+    known: Tensor,
+    targets: Tensor,
+    given: Tensor,
+    candidates: list[list[Candidate]],
+    lenient: bool,
+    progress: Progress | None,
+    say: Say | None,
+) -> Centers:
     if hands.options.crop == "localizer":
         return _by_localizer(hands, known, targets, candidates, lenient, progress)
     found = by_rule(candidates, hands.sequence)
@@ -292,8 +305,7 @@ def by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
         sequence: Number of each frame's sequence, `[n]`.
     """
     n = len(candidates)
-    points, others = torch.full((2, n, 3), torch.nan)
-    confidence = torch.zeros(n)
+    points, confidence = torch.full((n, 3), torch.nan), torch.zeros(n)
     for number in sequence.unique().tolist():
         members = (sequence == number).nonzero().flatten().tolist()
         chosen = follow([candidates[i] for i in members])
@@ -301,11 +313,8 @@ def by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
             if choice >= 0:
                 points[i] = torch.tensor(candidates[i][choice].center)
                 confidence[i] = confidence_of(candidates[i], choice)
-                other = another_hand(candidates[i], choice)
-                if other is not None:
-                    others[i] = torch.tensor(candidates[i][other].center)
     source = np.full(n, SOURCES.index("rule"), np.uint8)
-    return Centers(points, source, steadied(confidence, points, sequence), torch.empty(0), others)
+    return Centers(points, source, steadied(confidence, points, sequence), torch.empty(0))
 
 
 def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:

@@ -14,6 +14,12 @@ DOUBTFUL = 0.3
 """Centers less sure than this are called doubtful."""
 
 
+MOST = 0.5
+"""Share of centers by a localizer from which on its error is that of all."""
+
+RIGHT = 40.0
+"""mm within which a center is called right."""
+
 JUMP = 250.0
 """mm from both neighbors in a sequence that no hand moves there and back."""
 
@@ -73,6 +79,14 @@ class Centers:
         """Which are doubtful, `[n]` bool: found with little confidence, or not at all."""
         return ~(self.confidence >= DOUBTFUL)
 
+    @property
+    def offset(self) -> float | None:
+        """What the centers are off by along an axis, root mean square, mm, if most are by a localizer."""
+        by_localizer = float((self.source == SOURCES.index("localizer")).mean()) if len(self) else 0.0
+        if by_localizer < MOST or not len(self.residual) or not bool(self.residual.isfinite().all()):
+            return None
+        return float(self.residual.square().mean().sqrt())
+
     def summary(self) -> str:
         """Crops by source and how many are doubtful, and how far the localizer is off."""
         counts = Counter(self.names)
@@ -81,7 +95,7 @@ class Centers:
         if len(self.error):
             text += (
                 f"; on the {len(self.error):,} labeled frames the localizer is {float(self.error.median()):.0f} mm off "
-                "in the median"
+                f"in the median, and within {RIGHT:g} mm in {float((self.error <= RIGHT).float().mean()):.0%}"
             )
         return text
 

@@ -200,23 +200,18 @@ def confidence_of(candidates: Sequence[Candidate], chosen: int) -> float:
 
     Of two hands in view nothing says which one is meant: such a choice is in doubt however good either looks.
     """
-    other = another_hand(candidates, chosen)
-    return candidates[chosen].score * (1 - (0.0 if other is None else _rivalry(candidates[other], candidates[chosen])))
-
-
-def another_hand(candidates: Sequence[Candidate], chosen: int) -> int | None:
-    """The place that is most likely another hand than the chosen one; None if there is none."""
     mine = candidates[chosen]
-    rivals = [(_rivalry(other, mine), i) for i, other in enumerate(candidates) if _apart(other, mine)]
-    return max(rivals)[1] if rivals else None
+    other = another_hand(candidates, mine.center)
+    return mine.score * (1 - (0.0 if other is None else other.score))
 
 
-def rivalry(candidates: Sequence[Candidate], point: tuple[float, float, float]) -> float:
-    """How likely another place than a point, mm, is a hand as well, 0 to 1."""
+def another_hand(candidates: Sequence[Candidate], point: tuple[float, float, float]) -> Candidate | None:
+    """The likeliest other hand of a frame than that at a point, mm, with the chance of its being one as score."""
     if not candidates:
-        return 0.0
+        return None
     mine = min(candidates, key=lambda each: math.dist(each.center, point))._replace(center=point)
-    return max((_rivalry(other, mine) for other in candidates if _apart(other, mine)), default=0.0)
+    rivals = [other._replace(score=_rivalry(other, mine)) for other in candidates if _apart(other, mine)]
+    return max(rivals, key=lambda each: each.score, default=None)
 
 
 def _apart(other: Candidate, mine: Candidate) -> bool:

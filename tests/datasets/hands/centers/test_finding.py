@@ -146,6 +146,27 @@ def test_a_localizer_serves_where_the_rule_is_in_doubt_and_never_with_a_frames_o
     assert "20 labeled frames the localizer is 12 mm off" in found.summary()
 
 
+def test_what_a_localizer_is_off_by_goes_with_its_crops_and_into_the_fingerprint(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_localizer(monkeypatch, confidence=0.8)
+    root = folder(tmp_path / "lab", [person()] * 21)
+
+    def prepared() -> DepthFolder:
+        hands = DepthFolder(root, "all", options=replace(options, crop="localizer"))
+        return hands.learn_from(labeled(hands, 20)).prepare()
+
+    hands = prepared()
+    assert hands.frames.offset == hands.frames[torch.tensor([3])].offset == pytest.approx(1)
+    printed = hands.fingerprint
+    assert prepared().fingerprint == printed  # from the cache
+    assert hands._found is not None
+    hands._found = replace(hands._found, residual=torch.full((3,), 9.0))
+    assert hands.fingerprint != printed
+    by_rule = DepthFolder(root, "all", options=replace(options, crop="rule")).prepare()
+    assert by_rule.frames.offset is None
+
+
 def test_the_rule_stays_where_the_localizer_is_less_sure(
     tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,3 +379,7 @@ def test_a_summary_counts_sources_and_doubts() -> None:
     assert "1 by file, 2 by rule; 1 of 3 doubtful" in found.summary()
     assert "3 labeled frames" in found.summary()
     assert "20 mm" in found.summary()
+    assert "within 40 mm in 100%" in found.summary()
+    assert found.offset is None
+    learned = replace(found, source=np.ones(3, np.uint8), residual=torch.tensor([3.0, 4.0, 5.0]))
+    assert learned.offset == pytest.approx((50 / 3) ** 0.5)

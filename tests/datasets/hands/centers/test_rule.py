@@ -140,9 +140,12 @@ def test_a_path_passes_over_frames_without_a_candidate() -> None:
 def test_two_hands_that_look_alike_are_in_doubt_and_places_on_the_same_arm_are_not() -> None:
     mine, beside, rival = (Candidate((x, 0.0, 500.0), score) for x, score in ((0.0, 0.8), (90.0, 0.7), (300.0, 0.7)))
     assert confidence_of([mine, beside], 0) == pytest.approx(0.8)
-    assert another_hand([mine, beside], 0) is None
+    assert another_hand([mine, beside], mine.center) is None
     assert confidence_of([mine, beside, rival], 0) == pytest.approx(0.8 * 0.3)
-    assert another_hand([mine, beside, rival], 0) == 2
+    other = another_hand([mine, beside, rival], (10.0, 0.0, 500.0))
+    assert other is not None
+    assert (other.center, other.score) == (rival.center, pytest.approx(0.7))
+    assert another_hand([], mine.center) is None
 
 
 def test_what_is_no_end_and_has_no_fingers_is_no_other_hand() -> None:
@@ -180,5 +183,7 @@ def test_a_rendered_frame_with_two_hands_has_both_as_candidates_and_is_in_doubt(
     for candidates, choice, palm, other in zip(frames, chosen, palms, others, strict=True):
         for hand in (palm, other):
             assert min(off(candidate, *hand.tolist()) for candidate in candidates) < 60
-        assert another_hand(candidates, choice) is not None
+        other_hand = another_hand(candidates, candidates[choice].center)
+        assert other_hand is not None
+        assert min(off(other_hand, *hand.tolist()) for hand in (palm, other)) < 60
         assert confidence_of(candidates, choice) < DOUBTFUL
