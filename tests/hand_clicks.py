@@ -21,7 +21,7 @@ from seqgcn.datasets.hands.skeleton import palm_joints
 
 def render_lab(folder: Path, *, frames: int = 12, sequences: int = 3) -> Path:
     """A depth folder with arms, persons and tables in view."""
-    return write_dataset(folder, "depth-folder", frames=frames, sequences=sequences, scene="mixed", seed=3)
+    return write_dataset(folder, "depth-folder", frames=frames, sequences=sequences, scene="mixed", seed=4)
 
 
 def palms_of(hands: HandDataset) -> dict[str, Tensor]:

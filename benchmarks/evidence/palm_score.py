@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.centers.palms import grid_of
 from seqgcn.datasets.hands.centers.rule import features_of, places_of
-from seqgcn.datasets.hands.centers.wrist import hand_center
+from seqgcn.datasets.hands.centers.wrist import hand_at
 from seqgcn.datasets.hands.rendering import write_dataset
 
 SCENES = ("arm", "body", "table", "objects")
@@ -74,7 +74,7 @@ def _look_at(root: Path, scene: str, cache: str) -> list[tuple[str, int, int, tu
         front = min((palm.depth for palm in palms), default=0.0)
         true = hands.joints[i, :BASES].mean(dim=0)
         for palm in palms:
-            off = float((torch.tensor(hand_center(grid, camera, palm.row, palm.column)) - true).norm())
+            off = float((torch.tensor(hand_at(grid, camera, palm.row, palm.column).center) - true).norm())
             rows.append((scene, int(hands.sequence[i]), i, features_of(palm, palm.depth - front), off))
     return rows
 

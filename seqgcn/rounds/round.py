@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.config import FINGERPRINT, as_config_errors
+from seqgcn.datasets.hands.base import HandFrames
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.errors import ConfigError
 from seqgcn.experiment import machine, other_conditions
@@ -296,13 +297,13 @@ class Round:
 
     def _crops(self) -> dict[str, Any]:
         """What is known of the crops, and what training makes of it."""
-        frames = self.pool.frames
-        if frames is None:
+        if self.pool.centers is None:
             return {}
-        crops: dict[str, Any] = {"centers": frames.centers.summary()}
+        crops: dict[str, Any] = {"centers": self.pool.centers.summary()}
+        frames = self.pool.inputs
         member = getattr(self.learner, "learner", self.learner)  # of an ensemble
-        if shift_of := getattr(member, "shift_of", None):
-            crops["training crops are shifted by, mm"] = round(shift_of(frames.frames), 3)
+        if isinstance(frames, HandFrames) and (shift_of := getattr(member, "shift_of", None)):
+            crops["training crops are shifted by, mm"] = round(shift_of(frames), 3)
         return {CROPS: crops}
 
     def _claim(self, resume: bool) -> None:

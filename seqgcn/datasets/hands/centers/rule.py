@@ -1,6 +1,7 @@
 """A hand's center where nothing is labeled: the best of the places that may be palms, followed through a sequence."""
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,10 +12,10 @@ from scipy import ndimage
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.limbs import ends_of
 from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, look_around, palms_of
-from seqgcn.datasets.hands.centers.wrist import hand_center
+from seqgcn.datasets.hands.centers.wrist import hand_at
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
 
-VERSION = 3
+VERSION = 4
 """Of the rule; another number finds all centers anew."""
 
 KEPT = 6
@@ -51,6 +52,12 @@ APART = 150.0
 ANOTHER = (220.0, 320.0)
 """mm behind the chosen place up to which another one counts in full, and from which on little: a body is there."""
 
+FOREARM = 400.0
+"""mm from a hand's center to the farthest end of its own forearm."""
+
+ALONG = 0.9
+"""Cosine of the angle to the forearm's direction within which a place is on that forearm."""
+
 FAR_RIVAL = 0.3
 """What still counts of a place farther behind: a hand may hang at someone's side."""
 
@@ -69,12 +76,14 @@ class Candidate(NamedTuple):
         score: 0 to 1: how much what is there looks like a hand at the end of an arm.
         behind: How far it is behind the nearest place of its frame, mm.
         may_be_other: Whether it may be another hand than the chosen one: it is at an end of something or has fingers.
+        forearm: Direction in which the forearm leaves, of length 1; None if none is seen.
     """
 
     center: tuple[float, float, float]
     score: float
     behind: float = 0.0
     may_be_other: bool = True
+    forearm: tuple[float, float, float] | None = None
 
 
 def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> list[Candidate]:
@@ -106,10 +115,11 @@ def _distinct(grid: Grid, camera: Camera, palms: list[Palm], front: float) -> li
     """The best place of each hand."""
     found: list[Candidate] = []
     for palm in palms[:LOOKED_AT]:
-        center = hand_center(grid, camera, palm.row, palm.column)
+        center, forearm = hand_at(grid, camera, palm.row, palm.column)
         if all(math.dist(center, other.center) > SAME for other in found):
             behind = palm.depth - front
-            found.append(Candidate(center, hand_score(palm, behind), behind, palm.at_end or palm.fingers >= 2))
+            may_be_other = palm.at_end or palm.fingers >= 2
+            found.append(Candidate(center, hand_score(palm, behind), behind, may_be_other, forearm))
     return found[:KEPT]
 
 
@@ -236,12 +246,30 @@ def steady(confidence: NDArray[np.float64], points: NDArray[np.float64]) -> NDAr
 
 
 def _rivalry(other: Candidate, mine: Candidate) -> float:
-    """How likely another place is a hand as well, 0 to 1; being farther behind than mine does not count against it."""
-    odds = math.log(max(other.score, 1e-9) / max(1 - other.score, 1e-9))
+    """How likely another place is a hand as well, 0 to 1; being farther behind than mine does not count against it.
+
+    At the other end of the same forearm is an elbow, or where a sleeve begins. One of both is the hand, so that what
+    counts is which looks more like one: r = min(1, 2 o / (o + m)) with the odds o of the other and m of mine.
+    """
+    odds = _log_odds(other.score)
+    if _on_forearm(other, mine):
+        return min(1.0, 2 / (1 + math.exp(_log_odds(mine.score) - odds)))
     odds -= WEIGHTS[BEHIND] * _behind(max(other.behind - mine.behind, 0))
     low, high = ANOTHER
     away = other.center[2] - mine.center[2]
     return max(min(1 - (away - low) / (high - low), 1.0), FAR_RIVAL) / (1 + math.exp(-odds))
+
+
+def _log_odds(score: float) -> float:
+    return math.log(max(score, 1e-9) / max(1 - score, 1e-9))
+
+
+def _on_forearm(other: Candidate, mine: Candidate) -> bool:
+    if mine.forearm is None:
+        return False
+    way = [there - here for here, there in zip(mine.center, other.center, strict=True)]
+    length = math.hypot(*way)
+    return length <= FOREARM and sum(map(operator.mul, way, mine.forearm)) > ALONG * length
 
 
 def _of(candidates: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

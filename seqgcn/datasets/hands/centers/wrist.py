@@ -7,6 +7,7 @@ the palm and the mean of all joints, some 20 mm from either.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,20 @@ ROUNDS = 3
 """How often the center is taken around itself."""
 
 
-def hand_center(grid: Grid, camera: Camera, row: int, column: int) -> tuple[float, float, float]:
-    """Center (x, y, z) mm of the hand that a place on the grid belongs to.
+class Hand(NamedTuple):
+    """Where a hand is.
+
+    Args:
+        center: (x, y, z) mm.
+        forearm: Direction from the center in which the forearm leaves, of length 1; None if none is seen.
+    """
+
+    center: tuple[float, float, float]
+    forearm: tuple[float, float, float] | None
+
+
+def hand_at(grid: Grid, camera: Camera, row: int, column: int) -> Hand:
+    """The hand that a place on the grid belongs to.
 
     Args:
         grid: The frame.
@@ -53,16 +66,17 @@ def hand_center(grid: Grid, camera: Camera, row: int, column: int) -> tuple[floa
     columns = slice(max(column - half, 0), column + half + 1)
     points = _points(grid, camera, rows, columns)
     inside = row - rows.start, column - columns.start
-    center = points[inside]
+    center, forearm = points[inside], None
     for _ in range(ROUNDS):
-        hand = _hand(points, center, inside)
+        hand, forearm = _hand(points, center, inside)
         if hand is None:
             break
         center = hand.mean(axis=0)
     x, y, z = center.tolist()
     # Deeper along the line of sight, so that it stays at the same place of the picture.
     farther = 1 + BEHIND / z
-    return x * farther, y * farther, z * farther
+    way = None if forearm is None else (float(forearm[0]), float(forearm[1]), float(forearm[2]))
+    return Hand((x * farther, y * farther, z * farther), way)
 
 
 def _points(grid: Grid, camera: Camera, rows: slice, columns: slice) -> NDArray[np.float64]:
@@ -76,19 +90,19 @@ def _points(grid: Grid, camera: Camera, rows: slice, columns: slice) -> NDArray[
 
 def _hand(
     points: NDArray[np.float64], center: NDArray[np.float64], inside: tuple[int, int]
-) -> NDArray[np.float64] | None:
-    """Points of the hand around a center, `[k, 3]` mm; None if its own place is no longer near."""
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Points of the hand around a center, `[k, 3]` mm, None if its place is no longer near; and the forearm's way."""
     away = points - center
     distance = np.linalg.norm(away, axis=-1)
     labels = ndimage.label((points[..., 2] > 0) & (distance <= BEYOND[1]), structure=np.ones((3, 3)))[0]
     if not labels[inside]:
-        return None
+        return None, None
     same = labels == labels[inside]
     forearm = _forearm(away[same & (distance > BEYOND[0])])
     near = same & (distance <= REACH)
     if forearm is not None:
         near &= away @ forearm <= WRIST
-    return points[near] if near.any() else None
+    return (points[near] if near.any() else None), forearm
 
 
 def _forearm(away: NDArray[np.float64]) -> NDArray[np.float64] | None:

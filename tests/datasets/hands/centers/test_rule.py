@@ -187,3 +187,21 @@ def test_a_rendered_frame_with_two_hands_has_both_as_candidates_and_is_in_doubt(
         assert other_hand is not None
         assert min(off(other_hand, *hand.tolist()) for hand in (palm, other)) < 60
         assert confidence_of(candidates, choice) < DOUBTFUL
+
+
+@pytest.mark.parametrize(("elbow", "confidence"), [(0.5, 0.72), (0.8, 0.05), (0.9, 0.0)])
+def test_of_both_ends_of_a_forearm_one_is_the_hand(elbow: float, confidence: float) -> None:
+    """The elbow is no second hand; it counts as far as it might be the only one."""
+    mine = Candidate((0.0, 0.0, 500.0), 0.9 if elbow == 0.5 else 0.82, forearm=(1.0, 0.0, 0.0))
+    other = Candidate((300.0, 30.0, 520.0), elbow)
+    found = confidence_of([mine, other], 0)
+    assert found == pytest.approx(confidence, abs=0.06)
+    aside = other._replace(center=(0.0, 300.0, 520.0))
+    assert confidence_of([mine, aside], 0) == pytest.approx(mine.score * (1 - elbow), abs=0.01)
+
+
+def test_the_blunt_end_of_a_forearm_does_not_make_the_hand_doubtful() -> None:
+    depth = Scene().torso(900).hand(-120, 0, 500).forearm(-120, 0, 500, 80).frame()
+    found = candidates_of(DepthImage(torch.from_numpy(depth)), CAMERA, 250.0, 10.0, 1500.0)
+    assert math.dist(found[0].center, (-120, 0, 500)) < 60
+    assert confidence_of(found, 0) > 0.45

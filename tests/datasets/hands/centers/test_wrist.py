@@ -8,7 +8,7 @@ import torch
 from hand_scenes import CAMERA, Depth, Scene
 
 from seqgcn.datasets.hands.centers.palms import Grid, grid_of
-from seqgcn.datasets.hands.centers.wrist import BEHIND, hand_center
+from seqgcn.datasets.hands.centers.wrist import BEHIND, hand_at
 from seqgcn.datasets.hands.crop import DepthImage
 
 Point = tuple[float, float, float]
@@ -25,7 +25,7 @@ def center_from(depth: Depth, x: float, y: float, z: float) -> Point:
     row = round((y * CAMERA.fy / z + CAMERA.cy - grid.top) / grid.step)
     column = round((x * CAMERA.fx / z + CAMERA.cx - grid.left) / grid.step)
     assert grid.depth[row, column] > 0
-    return hand_center(grid, CAMERA, row, column)
+    return hand_at(grid, CAMERA, row, column).center
 
 
 @pytest.mark.parametrize("start", [(0.0, 0.0), (0.0, -60.0), (30.0, 0.0), (0.0, 25.0)])
