@@ -35,7 +35,7 @@ def toy(folder: Path, depths: tuple[int, ...] = (400, 410, 420), **arguments: An
         "camera": FOLDER_CAMERA,
         "skeleton": SKELETON,
         "read": flat,
-        "options": CropOptions(size=16, cache=str(folder / "cache")),
+        "options": CropOptions(size=16, crop="mass", cache=str(folder / "cache")),
     }
     return HandDataset(**given | arguments)
 
@@ -91,6 +91,7 @@ def test_cache_is_built_once(tmp_path: Path, options: CropOptions) -> None:
 
 def test_changed_file_or_option_makes_a_new_cache(tmp_path: Path, options: CropOptions) -> None:
     write_folder(tmp_path / "lab", {"a": 2})
+    options = replace(options, crop="mass")
 
     def centre(chosen: CropOptions) -> float:
         return float(DepthFolder(tmp_path / "lab", "all", options=chosen).frames.centre[0, 2])
@@ -125,7 +126,7 @@ def test_empty_frames(tmp_path: Path) -> None:
         match=r"2 of 4 frames have no depth inside the cube, more than a tenth: 3000, 3001 below .*3000 mm.*skip_empty",
     ):
         toy(tmp_path, depths).prepare()
-    options = CropOptions(size=16, cache=str(tmp_path / "cache"), skip_empty=True)
+    options = CropOptions(size=16, crop="mass", cache=str(tmp_path / "cache"), skip_empty=True)
     # The cache was kept.
     dataset = toy(tmp_path, depths, options=options, read=lambda path: pytest.fail("decoded"))
     with pytest.warns(SeqGCNWarning, match="2 of 4 frames have no depth inside the cube and are left out: 3000, 3001"):
