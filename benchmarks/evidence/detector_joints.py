@@ -160,9 +160,9 @@ def _coverage(spaces: dict[str, Tensor], true: Tensor) -> list[dict[str, Any]]:
                     "budget": budget,
                     "picked by": name,
                     "mean mm": round(fmean(means), 2),
-                    "± sd": round(stdev(means), 2),
+                    "sd of means": round(stdev(means), 2),
                     "largest mm": round(fmean(largest), 1),
-                    "±  sd": round(stdev(largest), 1),
+                    "sd of largest": round(stdev(largest), 1),
                     "seeds": len(SEEDS),
                 }
             )
