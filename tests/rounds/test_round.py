@@ -17,6 +17,7 @@ from rounds.toys import FILES, First, answers, content, features, picked, write
 from torch_geometric.data import Data
 
 from seqgcn.catalogue import CATALOGUE, Entry, load
+from seqgcn.datasets.hands import HandFrames, Skeleton
 from seqgcn.errors import ArgumentError, ConfigError, DataFileError, SeqGCNError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, extended
 from seqgcn.learners.extend import with_classes
@@ -319,7 +320,9 @@ def test_the_shift_of_training_crops_is_written_down(tmp_path: Path, digits: Cal
     asked = Round(digits(), tmp_path / "round")
     assert asked._crops() == {}  # no hands
     summary = SimpleNamespace(summary=lambda: "crops: 9 by localizer; 0 of 9 doubtful")
-    asked.pool = SimpleNamespace(frames=SimpleNamespace(centers=summary, frames=SimpleNamespace(offset=13.25)))
+    nothing = torch.empty(0)
+    crops = HandFrames(np.empty((0, 8, 8), np.int16), nothing, nothing, nothing, Skeleton(("palm",), ()), offset=13.25)
+    asked.pool = SimpleNamespace(centers=summary, inputs=crops)
     for learner in (HandPose(), Ensemble(learner=HandPose())):
         asked.learner = learner
         assert asked._crops()["crops"] == {
