@@ -10,8 +10,7 @@ GNU's OpenMP has them by itself (GOMP_SPINCOUNT=300000).
 - `seqgcn select` on features in a file, with the default, spinning threads and one thread: the processors it keeps busy
   are its processor time over its time.
 
-Where other sessions are at work, --nice -19 (by root) puts what is measured as on a quiet machine before them, in a
-session of its own.
+Where other users are at work, --nice -19 (by root) puts what is measured as on a quiet machine before their processes.
 """
 
 import os
