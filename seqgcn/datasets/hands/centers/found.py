@@ -10,7 +10,7 @@ from torch import Tensor
 
 SOURCES = ("file", "localizer", "rule", "mass", "oracle", "detector")
 
-DOUBTFUL = 0.3
+DOUBTFUL = 0.35
 """Centers less sure than this are called doubtful."""
 
 

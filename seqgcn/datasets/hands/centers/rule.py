@@ -15,7 +15,7 @@ from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, look_around
 from seqgcn.datasets.hands.centers.wrist import hand_at
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
 
-VERSION = 4
+VERSION = 5
 """Of the rule; another number finds all centers anew."""
 
 KEPT = 6
@@ -37,8 +37,11 @@ WEIGHTS = (1.28, 0.72, -2.37, -2.05, -5.42, 6.41, 0.75, -3.34, 3.24, -8.29, -1.4
 BIAS = 0.38
 """Of `features_of`, from benchmarks/evidence/palm_score.py."""
 
-BEHIND = 10
-"""Which of the features says how far a place is behind the nearest."""
+NO_LIMB, BEHIND = 2, 10
+"""Which of the features say that no limb leads to a place, and how far it is behind the nearest."""
+
+LEAST_AREA = 4000.0
+"""mm^2 of what may be a hand without an arm."""
 
 TRAVEL = 150.0
 """mm between frames of a sequence beyond which a hand's way says nothing any more."""
@@ -77,6 +80,7 @@ class Candidate(NamedTuple):
         behind: How far it is behind the nearest place of its frame, mm.
         may_be_other: Whether it may be another hand than the chosen one: it is at an end of something or has fingers.
         forearm: Direction in which the forearm leaves, of length 1; None if none is seen.
+        parted: Whether no limb leads to it: something before it, or held by it, may part it from its arm.
     """
 
     center: tuple[float, float, float]
@@ -84,6 +88,7 @@ class Candidate(NamedTuple):
     behind: float = 0.0
     may_be_other: bool = True
     forearm: tuple[float, float, float] | None = None
+    parted: bool = False
 
 
 def candidates_of(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> list[Candidate]:
@@ -119,7 +124,8 @@ def _distinct(grid: Grid, camera: Camera, palms: list[Palm], front: float) -> li
         if all(math.dist(center, other.center) > SAME for other in found):
             behind = palm.depth - front
             may_be_other = palm.at_end or palm.fingers >= 2
-            found.append(Candidate(center, hand_score(palm, behind), behind, may_be_other, forearm))
+            parted = palm.limbs == 0 and palm.area >= LEAST_AREA
+            found.append(Candidate(center, hand_score(palm, behind), behind, may_be_other, forearm, parted))
     return found[:KEPT]
 
 
@@ -246,7 +252,9 @@ def steady(confidence: NDArray[np.float64], points: NDArray[np.float64]) -> NDAr
 
 
 def _rivalry(other: Candidate, mine: Candidate) -> float:
-    """How likely another place is a hand as well, 0 to 1; being farther behind than mine does not count against it.
+    """How likely another place is a hand as well, 0 to 1.
+
+    Neither being farther behind than mine nor having no limb counts against it: both are usual of a hand in doubt.
 
     At the other end of the same forearm is an elbow, or where a sleeve begins. One of both is the hand, so that what
     counts is which looks more like one: r = min(1, 2 o / (o + m)) with the odds o of the other and m of mine.
@@ -254,6 +262,7 @@ def _rivalry(other: Candidate, mine: Candidate) -> float:
     odds = _log_odds(other.score)
     if _on_forearm(other, mine):
         return min(1.0, 2 / (1 + math.exp(_log_odds(mine.score) - odds)))
+    odds -= WEIGHTS[NO_LIMB] if other.parted else 0.0
     odds -= WEIGHTS[BEHIND] * _behind(max(other.behind - mine.behind, 0))
     low, high = ANOTHER
     away = other.center[2] - mine.center[2]

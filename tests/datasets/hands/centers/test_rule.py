@@ -164,6 +164,15 @@ def test_a_hand_a_little_behind_is_a_rival_as_one_beside_and_one_far_behind_is_l
     assert sure_with(900, 0.7) > sure_with(680, 0.7)
 
 
+def test_a_hand_that_something_parts_from_its_arm_is_a_rival() -> None:
+    mine = Candidate((0.0, 0.0, 500.0), 0.9)
+    without_arm = PALM._replace(limbs=0, far_arc=0.0)
+    rival = Candidate((300.0, 0.0, 500.0), hand_score(without_arm, 0))
+    unsure = confidence_of([mine, rival._replace(parted=True)], 0)
+    assert unsure < confidence_of([mine, rival], 0)
+    assert unsure < DOUBTFUL
+
+
 def test_confidence_is_no_higher_than_what_is_usual_around_a_frame_where_the_hand_is_at_the_same_place() -> None:
     sure, here = np.full(40, 0.1), np.zeros((40, 3))
     sure[20] = 0.9
