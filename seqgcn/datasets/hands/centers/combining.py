@@ -65,7 +65,7 @@ def rival_doubt(
 
 
 def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float = CONFIDENT) -> Centers:
-    """Of both the surer, the localizer where it is confident, on the path through each sequence that moves smoothly.
+    """The localizer where it is confident; elsewhere of both the surer, on the path that moves smoothly.
 
     Args:
         rule: Its centers of all frames.
@@ -73,7 +73,7 @@ def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float 
         sequence: Number of each frame's sequence, `[n]`.
         confident: Confidence from which on the localizer decides.
     """
-    sure = torch.where(localizer.confidence >= confident, 1.0, localizer.confidence)
+    decided = (localizer.confidence >= confident) & localizer.points.isfinite().all(dim=1)
     take = torch.zeros(len(rule), dtype=torch.bool)
     for number in sequence.unique().tolist():
         members = (sequence == number).nonzero().flatten().tolist()
@@ -81,10 +81,10 @@ def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float 
             [
                 (by_localizer, Candidate((x, y, z), score))
                 for by_localizer, point, score in (
-                    (True, localizer.points[i], float(sure[i])),
+                    (True, localizer.points[i], 1.0 if decided[i] else float(localizer.confidence[i])),
                     (False, rule.points[i], float(rule.confidence[i])),
                 )
-                if bool(point.isfinite().all())
+                if bool(point.isfinite().all()) and (by_localizer or not decided[i])
                 for x, y, z in (point.tolist(),)
             ]
             for i in members
