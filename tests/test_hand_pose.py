@@ -258,6 +258,7 @@ def test_render_and_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for layout, dataset in {"nyu": "nyu", "msra": "msra", "hands17": "hands17", "depth-folder": "depth-folder"}.items():
         folder = tmp_path / layout
         command = ["render", str(folder), "--layout", layout, "--frames", "30", "--sequences", "3", "--quiet"]
+        command += ["--scene", "bare"]
         assert main(command) == 0
         out = tmp_path / f"run-{layout}"
         run = ["run", "--dataset", dataset, "--root", str(folder), "--budget", "4", "--cycles", "1", "--out", str(out)]

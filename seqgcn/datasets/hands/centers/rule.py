@@ -79,7 +79,7 @@ class Candidate(NamedTuple):
         score: 0 to 1: how much what is there looks like a hand at the end of an arm.
         behind: How far it is behind the nearest place of its frame, mm.
         may_be_other: Whether it may be another hand than the chosen one: it is at an end of something or has fingers.
-        forearm: Direction in which the forearm leaves, of length 1; None if none is seen.
+        forearm: Direction in which the forearm of a hand with fingers leaves, of length 1; None if none is seen.
         parted: Whether no limb leads to it: something before it, or held by it, may part it from its arm.
     """
 
@@ -125,7 +125,9 @@ def _distinct(grid: Grid, camera: Camera, palms: list[Palm], front: float) -> li
             behind = palm.depth - front
             may_be_other = palm.at_end or palm.fingers >= 2
             parted = palm.limbs == 0 and palm.area >= LEAST_AREA
-            found.append(Candidate(center, hand_score(palm, behind), behind, may_be_other, forearm, parted))
+            # Without fingers it may be an elbow or the end of a bar, and what is at the other end the hand.
+            arm = forearm if palm.fingers >= 2 else None
+            found.append(Candidate(center, hand_score(palm, behind), behind, may_be_other, arm, parted))
     return found[:KEPT]
 
 
