@@ -2,9 +2,9 @@
 
 python benchmarks/evidence/crop_pictures.py [--out docs/pictures]
 
-Rendered scenes. Each pair shows frames of the sequence in which the first way is off the most often: center of mass
-against the search for the hand where a person is in view; the search in a range that holds nearer things against a
-range that starts behind them.
+Rendered scenes. Each pair shows frames of the sequence in which the first way is off the most often, of those that the
+second cures: center of mass against the search for the hand where a person is in view; the search in a range that holds
+nearer things against a range that starts behind them. Sequences without a cure are printed.
 """
 
 import argparse
@@ -45,14 +45,16 @@ def _render(root: Path, scene: str, seed: int) -> Path:
 
 def _pair(root: Path, cache: str, out: Path, name: str, wrong: dict[str, object], cure: dict[str, object]) -> None:
     hands = _open(root, cache, wrong)
-    missed = _off(hands) > OFF
-    counts = torch.stack([missed[hands.sequence == number].sum() for number in hands.sequence.unique()])
-    ids = (hands.sequence == hands.sequence.unique()[counts.argmax()]).nonzero().flatten()
-    if cure.pop("behind", False):
-        nearest = float(hands.joints[ids][..., 2].min())
-        cure["near"] = 50.0 * ((nearest - 30) // 50)
-    for which, options in (("wrong", wrong), ("right", cure)):
-        shown = _open(root, cache, options).subset(ids)
+    missed, behind = _off(hands) > OFF, cure.pop("behind", False)
+    for number in sorted(hands.sequence.unique().tolist(), key=lambda each: -int(missed[hands.sequence == each].sum())):
+        ids = (hands.sequence == number).nonzero().flatten()
+        if behind:
+            cure["near"] = 50.0 * ((float(hands.joints[ids][..., 2].min()) - 30) // 50)
+        cured = _open(root, cache, cure).subset(ids)
+        if not (_off(cured) > OFF).any():
+            break
+        print(f"{name}: {cure} is no cure in sequence {number}")
+    for options, which, shown in ((wrong, "wrong", _open(root, cache, wrong).subset(ids)), (cure, "right", cured)):
         said = ", ".join(f"{key} {value:g}" if key == "near" else f"crop={value}" for key, value in options.items())
         print(f"{name} {which}: {said}: {int((_off(shown) > OFF).sum())} of {len(shown)} more than {OFF:g} mm off")
         crops_figure(shown, out / f"{name}_{which}.png", title=said, most=4)

@@ -39,7 +39,7 @@ LEAST_LABELS = 20
 UNSURE = 0.05
 """Share of doubtful frames, or of labeled ones where the rule is off, above which a localizer is worth its training."""
 
-OFF = 40.0
+OFF = 60.0
 """mm between a center and the true one from which on it is off."""
 
 FAR_OFF = 80.0
