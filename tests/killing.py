@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -70,6 +71,45 @@ def attempt(command: list[str], folder: str, log: str, kill: int | None) -> None
         _watch(os, name, lambda path, *_more: str(path), folder, event)
     seqgcn.journal.open = lambda path, mode: _Halves(path, mode, event)  # type: ignore[attr-defined]
     sys.exit(main(command))
+
+
+def import_killed_at_any_step(
+    made: Path, export: str, labels: str, content: Callable[[Path], dict[str, bytes]], call: Callable[[str], int]
+) -> list[str]:
+    """Kill `seqgcn import` at each of its steps: nothing is lost, and the same again ends as if nothing had been.
+
+    Args:
+        made: Folder of the round, of which each import gets a copy.
+        export: What is imported.
+        labels: Name of the file that it changes.
+        content: Files of a folder, by name.
+        call: Imports `export` into a folder in this process; returns the exit code.
+
+    Returns:
+        The events of a whole import.
+    """
+    before, whole, events = content(made), {}, ["start"]
+    context = processes()
+    for kill in itertools.count(0):
+        folder = Path(f"killed-{kill}").absolute()
+        shutil.copytree(made, folder)
+        command = ["import", str(folder), "--from", export]
+        process = context.Process(target=attempt, args=(command, str(folder), "log", kill or None))
+        process.start()
+        process.join()
+        if kill == 0:
+            assert process.exitcode == 0
+            whole, events = content(folder), Path("log").read_text().splitlines()
+            continue
+        assert process.exitcode == -signal.SIGKILL
+        left = content(folder)
+        assert left[labels] in (before[labels], whole[labels])
+        assert {**left, labels: b""}.items() >= {**before, labels: b""}.items()
+        assert call(str(folder)) == 0
+        assert content(folder) == whole
+        if kill == len(events):
+            break
+    return events
 
 
 def starter(log: Path, record: str) -> Start:

@@ -1,10 +1,8 @@
 """`seqgcn select --ask center` and `seqgcn import` of what was clicked."""
 
-import itertools
 import os
 import shlex
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,25 +210,7 @@ def test_an_import_killed_at_any_step(lab: dict[str, Tensor], call: Call) -> Non
     rows = Path("round 01/centers.csv").read_text().splitlines(keepends=True)
     Path("round 01/centers.csv").write_text("".join(row for row in rows if "no hand" not in row))
     clicked("round 01", lab, "2.json")
-    before, whole, events = content(Path("round 01")), {}, ["start"]
-    processes = killing.processes()
-    for kill in itertools.count(0):
-        folder = Path(f"killed-{kill}").absolute()
-        shutil.copytree("round 01", folder)
-        command = ["import", str(folder), "--from", "2.json"]
-        process = processes.Process(target=killing.attempt, args=(command, str(folder), "log", kill or None))
-        process.start()
-        process.join()
-        if kill == 0:
-            assert process.exitcode == 0
-            whole, events = content(folder), Path("log").read_text().splitlines()
-            continue
-        assert process.exitcode == -signal.SIGKILL
-        left = content(folder)
-        assert left["centers.csv"] in (before["centers.csv"], whole["centers.csv"])
-        assert {**left, "centers.csv": b""}.items() >= {**before, "centers.csv": b""}.items()
-        assert call("import", str(folder), "--from", "2.json")[0] == 0
-        assert content(folder) == whole
-        if kill == len(events):
-            break
+    events = killing.import_killed_at_any_step(
+        Path("round 01"), "2.json", "centers.csv", content, lambda folder: call("import", folder, "--from", "2.json")[0]
+    )
     assert {"before replace centers.csv", "before replace imported-.csv", "before unlink .owner"} <= set(events)

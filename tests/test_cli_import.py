@@ -1,9 +1,7 @@
-import itertools
 import json
 import os
 import shlex
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -252,27 +250,9 @@ def test_killed_at_any_step(made: Path, hands: HandDataset, call: Any, monkeypat
     answer(Path("round 01"), hands, Path("1.json"), picks[:2])
     answer(Path("round 01"), hands, Path("2.json"))
     assert call("round 01", "--from", "1.json", "--partial")[0] == 0
-    before, whole, events = content(Path("round 01")), {}, ["start"]
-    processes = killing.processes()
-    for kill in itertools.count(0):
-        folder = Path(f"killed-{kill}").absolute()
-        shutil.copytree("round 01", folder)
-        command = ["import", str(folder), "--from", "2.json"]
-        process = processes.Process(target=killing.attempt, args=(command, str(folder), "log", kill or None))
-        process.start()
-        process.join()
-        if kill == 0:
-            assert process.exitcode == 0
-            whole, events = content(folder), Path("log").read_text().splitlines()
-            continue
-        assert process.exitcode == -signal.SIGKILL
-        left = content(folder)
-        assert left["labels.txt"] in (before["labels.txt"], whole["labels.txt"])
-        assert {**left, "labels.txt": b""}.items() >= {**before, "labels.txt": b""}.items()
-        assert call(str(folder), "--from", "2.json")[0] == 0
-        assert content(folder) == whole
-        if kill == len(events):
-            break
+    events = killing.import_killed_at_any_step(
+        Path("round 01"), "2.json", "labels.txt", content, lambda folder: call(folder, "--from", "2.json")[0]
+    )
     assert {"before replace labels.txt", "before replace imported-.csv", "before unlink .owner"} <= set(events)
 
 

@@ -38,8 +38,8 @@ from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.centers.combining import rival_doubt, steadied
 from seqgcn.datasets.hands.centers.files import center_rows
 from seqgcn.datasets.hands.centers.finding import by_rule
-from seqgcn.datasets.hands.centers.found import DOUBTFUL, Centers
-from seqgcn.datasets.hands.centers.localizer import RIGHT_WITHIN, HeldOut, Localizer, out_of_fold, shrink
+from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, Centers
+from seqgcn.datasets.hands.centers.localizer import HeldOut, Localizer, out_of_fold, shrink
 from seqgcn.datasets.hands.centers.rule import Candidate, candidates_of
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.rounds.clicks import thumbnails, with_doubt
@@ -175,7 +175,7 @@ def _locate(model: Localizer, held: HeldOut, train: Scene, ids: np.ndarray, scen
         torch.cat((held.points, points)),
         [*(train.candidates[i] for i in ids), *scene.candidates],
         torch.arange(m),
-        held.error <= RIGHT_WITHIN,
+        held.error <= RIGHT,
     )
     return points, steadied(doubted[m:], points, scene.hands.sequence)
 

@@ -34,9 +34,6 @@ from seqgcn.errors import ArgumentError
 PALM = Skeleton(("palm",), ())
 """What is clicked."""
 
-LEAST = 40.0
-"""mm of depth that the colors of a frame span at least."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WholeFrame:
@@ -119,4 +116,4 @@ def frame_colors(depth: NDArray[np.float64], near: float, far: float, camera: Ca
     inside = is_between(depth, near, far)
     middle = float(np.median(depth[inside])) if inside.any() else 1.0
     light = shade(depth, inside, middle / camera.fx)
-    return frame_colours(depth, inside, least=LEAST, light=light)
+    return frame_colours(depth, inside, light=light)

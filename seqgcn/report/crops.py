@@ -10,12 +10,11 @@ from matplotlib.patheffects import Stroke
 from seqgcn.datasets.hands.base import HandDataset
 from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop_views import CropView, look_at_crops
+from seqgcn.report.html.sheet import OTHER, SURE, UNSURE
 from seqgcn.report.page import counted, page
 
 COLUMNS = 4
 """Frames in a row, each with its crop beside it."""
-
-SURE, UNSURE, OTHER = "#009E73", "#D55E00", "#0072B2"
 
 
 def crops_figure(hands: HandDataset, path: str | os.PathLike[str], *, title: str = "", most: int = 24) -> None:

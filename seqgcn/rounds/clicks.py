@@ -18,10 +18,11 @@ from torch import Tensor
 from seqgcn.annotation import PALM, WholeFrame, write_tasks
 from seqgcn.checks import name_some
 from seqgcn.datasets.hands.base import HandDataset, in_words
-from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.files import read_center_file
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
 from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, shrink
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.poses import PoseFiles
 from seqgcn.datasets.named import dataset_maker
 from seqgcn.errors import ConfigError, DataFileError
@@ -108,23 +109,13 @@ def thumbnails(hands: HandDataset, progress: Progress | None = None) -> tuple[Te
     """
     near, far = hands.options.near, hands.options.far
 
-    def look(i: int) -> NDArray[np.float32] | None:
-        try:
-            image = hands.depth(i)
-        except DataFileError:
-            if not hands.lenient:
-                raise
-            return None
+    def look(image: DepthImage, i: int) -> NDArray[np.float32]:
         depth = shrink(image, hands.camera_of(i)).astype(np.float32)
         nearness = np.where((depth > 0) & (depth >= near) & (depth <= far), (far - depth) / (far - near), 0)
         blocks = nearness.reshape(ROWS // CELL, CELL, COLUMNS // CELL, CELL)
         return np.asarray(blocks.mean(axis=(1, 3)).ravel(), np.float32)
 
-    seen: list[NDArray[np.float32] | None] = []
-    for block in in_threads(look, len(hands)):
-        seen += block
-        if progress is not None:
-            progress("thumbnails", len(seen), len(hands))
+    seen = look_at_frames(hands, look, progress, "thumbnails")
     blank = np.zeros(ROWS * COLUMNS // CELL**2, np.float32)
     x = np.stack([blank if each is None else each for each in seen])
     return torch.from_numpy(x), np.array([each is not None for each in seen])

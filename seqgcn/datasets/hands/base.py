@@ -226,9 +226,9 @@ class HandDataset:
             elif crop == "oracle":
                 self._found = Centers.given(self.joints.mean(dim=1), "oracle")
             elif crop == "mass":
-                self._found = centers_of_mass(self, lenient=self._lenient, progress=progress)
+                self._found = centers_of_mass(self, progress)
             else:
-                self._found = find_centers(self, self._known, given, lenient=self._lenient, progress=progress, say=say)
+                self._found = find_centers(self, self._known, given, progress=progress, say=say)
         return self._found
 
     def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:

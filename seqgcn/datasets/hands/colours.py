@@ -12,6 +12,9 @@ NO_HAND = 225
 OUTSIDE = (120, 190)
 """Gray levels of what was measured where no hand can be, from far to near."""
 
+LEAST = 40.0
+"""mm of depth that the colors of a whole frame span at least."""
+
 
 def depth_colours(
     depth: NDArray[np.floating[Any]],
@@ -45,18 +48,16 @@ def frame_colours(
     depth: NDArray[np.floating[Any]],
     inside: NDArray[np.bool_],
     *,
-    least: float,
     light: NDArray[np.floating[Any]] | None = None,
 ) -> NDArray[np.uint8]:
     """The same of a whole frame, `[h, w, 3]`: what was measured where no hand can be is gray.
 
     Args:
-        depth: `[h, w]`; 0 where nothing was measured.
+        depth: `[h, w]` mm; 0 where nothing was measured.
         inside: What was measured where a hand may be, `[h, w]`.
-        least: As for `depth_colours`, as is `light`.
         light: Brightness to multiply colours with, `[h, w]`.
     """
-    pixels = depth_colours(depth, inside, least=least, light=light)
+    pixels = depth_colours(depth, inside, least=LEAST, light=light)
     outside = (depth > 0) & ~inside
     if outside.any():
         low, high = np.percentile(depth[outside], (1, 99))

@@ -23,9 +23,6 @@ from seqgcn.training import Progress, Say
 SIDE = 240
 """Longest side of a frame as it is shown, px."""
 
-LEAST = 40.0
-"""mm of depth that the colors of a frame span at least."""
-
 
 _FAR = "the center is far from those of the frames before and after"
 
@@ -229,4 +226,4 @@ def frame_picture(image: DepthImage, near: float, far: float) -> NDArray[np.uint
     )
     depth: NDArray[Any] = image.depth.numpy()[rows][:, columns]
     inside = (depth > 0) & (depth >= near) & (depth <= far)
-    return frame_colours(depth, inside, least=LEAST)
+    return frame_colours(depth, inside)

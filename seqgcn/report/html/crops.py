@@ -8,10 +8,7 @@ from PIL import Image
 
 from seqgcn.datasets.hands.crop_views import SIDE, CropView, CropViews
 from seqgcn.report.html.pages import render
-from seqgcn.report.html.sheet import SURE, UNSURE, Picture, Stroke, depth_image_of, pack
-
-OTHER = "#0072B2"
-"""Color of a window around what may be another hand."""
+from seqgcn.report.html.sheet import OTHER, SURE, UNSURE, Picture, Stroke, depth_image_of, pack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ Point = tuple[float, float]
 LARGE, SMALL = 240, 56
 """Longest side of a picture on the contact sheet, and among neighbours, px."""
 
-SURE, UNSURE = "#009E73", "#D55E00"
-"""Colors of where a hand was found, and of where that is doubtful."""
+SURE, UNSURE, OTHER = "#009E73", "#D55E00", "#0072B2"
+"""Colors of where a hand was found, of where that is doubtful, and of what may be another hand."""
 
 ARM = 9.0
 """Length of a cross's arms, px."""

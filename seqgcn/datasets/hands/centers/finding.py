@@ -2,36 +2,28 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqgcn.datasets.hands.cache import cache_errors, cache_folder, in_threads, source_key, waiting_lock
+from seqgcn.datasets.hands.cache import cache_errors, cache_folder, source_key, waiting_lock
 from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, other_hands, rival_doubt, steadied, surer
 from seqgcn.datasets.hands.centers.detector import detector_available
-from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers, jumps
-from seqgcn.datasets.hands.centers.rule import (
-    VERSION,
-    Candidate,
-    candidates_of,
-    confidence_of,
-    follow,
-)
+from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, SOURCES, Centers, jumps
+from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.errors import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.base import HandDataset
-
-T = TypeVar("T")
 
 LEAST_LABELS = 20
 """Labeled frames from which on a localizer is trained."""
@@ -57,7 +49,6 @@ def find_centers(
     known: Tensor,
     given: Tensor,
     *,
-    lenient: bool,
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Centers:
@@ -68,12 +59,11 @@ def find_centers(
         known: Numbers of the frames whose poses a localizer may learn from, `[m]`.
         given: Centers from a file, `[n, 3]` mm, NaN where it has none. They stay as they are, and a localizer learns
             from them too.
-        lenient: Frames that cannot be read have no center; else they are an error.
         progress: Told about it, as stage `"hands"`.
         say: Told if another process is at work on the same.
 
     Raises:
-        DataFileError: A frame cannot be read.
+        DataFileError: A frame cannot be read (of a lenient data set, these have no center).
         RunFolderError: The cache cannot be written.
     """
     folder = cache_folder(hands.options.cache)
@@ -88,7 +78,7 @@ def find_centers(
         with waiting_lock(folder / f".{path.stem}.lock", say):
             held = _read(path, len(hands))
             if held is None:
-                held = _look(hands, known, targets, given, lenient, progress, say)
+                held = _look(hands, known, targets, given, progress, say)
                 _write(path, held)
     return _with_given(held, given)
 
@@ -125,7 +115,6 @@ def _look(
     known: Tensor,
     targets: Tensor,
     given: Tensor,
-    lenient: bool,
     progress: Progress | None,
     say: Say | None,
 ) -> Centers:
@@ -136,9 +125,9 @@ def _look(
     def look(image: DepthImage, i: int) -> list[Candidate]:
         return candidates_of(image, hands.camera_of(i), float(hands.cube[i]), near, far)
 
-    seen = _of_each(hands, look, lenient, progress)
+    seen = look_at_frames(hands, look, progress)
     candidates = [each or [] for each in seen]
-    found = _choose(hands, known, targets, given, candidates, lenient, progress, say)
+    found = _choose(hands, known, targets, given, candidates, progress, say)
     return replace(found, others=other_hands(found.points, candidates))
 
 
@@ -148,15 +137,14 @@ def _choose(
     targets: Tensor,
     given: Tensor,
     candidates: list[list[Candidate]],
-    lenient: bool,
     progress: Progress | None,
     say: Say | None,
 ) -> Centers:
     if hands.options.crop == "localizer":
-        return _by_localizer(hands, known, targets, candidates, lenient, progress)
+        return _by_localizer(hands, known, targets, candidates, progress)
     found = by_rule(candidates, hands.sequence)
     if hands.options.crop == "detector" or (hands.options.crop == "auto" and bool(found.doubtful.any())):
-        found = _by_detector(hands, candidates, found, lenient, progress, say)
+        found = _by_detector(hands, candidates, found, progress, say)
     unsure = float(found.doubtful.float().mean())
     in_file = given.isfinite().all(dim=1)
     # Who gave centers of some frames wants the others found alike, even where the rule is sure.
@@ -174,7 +162,7 @@ def _choose(
             f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames, and more than {OFF:g} mm off in "
             f"{off:.0%} of those with labels; a localizer is trained on {len(known):,} that are {what}"
         )
-    localizer = _by_localizer(hands, known, targets, candidates, lenient, progress)
+    localizer = _by_localizer(hands, known, targets, candidates, progress)
     # Of the known frames, the localizer's centers are out of fold.
     worth = [_misses(each.points[known], targets[known]) for each in (localizer, found)]
     return surer(found, localizer, hands.sequence, DOUBTFUL if worth[0] < worth[1] else CONFIDENT)
@@ -191,33 +179,10 @@ def _share_off(points: Tensor, true: Tensor, mm: float) -> float:
     return float((~((points - true).norm(dim=1) <= mm)).float().mean())
 
 
-def _of_each(
-    hands: "HandDataset", look: Callable[[DepthImage, int], T], lenient: bool, progress: Progress | None
-) -> list[T | None]:
-    """What is seen in each frame; None in one that cannot be read."""
-
-    def one(i: int) -> T | None:
-        try:
-            image = hands.depth(i)
-        except DataFileError:
-            if not lenient:
-                raise
-            return None
-        return look(image, i)
-
-    seen: list[T | None] = []
-    for block in in_threads(one, len(hands)):
-        seen += block
-        if progress is not None:
-            progress("hands", len(seen), len(hands))
-    return seen
-
-
 def _by_detector(
     hands: "HandDataset",
     candidates: list[list[Candidate]],
     rule: Centers,
-    lenient: bool,
     progress: Progress | None,
     say: Say | None,
 ) -> Centers:
@@ -241,7 +206,7 @@ def _by_detector(
             try:
                 image = hands.depth(i)
             except DataFileError:
-                if not lenient:
+                if not hands.lenient:
                     raise
                 continue
             camera, cube = hands.camera_of(i), float(hands.cube[i])
@@ -274,13 +239,12 @@ def _by_localizer(
     known: Tensor,
     targets: Tensor,
     candidates: list[list[Candidate]],
-    lenient: bool,
     progress: Progress | None,
 ) -> Centers:
-    from seqgcn.datasets.hands.centers.localizer import RIGHT_WITHIN, Localizer, out_of_fold, shrink
+    from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold, shrink
 
     camera = hands.camera
-    seen = _of_each(hands, lambda image, _i: shrink(image, camera), lenient, progress)
+    seen = look_at_frames(hands, lambda image, _i: shrink(image, camera), progress)
     blank = np.zeros_like(next(each for each in seen if each is not None))
     grids = np.stack([blank if each is None else each for each in seen])
     labels, cube = targets[known], float(hands.cube.max())
@@ -291,7 +255,7 @@ def _by_localizer(
     points, confidence = model.calibrated(held).locate(grids, camera)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
-    confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, known, held.error <= RIGHT_WITHIN)
+    confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, known, held.error <= RIGHT)
     confidence = steadied(confidence, points, hands.sequence)
     source = np.full(len(hands), SOURCES.index("localizer"), np.uint8)
     return Centers(points.float(), source, confidence.float(), held.error.float(), residual=held.residual.float())

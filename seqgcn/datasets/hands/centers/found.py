@@ -13,12 +13,11 @@ SOURCES = ("file", "localizer", "rule", "mass", "oracle", "detector")
 DOUBTFUL = 0.35
 """Centers less sure than this are called doubtful."""
 
-
 MOST = 0.5
 """Share of centers by a localizer from which on its error is that of all."""
 
 RIGHT = 40.0
-"""mm within which a center is called right."""
+"""mm within which a center is called right: a cube of 250 mm still holds the hand."""
 
 JUMP = 250.0
 """mm from both neighbors in a sequence that no hand moves there and back."""

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from seqgcn.checks import check_number, check_whole, kind_of, name_rows
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.found import RIGHT
 from seqgcn.datasets.hands.centers.grid import Grids, check_grids, grid_camera, shrink
 from seqgcn.datasets.hands.centers.grid_augmentation import change
 from seqgcn.datasets.hands.centers.heat_map import Found, HeatMap, decode, heat_loss, surface, surface_points
@@ -33,10 +34,7 @@ from seqgcn.errors import ArgumentError
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
 
-__all__ = ["RIGHT_WITHIN", "Calibration", "HeldOut", "Localizer", "grid_camera", "out_of_fold", "shrink"]
-
-RIGHT_WITHIN = 40.0
-"""A center this near to the true one is right, mm: a cube of 250 mm still holds the hand."""
+__all__ = ["Calibration", "HeldOut", "Localizer", "grid_camera", "out_of_fold", "shrink"]
 
 _STEPS, _STEPS_AN_EPOCH = 200, 10
 _BATCH = 12
@@ -244,7 +242,7 @@ def out_of_fold(
             progress("localizer folds", k + 1, len(parts))
     difference = points - checked
     error = difference.norm(dim=1).nan_to_num(nan=math.inf)
-    right = (error <= RIGHT_WITHIN).float()
+    right = (error <= RIGHT).float()
     confidence = torch.empty(len(grids))
     for k in range(len(parts)):
         # A frame's own label must not move its own confidence either.

@@ -1,0 +1,46 @@
+"""One look at every frame of a data set."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from seqgcn.datasets.hands.cache import in_threads
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.errors import DataFileError
+from seqgcn.training import Progress
+
+if TYPE_CHECKING:
+    from seqgcn.datasets.hands.base import HandDataset
+
+T = TypeVar("T")
+
+
+def look_at_frames(
+    hands: "HandDataset", look: Callable[[DepthImage, int], T], progress: Progress | None, stage: str = "hands"
+) -> list[T | None]:
+    """What is seen in each frame; None in one that cannot be read.
+
+    Args:
+        hands: The frames.
+        look: Called with each frame and its number, in several threads.
+        progress: Told about them.
+        stage: Name of the stage that it is told.
+
+    Raises:
+        DataFileError: A frame cannot be read, and the data set is not lenient.
+    """
+
+    def one(i: int) -> T | None:
+        try:
+            image = hands.depth(i)
+        except DataFileError:
+            if not hands.lenient:
+                raise
+            return None
+        return look(image, i)
+
+    seen: list[T | None] = []
+    for block in in_threads(one, len(hands)):
+        seen += block
+        if progress is not None:
+            progress(stage, len(seen), len(hands))
+    return seen
