@@ -171,10 +171,10 @@ class SelectConfig:
         """
         if values.get("validation") != 0.0 or not isinstance(values["validation"], float):
             return False
-        from seqgcn.learners.torch_model import TorchModel
+        from seqgcn.learners.network import NetworkLearner
 
         kind = load("learner", self.learner)
-        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, TorchModel))
+        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, NetworkLearner))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML."""

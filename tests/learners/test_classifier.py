@@ -17,7 +17,7 @@ from seqgcn.learners import (
     SmallCNNClassifier,
     resolve_device,
 )
-from seqgcn.learners.classifier import SmallCNN
+from seqgcn.learners.nets import SmallCNN
 
 
 def small(**changes: Any) -> SmallCNNClassifier:
@@ -83,11 +83,11 @@ def test_the_papers_recipe() -> None:
         "flip": True,
     }
     assert recipe.items() <= ResNet18Classifier().get_params().items()
-    optimizer = ResNet18Classifier()._optimizer([*nn.Linear(1, 1).parameters()])
+    optimizer = ResNet18Classifier().make_optimizer([*nn.Linear(1, 1).parameters()])
     assert isinstance(optimizer, torch.optim.SGD)
     assert optimizer.defaults["momentum"] == 0.9
     assert optimizer.defaults["weight_decay"] == 5e-4
-    assert isinstance(small()._optimizer([*nn.Linear(1, 1).parameters()]), torch.optim.Adam)
+    assert isinstance(small().make_optimizer([*nn.Linear(1, 1).parameters()]), torch.optim.Adam)
 
 
 def test_same_seed_same_bits_and_global_state_untouched(images: Tensor, targets: Tensor) -> None:
@@ -334,12 +334,13 @@ def test_wrong_parameter(images: Tensor, targets: Tensor, changes: dict[str, Any
         (torch.zeros(2, 1, 8, 8), r"got torch.float32 \[2, 1, 8, 8\]"),
         (torch.zeros(2, 8, 8, dtype=torch.uint8), r"got torch.uint8 \[2, 8, 8\]"),
         (torch.zeros(0, 1, 8, 8, dtype=torch.uint8), r"n > 0, got torch.uint8 \[0, 1, 8, 8\]"),
-        (np.zeros((2, 1, 8, 8), dtype=np.uint8), "got ndarray"),
+        (np.zeros((2, 8, 8), dtype=np.uint8), r"got torch.uint8 \[2, 8, 8\]"),
+        (np.zeros((2, 1, 8, 8), dtype=object), "got ndarray"),
         (None, "got NoneType"),
     ],
 )
 def test_wrong_images(toy: ImageDataset, images: Any, message: str) -> None:
-    with pytest.raises(ArgumentError, match=r"images must be a uint8 tensor .* " + message):
+    with pytest.raises(ArgumentError, match=r"images must be a uint8 tensor or array .* " + message):
         small().fit(images, torch.zeros(2, dtype=torch.int64))
     learner = small().fit(toy.train.inputs, toy.train.targets)
     with pytest.raises(ArgumentError, match=message):

@@ -6,12 +6,12 @@ from torch import nn
 
 from seqgcn.errors import ArgumentError
 from seqgcn.learners.common import (
+    channels_last,
     check_attributes,
     check_fitted,
     copy_weights,
     load_weights,
     mixed_precision,
-    place,
     shuffled_batches,
 )
 from seqgcn.seeding import seeded
@@ -38,10 +38,10 @@ def test_precision() -> None:
             assert (weight @ weight).dtype == dtype
 
 
-def test_place_is_channels_last() -> None:
+def test_layout_is_channels_last() -> None:
     with seeded(0):
         module = nn.Conv2d(3, 4, 3)
-    assert place(module, torch.device("cpu")) is module
+    assert channels_last(module) is module
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -12,7 +12,7 @@ from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.errors import ArgumentError, TrainingError
 from seqgcn.evaluation import MEAN_JOINT_ERROR
 from seqgcn.learners import HandPose, Learner, RestorableLearner
-from seqgcn.learners.handpose import Net
+from seqgcn.learners.hand_pose import Net
 from seqgcn.learners.nets import AWR
 from seqgcn.learners.recipes import RECIPES
 
@@ -88,7 +88,7 @@ def test_none_is_the_recipe_and_numbers_override_it(net: str, hands: Hands, monk
         seen.update(options, batch=len(next(iter(batches(0)))[0]))
         return torch.zeros(1)
 
-    monkeypatch.setattr("seqgcn.learners.handpose.train", fake_train)
+    monkeypatch.setattr("seqgcn.learners.network.train", fake_train)
     frames, joints = hands(140, SIZES[net])
     HandPose(net=net, validation=0, device="cpu").fit(frames, joints)
     recipe = RECIPES[net]

@@ -251,8 +251,8 @@ def test_refuses_what_it_cannot_use(images: Tensor, targets: Tensor) -> None:
         learner().fit(images, targets.float())
     with pytest.raises(ArgumentError, match="classes from 0 to 3, as the network gives 4 logits, got 2 to 5"):
         learner().fit(images, targets + 2)
-    with pytest.raises(ArgumentError, match="inputs must be a tensor, an item a row, got ndarray; or override prepare"):
-        learner().fit(images.numpy(), targets)
+    with pytest.raises(ArgumentError, match=r"inputs must be a tensor .* got ndarray; or override prepare"):
+        learner().fit(images.numpy().astype(object), targets)
     with pytest.raises(ArgumentError, match=r"must give logits \[2, classes\], got tuple; wrap it"):
         learner(module=Pair(logits=False), embedding="layer").fit(images, targets)
     with pytest.raises(ArgumentError, match="the layer layer must put out a tensor of 2 rows, one an item, got tuple"):
