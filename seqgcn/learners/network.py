@@ -1,28 +1,23 @@
 """The one learner that trains a network: what it trains, and on what, is decided by ten small methods."""
 
-import copy
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
-from seqgcn.extensions import LossPrediction
 from seqgcn.learners.common import (
     TRAINING_LOSS,
     as_tensor,
     check_attributes,
     check_fitted,
-    copy_weights,
     curves_by,
     hold_out,
     in_batches,
-    load_weights,
     mixed_precision,
     resolve_device,
     shuffled_batches,
@@ -33,10 +28,8 @@ from seqgcn.learners.loss_prediction import (
     attach,
     find_modules,
     rank_correlation,
-    saved_channels,
 )
-from seqgcn.learners.parameters import check_network_parameters
-from seqgcn.learners.saved import SavedLearner
+from seqgcn.learners.restoring import RestorableNetwork
 from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
 
@@ -61,7 +54,7 @@ class Training(NamedTuple):
     """Augments it."""
 
 
-class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-learn is untyped
+class NetworkLearner(RestorableNetwork):
     """A learner that trains one network; scikit-learn's manners.
 
     Every learner of this package that has a network is one of these, and so is every learner of your own that inherits
@@ -85,20 +78,12 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
     weight_decay: float
     samples: int
     validation: float
-    loss_prediction: LossPrediction | None
     warm_start: bool
-    device: str
     precision: Literal["auto", "float32", "bfloat16"]
     batch_seed: int | None
     seed: int
 
     metric: ClassVar[Metric]
-    count: ClassVar[str]
-    """Parameter for how many outputs the network has."""
-    usual_sizes: ClassVar[Mapping[str, int]]
-    """Fitted attributes that `make` is given, and their values where a network is built only to be checked."""
-    fitted: ClassVar[tuple[str, ...]]
-    """Fitted attributes in `state()`, besides the weights."""
     answer: ClassVar[str]
     """Of `outputs`, what `predict` is made of."""
     always: ClassVar[tuple[str, ...]]
@@ -109,24 +94,14 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
     """Name of the curve of the items held out, and the fitted attribute that keeps it."""
     purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
     """What seeds are derived for: training, and passes with dropout."""
-    least: ClassVar[int] = 1
-    """The smallest number of epochs and of samples."""
-    optional: ClassVar[tuple[str, ...]] = ("num_classes", "num_joints", "batch_seed")
-    """Parameters that may be None."""
     items_are_images: ClassVar[bool] = True
     """Whether the attribute `image` is the items as they were given."""
     predict_batch: ClassVar[int | None] = None
     """Items predicted at once; by default `batch_size`."""
 
-    module_: Any
-    predictor_: LossPredictor | None
     loss_: Tensor
 
     # What a subclass decides.
-
-    @abstractmethod
-    def make(self, sizes: Mapping[str, int]) -> nn.Module:
-        """New network for the fitted attributes of `usual_sizes`."""
 
     @abstractmethod
     def check_items(self, inputs: Any, targets: Any) -> tuple[Tensor, dict[str, int]]:
@@ -327,44 +302,6 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
             self.check_inputs(inputs)
         return Data(**(self._forward(inputs, computed, progress, "embed") if computed else {}), **given)
 
-    def state(self) -> dict[str, Tensor]:
-        """Copies of the fitted learner's weights, and of what else it has learned, by name, for `torch.save`.
-
-        Raises:
-            ArgumentError: The learner is not fitted.
-        """
-        check_fitted(self)
-        others = {name: torch.as_tensor(getattr(self, name)) for name in self.fitted}
-        return copy_weights(self.module_, self.predictor_, **others)
-
-    def restore(self, state: Mapping[str, Tensor]) -> Self:
-        """Take over an earlier `state()` and return self, as if just fitted.
-
-        Raises:
-            ArgumentError: It is the state of another network, or does not say how many outputs there are, and the
-                constructor was not told either.
-        """
-        self._check_values()
-        if f"{self.count}_" not in state and getattr(self, self.count, 0) is None:
-            raise ArgumentError(f"restore needs {self.count} to be given to the constructor")
-        device = resolve_device(self.device)
-        fresh = copy.copy(self)  # so that a state that does not fit leaves this one as it was
-        try:
-            with seeded(0, device):
-                sizes = fresh._sizes(state)
-                fresh._take(sizes, fresh.make(sizes), device)
-                if options := self._loss_options(fresh.module_):
-                    fresh.predictor_ = LossPredictor(fresh.module_, options, channels=saved_channels(state))
-                load_weights(fresh.module_, state, fresh.predictor_)
-                for name in set(self.fitted) - set(sizes):
-                    setattr(fresh, name, state[name].to(device))
-        except (KeyError, RuntimeError, ArgumentError) as error:
-            lines = str(error).splitlines()
-            reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else lines[-1].strip()
-            raise ArgumentError(f"this state is that of another network than {self._named}: {reason}") from error
-        self.__dict__.update(fresh.__dict__)
-        return self
-
     # Below: small differences between the tasks, and what is shared by the methods above.
 
     def check_inputs(self, inputs: Any, targets: Any = None) -> None:
@@ -376,9 +313,6 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
     def _check_for_fit(self) -> None:
         self.check_parameters()
 
-    def _saved(self) -> dict[str, Tensor]:
-        return self.state() | {name: torch.tensor(getattr(self, name)) for name in self.usual_sizes}
-
     @abstractmethod
     def _measure_held_out(self, inputs: Any, targets: Tensor) -> float:
         """What the curve of the items held out says of these items."""
@@ -388,20 +322,12 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
         return values
 
     @property
-    def _named(self) -> str:
-        """What this is, with the article, for messages."""
-        return f"a {type(self).__name__}"
-
-    @property
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
 
     @property
     def _batch_seed(self) -> int:
         return self.seed if self.batch_seed is None else self.batch_seed
-
-    def _check_values(self) -> None:
-        check_network_parameters(self, self.least, self.count, self.optional)
 
     def _check_fitted_with(self, attributes: Collection[str]) -> None:
         """Raise an `ArgumentError` if the network was fitted under parameters that cannot give what is asked for."""
@@ -416,16 +342,6 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
         share = 0.0 if self._goes_on else self.validation
         return hold_out(n, share, unconfirmed, generator(self._batch_seed, "validation"))
 
-    def _sizes(self, state: Mapping[str, Tensor]) -> dict[str, int]:
-        """The sizes that `make` needs, of a state, or else as the constructor was told them."""
-        asked: dict[str, Any] = {f"{self.count}_": getattr(self, self.count, None)}
-        return {name: int(state[name] if name in state else asked[name]) for name in self.usual_sizes}
-
-    def _take(self, sizes: Mapping[str, int], module: nn.Module, device: torch.device) -> None:
-        for name, value in sizes.items():
-            setattr(self, name, value)
-        self.module_, self.predictor_ = module.to(device), None
-
     def _attach(self, inputs: Any, device: torch.device) -> LossPredictor | None:
         """Give the network what predicts its loss, if asked for; what it already has stays."""
         if self.loss_prediction is None and self.predictor_ is None:
@@ -435,11 +351,6 @@ class NetworkLearner(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scik
         with seeded(derive_seed(self.seed, "loss prediction"), device):
             self.predictor_ = attach(self._loss_options(self.module_), self.module_, example, self.predictor_)
         return self.predictor_
-
-    def _loss_options(self, module: nn.Module) -> LossPrediction | None:
-        """How the network's loss is predicted, if it is."""
-        del module
-        return self.loss_prediction
 
     def _batches(
         self, inputs: Any, targets: Tensor, device: torch.device, epoch: int, epochs: int
