@@ -57,6 +57,8 @@ class TorchModel(NetworkLearner):
         ("torch learner", "passes"),
     )
     least: ClassVar[int] = 0
+    later_parameters: ClassVar[tuple[str, ...]] = ("loss_prediction", "precision", "batch_seed")
+    """Parameters that 0.1 did not have; runs and rounds hold them only where they are not as by default."""
     module_: nn.Module = field(init=False, repr=False)
     predictor_: LossPredictor | None = field(init=False, repr=False)
     loss_: Tensor = field(init=False, repr=False)
@@ -237,6 +239,7 @@ class TorchLearner(TorchModel, ClassificationLearner):
     flip: bool = False
     num_classes: int | None = None
 
+    later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "crop", "flip")
     could_provide: ClassVar[Mapping[str, str]] = {"prob_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
     num_classes_: int = field(init=False, repr=False)
     validation_accuracy_: Tensor = field(init=False, repr=False)
@@ -312,6 +315,7 @@ class TorchPoseLearner(TorchModel, PoseLearner):
     scale: float = 0.02
     num_joints: int | None = None
 
+    later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "shift", "rotation", "scale")
     could_provide: ClassVar[Mapping[str, str]] = {"target_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
     num_joints_: int = field(init=False, repr=False)
     validation_error_: Tensor = field(init=False, repr=False)
