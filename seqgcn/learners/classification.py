@@ -95,8 +95,7 @@ class ClassificationLearner(NetworkLearner):
     def _check_values(self) -> None:
         super()._check_values()
         check_bool("flip", self.flip)
-        if self.crop != 0:
-            check_whole("crop", self.crop)
+        check_whole("crop", self.crop, low=0)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -9,12 +9,13 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_instance
+from seqgcn.checks import check_bool, check_instance
 from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
 from seqgcn.extensions import Members
 from seqgcn.learners.base import MemberLearner
 from seqgcn.learners.common import check_attributes
+from seqgcn.learners.parameters import check_seed
 from seqgcn.learners.saved import SavedLearner
 from seqgcn.seeding import derive_seed
 from seqgcn.training import Progress
@@ -66,6 +67,8 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
         """
         if not isinstance(self.members, Members):
             raise ArgumentError(f"members must be Members(members=...) of seqgcn.extensions, got {self.members!r}")
+        check_bool("warm_start", self.warm_start)
+        check_seed(self.seed)
         check_instance("learner", self.learner)
         if not isinstance(self.learner, MemberLearner):
             lacking = [each for each in ("state", "restore", "measure") if not hasattr(self.learner, each)]

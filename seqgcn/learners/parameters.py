@@ -36,11 +36,16 @@ def check_network_parameters(learner: Any, least: int, count: str, optional: tup
         raise ArgumentError(f"samples must be {than} 2, as one pass never disagrees with itself, got 1")
     check_choice("precision", learner.precision, ("auto", "float32", "bfloat16"))
     check_bool("warm_start", learner.warm_start)
-    if isinstance(learner.seed, bool) or not isinstance(learner.seed, Integral):
-        raise ArgumentError(f"seed must be a whole number, got {learner.seed!r}")
+    check_seed(learner.seed)
     if not isinstance(learner.device, str):
         raise ArgumentError(f"device must be a name such as 'auto', 'cpu' or 'cuda:1', got {learner.device!r}")
     if not isinstance(learner.loss_prediction, LossPrediction | None):
         raise ArgumentError(
             f"loss_prediction must be None or a LossPrediction of seqgcn.extensions, got {learner.loss_prediction!r}"
         )
+
+
+def check_seed(seed: Any) -> None:
+    """Raise an `ArgumentError` unless a seed is a whole number, of either sign."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise ArgumentError(f"seed must be a whole number, got {seed!r}")

@@ -92,8 +92,9 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
 
     def _sizes(self, state: Mapping[str, Tensor]) -> dict[str, int]:
         """The sizes that `make` needs, of a state, or else as the constructor was told them."""
-        asked: dict[str, Any] = {f"{self.count}_": getattr(self, self.count, None)}
-        return {name: int(state[name] if name in state else asked[name]) for name in self.usual_sizes}
+        asked = getattr(self, self.count, None)
+        known = {**({} if asked is None else {f"{self.count}_": asked}), **state}
+        return {name: int(known[name]) for name in self.usual_sizes}
 
     def _take(self, sizes: Mapping[str, int], module: nn.Module, device: torch.device) -> None:
         for name, value in sizes.items():
