@@ -86,6 +86,7 @@ def has_scikit_learns_manners(case: Case) -> None:
     twin = clone(learner)
     assert type(twin) is type(learner)
     assert twin.get_params()["seed"] == learner.get_params()["seed"] == 4
+    assert not case.single or twin.get_params() == learner.get_params()
     assert not hasattr(twin, "module_")
     assert not hasattr(twin, "members_")
     assert twin.set_params(seed=3) is twin
@@ -277,14 +278,13 @@ def goes_round_by_a_file(case: Case) -> None:
         if given:
             with pytest.raises(ArgumentError, match=rf"{case.given[0]} .* give it again: .*\.load\(.*{case.given[0]}="):
                 type(learner).load(path)
-        if not isinstance(loaded, NetworkLearner) or loaded.count:
-            assert type(learner).load(path, **given, seed=9).seed == 9
+        assert type(learner).load(path, **given, seed=9).seed == 9
     assert type(loaded) is type(learner)
     assert bits(loaded) == bits(learner)
     assert same(loaded.describe(case.inputs, learner.provides), learner.describe(case.inputs, learner.provides))
     assert torch.equal(loaded.predict(case.inputs), learner.predict(case.inputs))
     assert loaded.score(case.inputs, case.targets) == learner.score(case.inputs, case.targets)
-    assert repr(loaded.get_params()) == repr(learner.get_params()) or given or not case.single
+    assert repr(loaded.get_params(deep=False)) == repr(learner.get_params(deep=False))
 
 
 def refuses_other_files(case: Case) -> None:
@@ -310,10 +310,7 @@ def can_be_copied(case: Case) -> None:
     """A deep copy and a pickle of a fitted learner answer alike."""
     learner = case.fit()
     expected = learner.describe(case.inputs, learner.provides)
-    copies = [copy.deepcopy(learner)]
-    with suppress(pickle.PicklingError, AttributeError, TypeError):  # a class that is defined in a function
-        copies.append(pickle.loads(pickle.dumps(learner)))  # noqa: S301
-    for each in copies:
+    for each in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
         assert same(each.describe(case.inputs, learner.provides), expected)
 
 
@@ -330,9 +327,9 @@ def goes_on_with_warm_start(case: Case) -> None:
     assert first == bits(case.fit())
     assert bits(learner.fit(case.inputs, case.targets)) != first
     still = case.fit(warm_start=True, lr=1e-12, weight_decay=0.0)
-    start, fresh = (_first_weight(each).clone() for each in (still, case.fit(seed=9, lr=1e-12, weight_decay=0.0)))
+    start, fresh = (_weights(each) for each in (still, case.fit(seed=9, lr=1e-12, weight_decay=0.0)))
     still.set_params(seed=9).fit(case.inputs, case.targets)
-    torch.testing.assert_close(_first_weight(still), start)
+    torch.testing.assert_close(_weights(still), start)
     assert not torch.allclose(fresh, start, atol=1e-4)
 
 
@@ -390,9 +387,9 @@ def predicts_its_losses(case: Case) -> None:
     with pytest.raises(ArgumentError, match=r"cannot provide loss_pred.*loss_prediction=LossPrediction\(\)"):
         plain.describe(case.inputs, ("loss_pred",))
     watched = case.fit(loss_prediction=LossPrediction(weight=0.0))
-    torch.testing.assert_close(_first_weight(watched), _first_weight(plain))
+    torch.testing.assert_close(_weights(watched), _weights(plain))
     learner = case.fit(loss_prediction=LossPrediction(share=1.0, weight=5.0))
-    assert not torch.equal(_first_weight(learner), _first_weight(plain))
+    assert not torch.equal(_weights(learner), _weights(plain))
     predicted = learner.describe(case.inputs, learner.provides).loss_pred
     assert predicted.shape == (len(case.inputs),)
     assert torch.equal(predicted, learner.describe(case.inputs, ("loss_pred",)).loss_pred)
@@ -463,8 +460,10 @@ def _networks(learner: Any) -> list[nn.Module]:
     return [each.module_ for each in getattr(learner, "members_", [learner]) if hasattr(each, "module_")]
 
 
-def _first_weight(learner: Any) -> Tensor:
-    return next(_networks(learner)[0].parameters()).detach()
+def _weights(learner: Any) -> Tensor:
+    """Parameters of all its networks, without what is frozen."""
+    given = (weight for network in _networks(learner) for weight in network.parameters() if weight.requires_grad)
+    return torch.cat([weight.detach().flatten().clone() for weight in given])
 
 
 def _counts(learner: Any) -> dict[str, int]:

@@ -10,6 +10,8 @@ from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
     copy_weights,
+    count_held_out,
+    hold_out,
     load_weights,
     mixed_precision,
     shuffled_batches,
@@ -64,3 +66,15 @@ def test_messages() -> None:
     check_attributes(object(), ("x",), ("x", "prob"))
     with pytest.raises(ArgumentError, match="this object is not fitted yet; call fit first"):
         check_fitted(object())
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "count"), [(9, 0.5, 0), (10, 0.1, 1), (10, 0.01, 1), (40, 0.99, 39), (99, 0, 0)]
+)
+@pytest.mark.parametrize("unconfirmed", [0, 7])
+def test_how_many_items_are_held_out(n: int, share: float, count: int, unconfirmed: int) -> None:
+    held_out, kept = hold_out(n + unconfirmed, share, unconfirmed, torch.Generator().manual_seed(1))
+    assert len(held_out) == count == count_held_out(n, share)
+    assert torch.equal(torch.cat((held_out, kept)).sort().values, torch.arange(n + unconfirmed))
+    assert torch.equal(kept, kept.sort().values)
+    assert (held_out < n).all()

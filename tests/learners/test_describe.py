@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
-from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
+from torch import Tensor
 
 from seqgcn.errors import ArgumentError
 from seqgcn.extensions import LossPrediction
@@ -31,19 +30,6 @@ def pose(**changes: Any) -> HandPose:
 
 def weights(learner: Any) -> Tensor:
     return torch.cat([value.flatten().double() for value in learner.module_.state_dict().values()])
-
-
-def test_images_alone_cost_no_pass(images: Tensor, targets: Tensor, hands: Any) -> None:
-    asked: list[nn.Module] = []
-    for make, given in ((cnn, (images, targets)), (pose, hands())):
-        learner = make().fit(*given)
-        asked.clear()
-        with register_module_forward_pre_hook(lambda module, _: asked.append(module)):
-            alone = learner.describe(given[0], ("image",)).image
-            assert not asked
-            with_others = learner.describe(given[0], ("image", "x")).image
-            assert asked
-        assert torch.equal(alone, with_others)
 
 
 # passes with dropout
@@ -114,12 +100,6 @@ def test_unusable_parameters(learner: Any, change: dict[str, Any], message: str)
         learner(**change).check_parameters()
 
 
-def test_batches_have_a_seed_of_their_own(images: Tensor, targets: Tensor) -> None:
-    one, same, other = (weights(cnn(seed=1, batch_seed=b).fit(images, targets)) for b in (1, None, 2))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
 # predicted losses
 
 
@@ -149,13 +129,6 @@ def test_a_predicted_loss_of_poses(hands: Any) -> None:
         assert learner.diagnose(frames, joints).keys() == {RANK}
 
 
-def test_predicting_with_no_weight_leaves_the_network_as_it_was(images: Tensor, targets: Tensor, hands: Any) -> None:
-    options = LossPrediction(weight=0.0)
-    for make, given in ((cnn, (images, targets)), (pose, hands())):
-        plain, watched = (make(loss_prediction=option).fit(*given) for option in (None, options))
-        torch.testing.assert_close(weights(watched), weights(plain))
-
-
 def test_the_predictor_learns_and_stops_moving_the_network(images: Tensor, targets: Tensor, hands: Any) -> None:
     for make, given in ((cnn, (images, targets)), (pose, hands())):
         plain = weights(make(epochs=4).fit(*given))
@@ -175,12 +148,6 @@ def test_passes_with_dropout_leave_the_predicted_loss_alone(images: Tensor, targ
     assert torch.equal(both.loss_pred, learner.describe(images, ("loss_pred",)).loss_pred)
 
 
-@pytest.mark.parametrize("learner", [cnn, pose])
-def test_a_module_that_does_not_exist_is_named_before_training(learner: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"the network has no module 'layer9'; .* has .*body, "):
-        learner(loss_prediction=LossPrediction(modules=("layer9",))).check_parameters()
-
-
 def test_what_was_set_after_the_fit_wants_another(images: Tensor, targets: Tensor, hands: Any) -> None:
     for make, given, samples in ((cnn, (images, targets), "prob_samples"), (pose, hands(), "target_samples")):
         learner = make(dropout=0.0).fit(*given).set_params(loss_prediction=LossPrediction(), dropout=0.5)
@@ -196,29 +163,6 @@ def test_the_state_of_another_network_is_refused(images: Tensor, targets: Tensor
         cnn(width=0.5).restore(state)
     with pytest.raises(ArgumentError, match="another network than a SmallCNNClassifier: it has no predictor_"):
         cnn(loss_prediction=LossPrediction()).restore(state)
-
-
-def test_unconfirmed_frames_are_never_held_out(hands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = pose(validation=0.3)
-    for unconfirmed in (0, 1, 12, 20):
-        held_out, kept = learner._split(30, unconfirmed)
-        assert len(held_out) == (0 if 30 - unconfirmed < 10 else max(1, int(0.3 * (30 - unconfirmed))))
-        assert (held_out < 30 - unconfirmed).all()
-        assert torch.cat([held_out, kept]).sort().values.tolist() == list(range(30))
-    asked: list[tuple[int, ...]] = []
-    split = HandPose._split
-    monkeypatch.setattr(HandPose, "_split", lambda self, *n: asked.append(n) or split(self, *n))
-    frames, joints = hands(16)
-    pose(validation=0.5).fit(frames, joints, unconfirmed=4)
-    assert asked == [(16, 4)]
-
-
-def test_the_predictor_is_saved_and_restored(images: Tensor, targets: Tensor, hands: Any) -> None:
-    for make, given in ((cnn, (images, targets)), (pose, hands())):
-        fitted = make(loss_prediction=LossPrediction()).fit(*given)
-        restored = make(loss_prediction=LossPrediction()).restore(fitted.state())
-        expected = fitted.describe(given[0], ("loss_pred",)).loss_pred
-        assert torch.equal(restored.describe(given[0], ("loss_pred",)).loss_pred, expected)
 
 
 # images
