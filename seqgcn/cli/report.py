@@ -29,8 +29,8 @@ def add_to(commands: Any) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from seqgcn.folders import read_runs
     from seqgcn.report.html import run_page, write_page
+    from seqgcn.runs.reader import read_runs
 
     path = Path(arguments.out) if arguments.out else Path(arguments.run) / PAGE
     write_page(path, run_page(read_runs(arguments.run)))

@@ -9,10 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqgcn.checks import check_bool, check_choice, check_number, check_whole, kind_of
-from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
     VALIDATION_ACCURACY,
     as_tensor,
@@ -23,7 +21,9 @@ from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
 from seqgcn.learners.network import NetworkLearner, Seen, Training
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole, kind_of
 
 A_PREDICTED_LOSS = "A predicted loss needs loss_prediction=LossPrediction()"
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqgcn.checks import kind_of
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
+from seqgcn.utils.validation import kind_of
 
 TRAINING_LOSS = "training loss"
 VALIDATION_ERROR, VALIDATION_ACCURACY = "validation error (mm)", "validation accuracy (%)"

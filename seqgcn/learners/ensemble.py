@@ -9,16 +9,16 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_bool, check_instance
-from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
-from seqgcn.extensions import Members
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.base import MemberLearner
 from seqgcn.learners.common import check_attributes
 from seqgcn.learners.parameters import check_seed
 from seqgcn.learners.saved import SavedLearner
-from seqgcn.seeding import derive_seed
+from seqgcn.selectors.extensions import Members
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import derive_seed
+from seqgcn.utils.validation import check_bool, check_instance
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -66,7 +66,9 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
             ArgumentError: One cannot be used.
         """
         if not isinstance(self.members, Members):
-            raise ArgumentError(f"members must be Members(members=...) of seqgcn.extensions, got {self.members!r}")
+            raise ArgumentError(
+                f"members must be Members(members=...) of seqgcn.selectors.extensions, got {self.members!r}"
+            )
         check_bool("warm_start", self.warm_start)
         check_seed(self.seed)
         check_instance("learner", self.learner)

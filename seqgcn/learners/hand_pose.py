@@ -7,12 +7,10 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_bool, check_choice, check_number, check_whole
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose
-from seqgcn.errors import ArgumentError
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.classification import A_PREDICTED_LOSS
 from seqgcn.learners.common import VALIDATION_ERROR, as_tensor, channels_last
@@ -21,8 +19,10 @@ from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner, Seen, Training
 from seqgcn.learners.recipes import RECIPES
-from seqgcn.seeding import generator
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]
 

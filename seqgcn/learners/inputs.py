@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from seqgcn.checks import name_rows
-from seqgcn.datasets.hands.base import HandFrames
-from seqgcn.errors import ArgumentError
+from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import name_rows
 
 
 def check_frames(frames: Any) -> None:

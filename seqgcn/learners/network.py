@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
 from seqgcn.evaluation import Metric
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
     TRAINING_LOSS,
     as_tensor,
@@ -30,8 +30,8 @@ from seqgcn.learners.loss_prediction import (
     rank_correlation,
 )
 from seqgcn.learners.restoring import RestorableNetwork
-from seqgcn.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 
 
 class Seen(NamedTuple):

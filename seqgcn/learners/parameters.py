@@ -3,9 +3,9 @@
 from numbers import Integral
 from typing import Any
 
-from seqgcn.checks import check_bool, check_choice, check_number, check_whole
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 
 def check_network_parameters(learner: Any, least: int, count: str, optional: tuple[str, ...]) -> None:
@@ -41,7 +41,7 @@ def check_network_parameters(learner: Any, least: int, count: str, optional: tup
         raise ArgumentError(f"device must be a name such as 'auto', 'cpu' or 'cuda:1', got {learner.device!r}")
     if not isinstance(learner.loss_prediction, LossPrediction | None):
         raise ArgumentError(
-            f"loss_prediction must be None or a LossPrediction of seqgcn.extensions, got {learner.loss_prediction!r}"
+            f"loss_prediction must be None or a LossPrediction of seqgcn.selectors.extensions, got {learner.loss_prediction!r}"
         )
 
 

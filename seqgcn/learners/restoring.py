@@ -9,13 +9,13 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import check_fitted, copy_weights, load_weights, resolve_device
 from seqgcn.learners.loss_prediction import LossPredictor, saved_channels
 from seqgcn.learners.parameters import check_network_parameters
 from seqgcn.learners.saved import SavedLearner
-from seqgcn.seeding import seeded
+from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.seeding import seeded
 
 
 class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-learn is untyped

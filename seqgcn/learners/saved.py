@@ -12,10 +12,10 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from seqgcn.checks import name_some
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, MissingPackageError
-from seqgcn.extensions import LossPrediction, Members
-from seqgcn.files import write_bytes
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, MissingPackageError
+from seqgcn.selectors.extensions import LossPrediction, Members
+from seqgcn.utils.files import write_bytes
+from seqgcn.utils.validation import name_some
 
 FORMAT = "1"
 """Version of the file's header."""

@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqgcn.checks import kind_of
-from seqgcn.errors import ArgumentError, SeqGCNError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError, SeqGCNError
 from seqgcn.learners.classification import A_PREDICTED_LOSS, ClassificationLearner
 from seqgcn.learners.hand_pose import PoseLearner
 from seqgcn.learners.loss_prediction import LossPredictor, find_modules
@@ -26,7 +24,9 @@ from seqgcn.learners.torch_network import (
     read_checkpoint,
     watching,
 )
-from seqgcn.seeding import derive_seed, seeded
+from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.seeding import derive_seed, seeded
+from seqgcn.utils.validation import kind_of
 
 _COULD_DROP = "Passes with dropout need a network with some, and samples (learner.samples=20)"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from seqgcn.errors import RunFolderError, SeqGCNError
-from seqgcn.files import write_bytes
+from seqgcn.exceptions import RunFolderError, SeqGCNError
 from seqgcn.learners.base import RestorableLearner
+from seqgcn.utils.files import write_bytes
 
 
 def save_weights(learner: RestorableLearner, path: Path) -> None:

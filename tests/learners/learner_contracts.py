@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, TrainingError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, TrainingError
 from seqgcn.learners import Learner, MemberLearner, NetworkLearner, RestorableLearner
+from seqgcn.selectors.extensions import LossPrediction
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import (
     ImageClassifier,
     ResNet18Classifier,

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier, SmallCNNClassifier
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
-from seqgcn.seeding import seeded
+from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

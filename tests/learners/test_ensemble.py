@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction, Members
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, TorchLearner, extended
 from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
+from seqgcn.selectors.extensions import LossPrediction, Members
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
-from seqgcn.errors import ArgumentError
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.evaluation import MEAN_JOINT_ERROR
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import HandPose, Learner, RestorableLearner
 from seqgcn.learners.hand_pose import Net
 from seqgcn.learners.nets import AWR

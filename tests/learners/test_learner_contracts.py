@@ -10,7 +10,6 @@ from learners.conftest import make_hands
 from learners.learner_contracts import CONTRACTS, Case
 from torch import Tensor, nn
 
-from seqgcn.extensions import Members
 from seqgcn.learners import (
     Ensemble,
     HandPose,
@@ -19,6 +18,7 @@ from seqgcn.learners import (
     TorchLearner,
     TorchPoseLearner,
 )
+from seqgcn.selectors.extensions import Members
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

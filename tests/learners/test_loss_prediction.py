@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.loss_prediction import (
     LossPredictor,
     attach,
@@ -21,7 +20,8 @@ from seqgcn.learners.loss_prediction import (
     ranking_loss,
 )
 from seqgcn.learners.nets import AWR, ResNet18, SmallCNN, deep_prior, deep_prior_no_pca, deep_prior_plus
-from seqgcn.seeding import seeded
+from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.seeding import seeded
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "small-cnn": (lambda: SmallCNN(1, 3, width=4, embedding=8), 8),

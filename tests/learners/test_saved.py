@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError, DataFileError, MissingPackageError, RunFolderError
-from seqgcn.extensions import LossPrediction, Members
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingPackageError, RunFolderError
 from seqgcn.learners import Ensemble, SmallCNNClassifier, TorchLearner
+from seqgcn.selectors.extensions import LossPrediction, Members
 
 
 @dataclass

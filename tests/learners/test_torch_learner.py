@@ -10,9 +10,9 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
 from seqgcn.learners import TorchLearner
+from seqgcn.selectors.extensions import LossPrediction
 
 CALLS: list[str] = []
 

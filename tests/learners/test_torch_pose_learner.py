@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from seqgcn.datasets.hands import CropBatch, HandFrames
-from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.learners import HandPose, TorchPoseLearner
 
 Hands = Callable[..., tuple[HandFrames, Tensor]]

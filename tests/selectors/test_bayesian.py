@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Members
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Selector, Variance, VariationRatio
 from seqgcn.selectors.bayesian import (
     ACQUISITIONS,
@@ -20,6 +19,7 @@ from seqgcn.selectors.bayesian import (
     variation_ratio,
     vote_ratio,
 )
+from seqgcn.selectors.extensions import Members
 
 relaxed = settings(deadline=None)
 LN2 = math.log(2)

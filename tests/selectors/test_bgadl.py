@@ -7,10 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from seqgcn.datasets import Digits
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Generated
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import BALD
 from seqgcn.selectors.bgadl import BGADL
+from seqgcn.selectors.extensions import Generated
 
 TINY: dict[str, Any] = {"image_size": 8, "latent_channels": 3, "hidden_channels": 4, "steps": 4, "batch_size": 6}
 

@@ -21,9 +21,9 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.errors import DataFileError, RunFolderError
-from seqgcn.processors import workers
+from seqgcn.exceptions import DataFileError, RunFolderError
 from seqgcn.training import Progress, Say
+from seqgcn.utils.processors import workers
 
 T = TypeVar("T")
 
