@@ -31,7 +31,7 @@ from seqgcn.learners.common import (
     resolve_device,
     shuffled_batches,
 )
-from seqgcn.learners.inputs import check_frames, check_joints
+from seqgcn.learners.inputs import check_frames, check_joints, shows_pose
 from seqgcn.learners.loss_prediction import LossPredictor, attach
 from seqgcn.learners.nets import PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner
@@ -51,7 +51,9 @@ class HandPose(NetworkLearner):
 
     After `fit`, `module_` is the network (in evaluation mode), `loss_` `[epochs]` the training loss,
     `validation_error_` `[epochs]` the mean joint error (mm) on the labelled frames held out, empty if there are none,
-    and `curves_` both by name, for plots. Nothing is stopped or tuned by the validation error.
+    and `curves_` both by name, for plots. Nothing is stopped or tuned by the validation error. `left_out_` is the
+    number of labelled frames that were not trained on as their crops do not show the hand: the mean of the joints lies
+    outside the cube.
 
     Args:
         net: `"deep-prior"`, `"deep-prior-no-pca"` (of the sampler's authors), `"deep-prior-plus"` (DeepPrior++) or
@@ -116,6 +118,7 @@ class HandPose(NetworkLearner):
     components_: int = field(init=False)
     loss_: Tensor = field(init=False)
     validation_error_: Tensor = field(init=False)
+    left_out_: int = field(init=False)
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -145,6 +148,8 @@ class HandPose(NetworkLearner):
         recipe, device = RECIPES[self.net], resolve_device(self.device)
         epochs = self.epochs or recipe.epochs
         held_out, kept = self._split(len(inputs), unconfirmed)
+        shown = shows_pose(inputs[kept], targets[kept])
+        self.left_out_, kept = int((~shown).sum()), kept[shown]
         frames, joints = inputs[kept], inputs.reflect(targets[kept], kept)
         errors: list[float] = []
 

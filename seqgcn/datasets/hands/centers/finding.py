@@ -4,7 +4,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -36,6 +36,10 @@ OFF = 60.0
 
 FAR_OFF = 80.0
 """mm between a center and the true one from which on the hand was missed."""
+
+TWO_HANDS = 0.02
+"""Share of labeled frames with a second hand above which a localizer does not learn from mirrored frames: left and
+right may be what tells the two apart."""
 
 AROUND = 3
 """Places of the rule around which the detector looks."""
@@ -248,10 +252,10 @@ def _by_localizer(
     blank = np.zeros_like(next(each for each in seen if each is not None))
     grids = np.stack([blank if each is None else each for each in seen])
     labels, cube = targets[known], float(hands.cube.max())
-    held = out_of_fold(
-        grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), cube=cube, seed=0, progress=progress
-    )
-    model = Localizer.fit(grids[known.numpy()], camera, labels, cube=cube, seed=0, progress=progress)
+    two = float(other_hands(labels, [candidates[i] for i in known.tolist()]).isfinite().all(dim=1).float().mean())
+    how: dict[str, Any] = {"cube": cube, "seed": 0, "mirrored": two <= TWO_HANDS, "progress": progress}
+    held = out_of_fold(grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), **how)
+    model = Localizer.fit(grids[known.numpy()], camera, labels, **how)
     points, confidence = model.calibrated(held).locate(grids, camera)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
