@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, source_key, waiting_lock
-from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, other_hands, rival_doubt, steadied, surer
+from seqgcn.datasets.hands.centers.combining import (
+    CONFIDENT,
+    JUMPED,
+    may_mirror,
+    other_hands,
+    rival_doubt,
+    steadied,
+    surer,
+)
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
@@ -36,10 +44,6 @@ OFF = 60.0
 
 FAR_OFF = 80.0
 """mm between a center and the true one from which on the hand was missed."""
-
-TWO_HANDS = 0.02
-"""Share of labeled frames with a second hand above which a localizer does not learn from mirrored frames: left and
-right may be what tells the two apart."""
 
 AROUND = 3
 """Places of the rule around which the detector looks."""
@@ -252,8 +256,8 @@ def _by_localizer(
     blank = np.zeros_like(next(each for each in seen if each is not None))
     grids = np.stack([blank if each is None else each for each in seen])
     labels, cube = targets[known], float(hands.cube.max())
-    two = float(other_hands(labels, [candidates[i] for i in known.tolist()]).isfinite().all(dim=1).float().mean())
-    how: dict[str, Any] = {"cube": cube, "seed": 0, "mirrored": two <= TWO_HANDS, "progress": progress}
+    mirrored = may_mirror(labels, [candidates[i] for i in known.tolist()])
+    how: dict[str, Any] = {"cube": cube, "seed": 0, "mirrored": mirrored, "progress": progress}
     held = out_of_fold(grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), **how)
     model = Localizer.fit(grids[known.numpy()], camera, labels, **how)
     points, confidence = model.calibrated(held).locate(grids, camera)
