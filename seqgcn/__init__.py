@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.coverage import k_center_greedy
+    from seqgcn.coverage.k_center import k_center_greedy
     from seqgcn.gcn import ConfidenceGCN
     from seqgcn.graph import FeatureGraph, LowRankAdjacency, to_networkx
     from seqgcn.selectors import (

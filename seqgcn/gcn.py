@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from seqgcn.checks import check_number, check_whole, kind_of
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.utils.validation import check_number, check_whole, kind_of
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.graph import FEW_DEAD, Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 from seqgcn.training import Progress, train
 
 _MESSAGES = 2**26

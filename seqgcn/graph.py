@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.transforms import BaseTransform
 
-from seqgcn.checks import (
+from seqgcn.utils.validation import (
     check_choice,
     check_data,
     check_edges,
@@ -25,7 +25,7 @@ from seqgcn.checks import (
     kind_of,
     name_rows,
 )
-from seqgcn.errors import ArgumentError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
 Normalize = Literal["column", "row"]

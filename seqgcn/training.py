@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from seqgcn.errors import TrainingError
+from seqgcn.exceptions import TrainingError
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many steps are done and how many there are."""

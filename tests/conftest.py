@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import CATALOGUE, Entry
+from seqgcn.config.registry import CATALOGUE, Entry
 from seqgcn.datasets import ImageDataset, Split
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric
-from seqgcn.files import write_text
+from seqgcn.utils.files import write_text
 
 # Tensors this small gain nothing from a second thread, and lose much on a machine that is busy.
 torch.set_num_threads(1)
@@ -137,7 +137,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Toy], type[FakeLearner]
         points = {name: {seed: len(curve.labelled) for seed, curve in runs.items()} for name, runs in curves.items()}
         write_text(path, f"{title}: {points}")
 
-    monkeypatch.setattr("seqgcn.summaries.learning_curve", write_counts)
+    monkeypatch.setattr("seqgcn.runs.summary.learning_curve", write_counts)
     return Toy, FakeLearner
 
 

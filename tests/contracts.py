@@ -33,7 +33,7 @@ from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.datasets import FakeDataset
 from torch_geometric.loader import DataLoader, RandomNodeLoader
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 # what comes back
 

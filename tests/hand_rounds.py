@@ -13,14 +13,14 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import CATALOGUE, Entry, load
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.config.registry import CATALOGUE, Entry, load
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric
-from seqgcn.locks import LOCK
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.utils.locks import LOCK
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import LABELS
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.select_round import Round
 
 OWN = {"icvl": "Training/labels.txt", "hands17": "Training_Annotation.txt", "depth-folder": "labels.csv"}
 """Labels in each layout's own folder."""

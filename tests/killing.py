@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-import seqgcn.journal
+import seqgcn.runs.journal
 from seqgcn.cli import main
-from seqgcn.errors import RunFolderError
-from seqgcn.locks import locked
-from seqgcn.progress import Bars
+from seqgcn.exceptions import RunFolderError
+from seqgcn.utils.locks import locked
+from seqgcn.utils.progress import Bars
 
 Start = Callable[[list[str], Path, int | None], list[str]]
 """Runs a command on a folder up to an event, and tells which events there were."""
@@ -36,7 +36,7 @@ def processes() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["seqgcn.cli", "seqgcn.runs", "seqgcn.rounds.round", "seqgcn.learners", "sklearn.datasets"]
+        ["seqgcn.cli", "seqgcn.runs.run_set", "seqgcn.rounds.select_round", "seqgcn.learners", "sklearn.datasets"]
     )
     return context
 
@@ -69,7 +69,7 @@ def attempt(command: list[str], folder: str, log: str, kill: int | None) -> None
     _watch(os, "fsync", lambda _descriptor: folder, folder, event)
     for name in ("unlink", "truncate", "mkdir"):
         _watch(os, name, lambda path, *_more: str(path), folder, event)
-    seqgcn.journal.open = lambda path, mode: _Halves(path, mode, event)  # type: ignore[attr-defined]
+    seqgcn.runs.journal.open = lambda path, mode: _Halves(path, mode, event)  # type: ignore[attr-defined]
     sys.exit(main(command))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from seqgcn.config import SelectorSpec
-from seqgcn.journal import CycleRecord
+from seqgcn.config.run import SelectorSpec
+from seqgcn.runs.journal import CycleRecord
 
 ENVIRONMENT = {"versions": {"seqgcn": "1.2.3", "torch": "2.9"}, "threads": 1, "device": "cpu", "machine": "box, Linux"}
 

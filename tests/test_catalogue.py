@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgcn.catalogue import (
+from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
     REQUIRED,
@@ -24,7 +24,7 @@ from seqgcn.catalogue import (
 )
 from seqgcn.datasets import ImageDataset
 from seqgcn.datasets.hands.poses import PoseDataset
-from seqgcn.errors import ConfigError
+from seqgcn.exceptions import ConfigError
 from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
 
@@ -98,7 +98,7 @@ def test_every_selector_says_where_it_comes_from_and_what_it_is_for(name: str) -
 
 
 def test_loading_the_catalogue_imports_nothing_heavy() -> None:
-    code = "import sys, seqgcn.catalogue; print(*{'torch', 'sklearn', 'yaml', 'numpy'} & set(sys.modules))"
+    code = "import sys, seqgcn.config.registry; print(*{'torch', 'sklearn', 'yaml', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == ""
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqgcn.checks import (
+from seqgcn.utils.validation import (
     check_choice,
     check_edges,
     check_features,
@@ -20,7 +20,7 @@ from seqgcn.checks import (
     name_rows,
     name_some,
 )
-from seqgcn.errors import (
+from seqgcn.exceptions import (
     ArgumentError,
     ConfigError,
     DataFileError,

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from seqgcn.catalogue import CATALOGUE
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
-from seqgcn.config import options
-from seqgcn.journal import CycleRecord, Journal
-from seqgcn.locks import LOCK, OWNER
+from seqgcn.config.run import options
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.utils.locks import LOCK, OWNER
 
 SMALL = ("--selector", "margin", "--budget", "4", "--cycles", "3", "--seed", "1")
 
@@ -311,7 +311,7 @@ def test_interrupt_before_the_first_cycle(
     def interrupted(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seqgcn.runs.RunSet.__init__", interrupted)
+    monkeypatch.setattr("seqgcn.runs.run_set.RunSet.__init__", interrupted)
     assert main(["run", *SMALL, "--out", str(tmp_path / "run")]) == 130
     assert capsys.readouterr() == ("", "seqgcn: interrupted\n")
 

@@ -171,7 +171,7 @@ def test_interrupted(lab: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> N
     words = ["select", "--ask", "center", "--dataset", "depth-folder", "--root", "lab", "--budget", "3", "--out"]
     assert call(*words, "whole", "--quiet")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr("seqgcn.rounds.round.hand_off_clicks", interrupted)
+        patch.setattr("seqgcn.rounds.select_round.hand_off_clicks", interrupted)
         code, _, said = call(*words, "half")
     assert code == 130
     start = "seqgcn: interrupted; hands that were found are kept. Go on with: seqgcn "

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from hand_rounds import answer, content, labels_of, make_round, picks_of, truth
 
-from seqgcn.catalogue import CATALOGUE
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
-from seqgcn.datasets.hands.base import HandDataset
-from seqgcn.locks import locked
+from seqgcn.datasets.hands.hand_dataset import HandDataset
+from seqgcn.utils.locks import locked
 
 
 @pytest.fixture(scope="module")

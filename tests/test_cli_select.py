@@ -12,10 +12,10 @@ import pytest
 import yaml
 from hand_releases import write_folder
 
-from seqgcn.catalogue import CATALOGUE
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
-from seqgcn.config import options
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.config.run import options
+from seqgcn.config.select import SelectConfig
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -229,7 +229,7 @@ def test_interrupted_before_the_round_is_begun(
     def interrupted(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seqgcn.rounds.round.pool_of_dataset", interrupted)
+    monkeypatch.setattr("seqgcn.rounds.select_round.pool_of_dataset", interrupted)
     assert main([*digits, "--out", "round"]) == 130
     # There is nothing to go on with.
     assert capsys.readouterr() == ("", "seqgcn: interrupted\n")

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqgcn.config import (
+from seqgcn.config.run import (
     RunConfig,
     SelectorSpec,
     as_config_errors,
@@ -18,7 +18,7 @@ from seqgcn.config import (
     resolve,
     settle,
 )
-from seqgcn.errors import ArgumentError, ConfigError, DataFileError, MissingFileError
+from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, MissingFileError
 
 
 @pytest.fixture

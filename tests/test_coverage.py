@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import seqgcn.coverage
+import seqgcn.coverage.k_center
 from seqgcn import k_center_greedy
-from seqgcn.coverage import _LazySearch, k_center, nearest_centre
-from seqgcn.errors import ArgumentError
+from seqgcn.coverage.k_center import _LazySearch, k_center, nearest_centre
+from seqgcn.exceptions import ArgumentError
 
 relaxed = settings(deadline=None)
 PRECISIONS = [torch.float32, torch.float64]
@@ -71,7 +71,7 @@ def questions(draw: st.DrawFn, *, weighted: bool = False) -> dict[str, Any]:
 def test_the_lazy_form_picks_as_the_plain_loop(question: dict[str, Any], active: int, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_LazySearch, "ACTIVE", active)
-        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", block)
+        patch.setattr(seqgcn.coverage.k_center, "_BLOCK_ELEMENTS", block)
         picks = k_center_greedy(**question)
     assert picks.dtype == torch.int64
     assert picks.tolist() == plain(**(question | {"centres": question["centres"].tolist()}))
@@ -290,7 +290,7 @@ def test_nearest_distances_of_whole_numbers_are_exact(question: dict[str, Any]) 
     points = question["points"]
     centres = points[question["centres"]] if len(question["centres"]) else points[:1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", 4)
+        patch.setattr(seqgcn.coverage.k_center, "_BLOCK_ELEMENTS", 4)
         found = nearest_centre(points, centres)[1]
     assert torch.equal(found, (points.unsqueeze(1) - centres).square().sum(dim=2).amin(dim=1))
 
@@ -301,7 +301,7 @@ def test_the_nearest_centre_is_one_of_the_nearest(question: dict[str, Any], bloc
     points = question["points"]
     centres = points[question["centres"]] if len(question["centres"]) else points[:1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seqgcn.coverage, "_BLOCK_ELEMENTS", block)
+        patch.setattr(seqgcn.coverage.k_center, "_BLOCK_ELEMENTS", block)
         which, squared = nearest_centre(points, centres)
     assert (which.dtype, which.shape) == (torch.int64, squared.shape)
     assert torch.equal((points - centres[which]).square().sum(dim=1), squared)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from seqgcn.config import RunConfig, SelectorSpec, resolve
+from seqgcn.config.run import RunConfig, SelectorSpec, resolve
 from seqgcn.evaluation import MAX_CONFIRMATORY
 
 PLANS = sorted((Path(__file__).parents[1] / "benchmarks" / "evidence").glob("*.yaml"))

@@ -14,9 +14,9 @@ from torch_geometric.data import Data
 import seqgcn
 from seqgcn import CoreSet, Margin, Random
 from seqgcn.datasets import Digits, ImageDataset
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.experiment import ActiveLearning, environment
-from seqgcn.journal import CycleRecord, Journal
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.runs.loop import ActiveLearning, environment
+from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import SmallCNNClassifier
 from seqgcn.selectors import Selection, Selector
 

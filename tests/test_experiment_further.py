@@ -11,10 +11,10 @@ from torch import Tensor
 
 from seqgcn import Random
 from seqgcn.datasets import Digits, ImageDataset
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.experiment import ActiveLearning
-from seqgcn.extensions import Generated, Members
-from seqgcn.journal import CycleRecord, Journal
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.runs.loop import ActiveLearning
+from seqgcn.selectors.extensions import Generated, Members
+from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import Ensemble, SmallCNNClassifier
 from seqgcn.selectors import BALD, CEAL, EnsembleSelector, LearningLoss, Query, Selection, Selector
 

@@ -12,9 +12,9 @@ import torch
 
 from seqgcn import CoreSet, Random
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.experiment import ActiveLearning
-from seqgcn.journal import CycleRecord, Journal
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.runs.loop import ActiveLearning
+from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.selectors import Selection
 
 CYCLES, BUDGET = 4, 5

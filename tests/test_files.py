@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import pytest
 
-from seqgcn.errors import RunFolderError
-from seqgcn.files import remove_leftovers, write_atomically, write_bytes, write_text
+from seqgcn.exceptions import RunFolderError
+from seqgcn.utils.files import remove_leftovers, write_atomically, write_bytes, write_text
 
 
 def only(folder: Path) -> list[str]:

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Generated
-from seqgcn.further import check_pseudo, generated_record, training_set
-from seqgcn.pool import Pool
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Generated
+from seqgcn.runs.training_set import check_pseudo, generated_record, training_set
+from seqgcn.runs.pool import Pool
 
 
 @pytest.fixture

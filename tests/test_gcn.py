@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import to_dense_adj
 
-from seqgcn.errors import ArgumentError, SeqGCNWarning, TrainingError
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning, TrainingError
 from seqgcn.gcn import (
     ConfidenceFit,
     ConfidenceGCN,
@@ -23,8 +23,8 @@ from seqgcn.gcn import (
     fit_confidence,
 )
 from seqgcn.graph import Graph, LowRankAdjacency, graph_of, knn_edges, normalise_edges
-from seqgcn.seeding import seeded
-from seqgcn.selectors.gcn import CoreGCN, GCNSelector, UncertainGCN
+from seqgcn.utils.seeding import seeded
+from seqgcn.selectors.sequential_gcn import CoreGCN, GCNSelector, UncertainGCN
 
 relaxed = settings(deadline=None)
 N, D = 16, 5

@@ -10,8 +10,8 @@ from torch.backends import cudnn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from seqgcn.datasets import Digits
-from seqgcn.errors import ArgumentError, TrainingError
-from seqgcn.generative import (
+from seqgcn.exceptions import ArgumentError, TrainingError
+from seqgcn.selectors.adversarial import (
     VAE,
     GameOptions,
     ImageDiscriminator,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 
-from seqgcn.errors import ArgumentError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.graph import (
     EdgeList,
     FeatureGraph,

@@ -6,10 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import seqgcn.herding
-from seqgcn.errors import ArgumentError
+import seqgcn.coverage.facility_location
+from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.herding import Similarity, _Search, cosine, facility_location, gaussian
+from seqgcn.coverage.facility_location import Similarity, _Search, cosine, facility_location, gaussian
 
 
 def matrix(similarity: Similarity) -> Tensor:
@@ -51,7 +51,7 @@ def test_it_picks_as_the_plain_loop(
 ) -> None:
     monkeypatch.setattr(_Search, "PAIRS", pairs)
     monkeypatch.setattr(_Search, "ELEMENTS", 300)
-    monkeypatch.setattr(seqgcn.herding, "_BLOCK", 32)
+    monkeypatch.setattr(seqgcn.coverage.facility_location, "_BLOCK", 32)
     make, least = KERNELS[kernel]
     similarity = make(clouds())
     rows = [i for i in range(120) if i % 3 and i not in centres]
@@ -153,7 +153,7 @@ def test_duplicates_of_centres_gain_exactly_nothing_whatever_product_they_come_f
 ) -> None:
     # The last digits of 300 products' sum depend on the shapes of the matrices it is taken in.
     monkeypatch.setattr(_Search, "PAIRS", pairs)
-    monkeypatch.setattr(seqgcn.herding, "_BLOCK", 7)
+    monkeypatch.setattr(seqgcn.coverage.facility_location, "_BLOCK", 7)
     similarity = {"gaussian": gaussian, "cosine": cosine}[kernel](clouds(50, 300, dtype).repeat(2, 1))
     copies = torch.arange(50, 100)
     for columns in (copies, copies[::3]):

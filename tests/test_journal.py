@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.errors import RunFolderError
-from seqgcn.journal import CycleRecord, Journal
+from seqgcn.exceptions import RunFolderError
+from seqgcn.runs.journal import CycleRecord, Journal
 
 RECORD = CycleRecord(
     cycle=0,
@@ -191,7 +191,7 @@ def test_a_journal_begun_by_another_process(tmp_path: Path) -> None:
 
 def test_the_name_of_a_new_journal_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[Path] = []
-    monkeypatch.setattr("seqgcn.journal.sync_folder", waited.append)
+    monkeypatch.setattr("seqgcn.runs.journal.sync_folder", waited.append)
     journal = Journal(tmp_path / "journal.jsonl")
     for cycle in range(3):
         journal.append(record(cycle))
@@ -232,7 +232,7 @@ class HalfWriter:
 
 def test_full_disk_in_the_middle_of_a_line(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     before = journal.path.read_bytes()
-    monkeypatch.setattr("seqgcn.journal.open", HalfWriter, raising=False)
+    monkeypatch.setattr("seqgcn.runs.journal.open", HalfWriter, raising=False)
     with pytest.raises(RunFolderError, match="make room or restore write access, then go on with --resume"):
         journal.append(record(3))
     assert journal.path.read_bytes() == before
@@ -241,7 +241,7 @@ def test_full_disk_in_the_middle_of_a_line(journal: Journal, monkeypatch: pytest
 def test_what_cannot_be_undone_is_dropped_on_recovery(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     before = journal.path.read_bytes()
     with monkeypatch.context() as broken:
-        broken.setattr("seqgcn.journal.open", HalfWriter, raising=False)
+        broken.setattr("seqgcn.runs.journal.open", HalfWriter, raising=False)
         broken.setattr(os, "truncate", out_of_space)
         with pytest.raises(RunFolderError, match="cannot write cycle 3"):
             journal.append(record(3))
@@ -267,7 +267,7 @@ def test_read_only_folder(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> 
     def read_only(path: Path, _mode: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr("seqgcn.journal.open", read_only, raising=False)
+    monkeypatch.setattr("seqgcn.runs.journal.open", read_only, raising=False)
     with pytest.raises(RunFolderError, match=r"cannot write cycle 3 to .*: Permission denied"):
         journal.append(record(3))
     assert journal.path.read_bytes() == before

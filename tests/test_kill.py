@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from killing import Start, killed_at, moments_of, starter
 
-from seqgcn.config import CONFIG
-from seqgcn.journal import Journal
-from seqgcn.locks import LOCK
+from seqgcn.config.run import CONFIG
+from seqgcn.runs.journal import Journal
+from seqgcn.utils.locks import LOCK
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 

@@ -3,7 +3,7 @@ from types import ModuleType
 
 import pytest
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 
 def test_a_name_is_imported_once_and_then_stays(monkeypatch: pytest.MonkeyPatch) -> None:

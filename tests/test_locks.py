@@ -10,8 +10,8 @@ import filelock
 import killing
 import pytest
 
-from seqgcn.errors import RunFolderError
-from seqgcn.locks import LOCK, OWNER, Owner, locked
+from seqgcn.exceptions import RunFolderError
+from seqgcn.utils.locks import LOCK, OWNER, Owner, locked
 
 
 def names(folder: Path) -> list[str]:
@@ -79,14 +79,14 @@ def test_a_lock_left_behind_is_taken_over(tmp_path: Path, pid: int) -> None:
 def test_a_container_that_was_started_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its host has another name, but the same kernel runs below it."""
     said: list[str] = []
-    monkeypatch.setattr("seqgcn.locks._boot", lambda: "one")
+    monkeypatch.setattr("seqgcn.utils.locks._boot", lambda: "one")
     leave_behind(tmp_path, host="container-1", boot="one")
     with locked(tmp_path, said.append):
         pass
     assert "process 4711 on container-1 " in said[0]
     # Where nothing is known of the boots, they are not the same.
     for boot, other in (("one", "two"), ("", "")):
-        monkeypatch.setattr("seqgcn.locks._boot", lambda boot=boot: boot)
+        monkeypatch.setattr("seqgcn.utils.locks._boot", lambda boot=boot: boot)
         leave_behind(tmp_path, host="container-1", boot=other)
         with pytest.raises(RunFolderError, match="it cannot be seen from"), locked(tmp_path):
             pytest.fail("taken over")

@@ -23,12 +23,12 @@ def modules_after(statement: str) -> set[str]:
 
 def test_the_package_alone_imports_nothing_else() -> None:
     loaded = modules_after("import seqgcn")
-    assert {name for name in loaded if name.startswith("seqgcn")} == {"seqgcn", "seqgcn.lazy"}
+    assert {name for name in loaded if name.startswith("seqgcn")} == {"seqgcn", "seqgcn.utils.lazy"}
     assert {name.partition(".")[0] for name in loaded} - {"seqgcn"} <= set(sys.stdlib_module_names)
 
 
 def test_the_list_of_names_imports_nothing_else() -> None:
-    loaded = modules_after("import seqgcn; dir(seqgcn); seqgcn.__version__; import seqgcn.catalogue, seqgcn.errors")
+    loaded = modules_after("import seqgcn; dir(seqgcn); seqgcn.__version__; import seqgcn.config.registry, seqgcn.exceptions")
     assert not HEAVY & loaded
 
 
@@ -113,5 +113,5 @@ def test_no_text_file_is_in_the_encoding_of_the_locale() -> None:
 
 
 def test_a_round_draws_no_figures() -> None:
-    loaded = modules_after("import seqgcn.rounds.round")
+    loaded = modules_after("import seqgcn.rounds.select_round")
     assert not {"matplotlib.figure", "matplotlib.axes", "matplotlib.pyplot"} & loaded

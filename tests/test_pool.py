@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.pool import Pool
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError
+from seqgcn.runs.pool import Pool
+from seqgcn.utils.seeding import generator
 from seqgcn.selectors import CoreSet, Random, Selection
 
 

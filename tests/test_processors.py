@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from seqgcn import processors
+from seqgcn.utils import processors
 from seqgcn.cli import main
-from seqgcn.journal import Journal
-from seqgcn.processors import COUNTS, SLEEP_SOON, WAITING, shared_processors, usable_processors, variables, workers
+from seqgcn.runs.journal import Journal
+from seqgcn.utils.processors import COUNTS, SLEEP_SOON, WAITING, shared_processors, usable_processors, variables, workers
 
 SystemOf = Callable[..., Path]
 
@@ -131,7 +131,7 @@ def in_a_process(code: str, **environment: str) -> str:
 
 
 def test_the_variables_are_set_before_torch_is_loaded() -> None:
-    code = "from seqgcn.processors import shared_processors\nwith shared_processors(1):\n import torch\n "
+    code = "from seqgcn.utils.processors import shared_processors\nwith shared_processors(1):\n import torch\n "
     code += "print(torch.get_num_threads(), os.environ['GOMP_SPINCOUNT'])"
     assert in_a_process(code, OMP_NUM_THREADS="3") == f"1 {SLEEP_SOON['GOMP_SPINCOUNT']}\n"
 

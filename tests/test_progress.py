@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from seqgcn import progress
-from seqgcn.progress import Bars
+from seqgcn.utils import progress
+from seqgcn.utils.progress import Bars
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Standard error as the module sees it: pytest takes the real one back between set-up and test."""
     terminal = Terminal()
-    monkeypatch.setattr("seqgcn.progress.sys", SimpleNamespace(stderr=terminal))
+    monkeypatch.setattr("seqgcn.utils.progress.sys", SimpleNamespace(stderr=terminal))
     return terminal
 
 

@@ -5,13 +5,13 @@ import pytest
 import yaml
 from small_runs import MANY, SMALL, content, run, same
 
-from seqgcn.config import RunConfig, read_config
-from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.config.run import RunConfig, read_config
+from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.evaluation import ACCURACY
-from seqgcn.folders import curve_of, read_runs
-from seqgcn.journal import Journal
-from seqgcn.runs import RunSet, free_folder
-from seqgcn.summaries import compare_with_random
+from seqgcn.runs.reader import curve_of, read_runs
+from seqgcn.runs.journal import Journal
+from seqgcn.runs.run_set import RunSet, free_folder
+from seqgcn.runs.summary import compare_with_random
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -118,7 +118,7 @@ def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatc
     def broken(*_arguments: Any, **_options: Any) -> None:
         raise RunFolderError("cannot write curve.png")
 
-    monkeypatch.setattr("seqgcn.summaries.learning_curve", broken)
+    monkeypatch.setattr("seqgcn.runs.summary.learning_curve", broken)
     with pytest.raises(RunFolderError, match=r"cannot write curve.png"):
         run(tmp_path)
     assert len(Journal(tmp_path / "journal.jsonl").read()) == 4

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from small_runs import MANY, SMALL, content, run, same
 
-from seqgcn.config import RunConfig
-from seqgcn.errors import RunFolderError
-from seqgcn.journal import Journal
-from seqgcn.locks import LOCK, OWNER
-from seqgcn.runs import RunSet, held_config
+from seqgcn.config.run import RunConfig
+from seqgcn.exceptions import RunFolderError
+from seqgcn.runs.journal import Journal
+from seqgcn.utils.locks import LOCK, OWNER
+from seqgcn.runs.run_set import RunSet, held_config
 
 pytestmark = pytest.mark.usefixtures("fakes")
 

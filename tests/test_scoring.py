@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from seqgcn.datasets.hands.skeleton import NYU14, NYU_EVALUATED
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Score
-from seqgcn.scoring import RELEASES, read_poses, score_files, write_scores
+from seqgcn.cli.scoring import RELEASES, read_poses, score_files, write_scores
 
 
 def poses(n: int = 3, joints: int = 16, seed: int = 0) -> Tensor:

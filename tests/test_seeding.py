@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 
 parts = st.integers() | st.text(max_size=5)
 
@@ -25,7 +25,7 @@ def test_every_seed_and_purpose_has_its_own() -> None:
 
 def test_seeds_do_not_depend_on_the_process() -> None:
     # str hashes do: PYTHONHASHSEED differs between processes.
-    code = "from seqgcn.seeding import derive_seed; print(derive_seed(3, 1, 'learner'))"
+    code = "from seqgcn.utils.seeding import derive_seed; print(derive_seed(3, 1, 'learner'))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert int(result.stdout) == derive_seed(3, 1, "learner")
 

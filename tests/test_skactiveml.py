@@ -12,11 +12,11 @@ from sklearn.base import clone
 from torch_geometric.data import Data
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError, MissingPackageError
-from seqgcn.experiment import ActiveLearning
-from seqgcn.seeding import derive_seed
+from seqgcn.exceptions import ArgumentError, MissingPackageError
+from seqgcn.runs.loop import ActiveLearning
+from seqgcn.utils.seeding import derive_seed
 from seqgcn.selectors import BALD, CoreGCN, CoreSet, Entropy, Margin, Random, Selector
-from seqgcn.selectors.base import for_cycle
+from seqgcn.selectors.selector import for_cycle
 
 pytest.importorskip("skactiveml")
 
@@ -25,7 +25,7 @@ from skactiveml.base import SingleAnnotatorPoolQueryStrategy
 from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.exceptions import MappingError
 
-from seqgcn.skactiveml import STRATEGIES, AsQueryStrategy, FromQueryStrategy
+from seqgcn.integrations.skactiveml import STRATEGIES, AsQueryStrategy, FromQueryStrategy
 
 N, LABELLED = 60, 12
 CLASSIFIER = ParzenWindowClassifier(classes=[0, 1, 2], random_state=0)
@@ -296,7 +296,7 @@ def test_a_strategy_runs_in_the_loop(toy: ImageDataset, fake_learner: type) -> N
 
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = importlib.util.find_spec("seqgcn.skactiveml")
+    found = importlib.util.find_spec("seqgcn.integrations.skactiveml")
     assert found is not None
     assert found.origin is not None
     for name in [name for name in sys.modules if name.split(".")[0] == "skactiveml"]:

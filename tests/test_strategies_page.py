@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgcn.catalogue import CATALOGUE, load
+from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.cli import main, parser
 
 PAGE = Path(__file__).parents[1] / "notebooks" / "strategies.md"

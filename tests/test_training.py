@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqgcn.errors import TrainingError
+from seqgcn.exceptions import TrainingError
 from seqgcn.training import train
 
 

@@ -13,9 +13,9 @@ from hand_rounds import assert_same_places, labels_of, picks_of, pose_of, truth
 
 from seqgcn.annotation import Surface, read_tasks
 from seqgcn.annotation.depths import Mark
-from seqgcn.catalogue import load
+from seqgcn.config.registry import load
 from seqgcn.cli import main
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.pools import ICVLPoses
 
 pytestmark = pytest.mark.filterwarnings("ignore:ICVL. .*going on with what is there")

@@ -22,7 +22,7 @@ from torch_geometric.utils import scatter
 
 from seqgcn import CoreGCN, CoreSet, Margin, Random, Selection, Selector, UncertainGCN
 from seqgcn.evaluation import Curve, accuracy
-from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.selectors import Query, for_cycle
 
 CONFIRMATORY = ("degree", "core-set", "margin", "uncertain-gcn", "core-gcn", "core-gcn (features)")

@@ -17,14 +17,14 @@ import torch
 from results import write_result
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import load
+from seqgcn.config.registry import load
 from seqgcn.datasets import Digits
 from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.evaluation import Curve
 from seqgcn.learners import HandPose, SmallCNNClassifier
-from seqgcn.rounds.pool import thumbnails_of
-from seqgcn.rounds.round import LABEL_FREE
-from seqgcn.selectors.base import for_cycle
+from seqgcn.rounds.inputs import thumbnails_of
+from seqgcn.rounds.select_round import LABEL_FREE
+from seqgcn.selectors.selector import for_cycle
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from results import RESULTS
 
-from seqgcn.datasets.hands.folder import DepthFolder
+from seqgcn.datasets.hands.depth_folder import DepthFolder
 from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.datasets.hands.rendering.settings import DRAWN, Setting, setting_of

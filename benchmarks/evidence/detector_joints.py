@@ -34,12 +34,12 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn import TypiClust
-from seqgcn.coverage import k_center_greedy
+from seqgcn.coverage.k_center import k_center_greedy
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.landmarks.found import Landmarks
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.learners.landmarks import embed
-from seqgcn.rounds.pool import thumbnails_of
+from seqgcn.rounds.inputs import thumbnails_of
 
 SCENES = ("bare", "arm", "mixed")
 PALM = (0, 1, 5, 9, 13, 17)

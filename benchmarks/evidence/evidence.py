@@ -17,11 +17,11 @@ import torch
 import yaml
 from results import write_result
 
-from seqgcn.config import CONFIG, RunConfig, SelectorSpec
-from seqgcn.folders import curve_of
-from seqgcn.journal import CycleRecord
-from seqgcn.progress import Bars
-from seqgcn.runs import RunSet
+from seqgcn.config.run import CONFIG, RunConfig, SelectorSpec
+from seqgcn.runs.reader import curve_of
+from seqgcn.runs.journal import CycleRecord
+from seqgcn.utils.progress import Bars
+from seqgcn.runs.run_set import RunSet
 
 HERE = Path(__file__).parent
 

@@ -40,7 +40,7 @@ from seqgcn.datasets.hands.rendering import drawn_scenes, write_dataset
 from seqgcn.evaluation import bootstrap_interval
 from seqgcn.evaluation.table import markdown_table
 from seqgcn.learners import HandPose
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 SEEDS = (0, 1, 2, 3, 4)
 SEQUENCES, TEST_SEQUENCES, FRAMES_A_SEQUENCE = 32, 8, 34

@@ -20,11 +20,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from results import RESULTS
 
 from seqgcn.datasets import Digits, Split
-from seqgcn.extensions import LossPrediction
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners import SmallCNNClassifier
 from seqgcn.learners.loss_prediction import rank_correlation
 from seqgcn.report.page import COLOURS, GREY, MARKERS, page
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 Loss = Literal["ranking", "mse"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)

@@ -21,7 +21,7 @@ import torch
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.centers.detector import detector_available
-from seqgcn.errors import SeqGCNError
+from seqgcn.exceptions import SeqGCNError
 
 HIT = 60.0
 Point = tuple[float, float, float]

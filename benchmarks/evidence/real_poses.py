@@ -15,7 +15,7 @@ import torch
 
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.rendering import write_nyu
-from seqgcn.progress import Bars
+from seqgcn.utils.progress import Bars
 
 SUBJECT_TWO, BLOCK, BORDER = 2440, 500, 25
 

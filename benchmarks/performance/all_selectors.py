@@ -16,9 +16,9 @@ from common import Spread, finish, first_labelled, in_child, in_turn, options, p
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import CATALOGUE, load
-from seqgcn.errors import ArgumentError
-from seqgcn.selectors.base import Selector, for_cycle
+from seqgcn.config.registry import CATALOGUE, load
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.selector import Selector, for_cycle
 
 TRAINING = ("bgadl", "discriminative", "vaal")
 MOST_SECONDS, MOST_BYTES = 60, 4 * 2**30

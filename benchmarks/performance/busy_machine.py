@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from common import Spread, embeddings, finish, in_turn, options, ratio, say
 
-from seqgcn.processors import COUNTS, WAITING
+from seqgcn.utils.processors import COUNTS, WAITING
 
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 """Never waits, and ends when this script does, however that ends."""

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.graph import unit_rows
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 from seqgcn.selectors import Selection
 from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.typiclust import TypiClust

@@ -22,7 +22,7 @@ from torch import Tensor
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import LowRankAdjacency
 from seqgcn.learners.common import resolve_device
-from seqgcn.processors import usable_processors
+from seqgcn.utils.processors import usable_processors
 from seqgcn.training import Progress
 
 RESULTS = Path(__file__).parent / "results"

@@ -20,7 +20,7 @@ from common import Spread, finish, in_turn, options, prepare, ratio, say, second
 
 from seqgcn.datasets.hands import ICVL, CropOptions, HandFrames
 from seqgcn.datasets.hands.rendering import write_dataset
-from seqgcn.errors import SeqGCNWarning
+from seqgcn.exceptions import SeqGCNWarning
 
 DECODE, BUILD = "decoding alone", "building the cache"
 MAPPED, MEMORY = "memory-mapped cache", "array in memory"

@@ -13,9 +13,9 @@ from common import Spread, finish, options, prepare, say
 
 from seqgcn import CoreGCN
 from seqgcn.datasets import CIFAR10
-from seqgcn.datasets.base import ImageDataset
-from seqgcn.experiment import ActiveLearning
-from seqgcn.journal import CycleRecord, Journal
+from seqgcn.datasets.dataset import ImageDataset
+from seqgcn.runs.loop import ActiveLearning
+from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import ResNet18Classifier, SmallCNNClassifier
 
 LEARNERS = {"small-cnn": SmallCNNClassifier, "resnet18": ResNet18Classifier}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn import k_center_greedy
-from seqgcn.coverage import nearest_centre
+from seqgcn.coverage.k_center import nearest_centre
 
 LAZY, SUBTRACTION, PRODUCT = "lazy search (this package)", "plain loop, by subtraction", "plain loop, by one product"
 CORESET = "scikit-activeml CoreSet"

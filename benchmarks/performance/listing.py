@@ -18,7 +18,7 @@ from PIL import Image
 
 from seqgcn.datasets.hands import DepthFolder
 from seqgcn.datasets.hands.folder_files import FolderFiles
-from seqgcn.rounds.choice import Videos
+from seqgcn.rounds.constraints import Videos
 
 CAMERA = "fx: 60\nfy: 60\ncx: 32\ncy: 24\ncube: 250\njoints: [palm, tip]\n"
 NAMES: dict[str, Callable[[int], str]] = {

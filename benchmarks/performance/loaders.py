@@ -22,7 +22,7 @@ from seqgcn.datasets.hands import ICVL, MSRA, NYU, BigHand, DepthFolder, HandDat
 from seqgcn.datasets.hands.crop import centre_of_mass, crop
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.datasets.hands.rendering.layouts import LAYOUTS, LayoutName
-from seqgcn.errors import SeqGCNWarning
+from seqgcn.exceptions import SeqGCNWarning
 
 LOADERS: dict[LayoutName, Callable[[Path], HandDataset]] = {
     "icvl": ICVL,

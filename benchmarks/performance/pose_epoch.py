@@ -18,11 +18,11 @@ from torch import Tensor
 
 from seqgcn.datasets.hands import ICVL, CropOptions, HandFrames
 from seqgcn.datasets.hands.rendering import write_dataset
-from seqgcn.errors import SeqGCNWarning
+from seqgcn.exceptions import SeqGCNWarning
 from seqgcn.learners import HandPose
 from seqgcn.learners.common import mixed_precision, shuffled_batches
 from seqgcn.learners.recipes import RECIPES
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 from seqgcn.training import train
 
 AUGMENTED, PLAIN = "epoch, augmented", "epoch, not augmented"

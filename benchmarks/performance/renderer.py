@@ -17,7 +17,7 @@ from torch import Tensor
 from seqgcn.datasets.hands import Camera
 from seqgcn.datasets.hands.rendering import Hand, film, hand_spheres, render_depth
 from seqgcn.datasets.hands.rendering.layouts import LAYOUTS, Layout
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 WINDOWS, ALL_PIXELS = "this package", "all rays and spheres"
 ELEMENTS = 2**18

@@ -13,8 +13,8 @@ from typing import Any
 from common import Spread, finish, in_child, in_turn, options, peak_memory, prepare, say
 from select_end_to_end import write_features
 
-from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.round import Round
+from seqgcn.config.select import SelectConfig
+from seqgcn.rounds.select_round import Round
 
 
 def measure(features: Path, folder: Path, seed: int, arguments: Namespace) -> dict[str, float]:

@@ -7,7 +7,7 @@ set's own label file. Each name is imported when it is first asked for.
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.annotation.annotations import Annotation, Keypoint

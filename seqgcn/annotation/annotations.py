@@ -8,7 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 MOST_BYTES = 2**27
 """An export of a thousand frames has a tenth of it."""

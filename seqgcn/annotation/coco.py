@@ -11,7 +11,7 @@ from typing import Any
 from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 CATEGORY = "hand"
 

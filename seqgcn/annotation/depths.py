@@ -11,15 +11,15 @@ from typing import NamedTuple, Protocol
 
 from seqgcn.annotation.annotations import printable
 from seqgcn.annotation.preview import Preview, surface_at
-from seqgcn.checks import check_number
-from seqgcn.datasets.files import open_csv
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.utils.validation import check_number
+from seqgcn.datasets.data_files import open_csv
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.datasets.hands.labels import coordinate
+from seqgcn.datasets.hands.text_rows import coordinate
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.skin import BEHIND_SKIN as BEHIND_SKIN
 from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
 
 
 class Mark(NamedTuple):

@@ -17,7 +17,7 @@ import networkx as nx
 from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.exceptions import ArgumentError, DataFileError
 
 IMAGE, JOINTS, HIDDEN, FRAME = "image", "joints", "visibility", "frame"
 """Names of the picture and of what is asked about it, in configuration and exports."""

@@ -7,7 +7,7 @@ from seqgcn.annotation.checks import Labelled
 from seqgcn.annotation.depths import Surface
 from seqgcn.annotation.preview import HIDDEN
 from seqgcn.annotation.tasks import Tasks
-from seqgcn.checks import name_some
+from seqgcn.utils.validation import name_some
 
 
 def describe_labels(labels: Sequence[Labelled], tasks: Tasks) -> list[str]:

@@ -17,13 +17,13 @@ from seqgcn.annotation.annotations import need, number, printable, read_json
 from seqgcn.annotation.coco import make_coco
 from seqgcn.annotation.label_studio import configuration, make_tasks
 from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.labels import check_path
+from seqgcn.datasets.hands.text_rows import check_path
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import ArgumentError, DataFileError
-from seqgcn.files import make_folder, write_bytes, write_text
-from seqgcn.processors import workers
+from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.files import make_folder, write_bytes, write_text
+from seqgcn.utils.processors import workers
 from seqgcn.training import Progress
 
 IMAGES, RECORD = "images", "frames.json"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from seqgcn import __version__
 from seqgcn.cli import compare, crops, evaluate, import_, lists, render, report, run, select
 from seqgcn.cli.codes import BAD_COMMAND, BAD_DATA, INTERRUPTED
-from seqgcn.errors import ConfigError, SeqGCNError
-from seqgcn.processors import shared_processors
+from seqgcn.exceptions import ConfigError, SeqGCNError
+from seqgcn.utils.processors import shared_processors
 
 
 def main(argv: Sequence[str] | None = None) -> int:

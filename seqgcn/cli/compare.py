@@ -42,7 +42,7 @@ def add_to(commands: Any) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from seqgcn.comparison import compare_runs
+    from seqgcn.runs.comparison import compare_runs
 
     comparison = compare_runs(arguments.runs, baseline=arguments.baseline, confirmatory=arguments.confirmatory)
     for note in comparison.notes:

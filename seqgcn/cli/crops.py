@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import DONE
 from seqgcn.cli.options import add_threads, setting
-from seqgcn.errors import ConfigError
-from seqgcn.progress import Bars
+from seqgcn.exceptions import ConfigError
+from seqgcn.utils.progress import Bars
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 DATASETS = ("depth-folder", "icvl", "nyu", "msra", "hands17")
 PAGE = "crops.html"
@@ -69,7 +69,7 @@ def _crops(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--most must be at least 1, got {arguments.most}")
     from seqgcn.datasets.hands.crop_views import look_at_crops
     from seqgcn.report.html import crops_page, write_page
-    from seqgcn.rounds.pool import labelled_hands
+    from seqgcn.rounds.inputs import labelled_hands
 
     path, again = Path(arguments.out), _command(arguments)
     with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
@@ -94,10 +94,10 @@ def _crops(arguments: argparse.Namespace) -> int:
 
 def _frames(arguments: argparse.Namespace) -> tuple[HandDataset, Path | None]:
     """The frames, not looked at yet, and the list of those that count as labelled, if there is one."""
-    from seqgcn.catalogue import load
-    from seqgcn.config import SelectorSpec, as_config_errors, settle
-    from seqgcn.rounds.config import SelectConfig
-    from seqgcn.rounds.pool import list_hands
+    from seqgcn.config.registry import load
+    from seqgcn.config.run import SelectorSpec, as_config_errors, settle
+    from seqgcn.config.select import SelectConfig
+    from seqgcn.rounds.inputs import list_hands
 
     settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
     config = SelectConfig(dataset=arguments.dataset, root=arguments.root, labelled=arguments.labelled)

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.cli.options import add_threads
-from seqgcn.errors import ConfigError, DataFileError
+from seqgcn.exceptions import ConfigError, DataFileError
 
 SCORED = ("icvl", "nyu", "msra", "hands17", "depth-folder")
 
@@ -44,7 +44,7 @@ def add_to(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from seqgcn.scoring import FOLDER, Truth, write_scores
+    from seqgcn.cli.scoring import FOLDER, Truth, write_scores
 
     if len(set(arguments.predictions)) < len(arguments.predictions):
         raise ConfigError("a file of predictions is named twice; name each once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from seqgcn.catalogue import CATALOGUE, Entry, describe_type, load, parameters
+from seqgcn.config.registry import CATALOGUE, Entry, describe_type, load, parameters
 from seqgcn.cli.codes import DONE
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from seqgcn.catalogue import CATALOGUE
-from seqgcn.config import options, parse_setting
-from seqgcn.errors import ArgumentError, ConfigError
+from seqgcn.config.registry import CATALOGUE
+from seqgcn.config.run import options, parse_setting
+from seqgcn.exceptions import ArgumentError, ConfigError
 
 WHOLE = ("initial", "cycles", "subset", "pool_size", "test_size", "seeds", "seed")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from seqgcn.cli.codes import DONE
 from seqgcn.cli.options import add_threads
-from seqgcn.errors import ArgumentError, ConfigError
-from seqgcn.progress import Bars
+from seqgcn.exceptions import ArgumentError, ConfigError
+from seqgcn.utils.progress import Bars
 
 LAYOUTS = ("icvl", "nyu", "msra", "hands17", "depth-folder")
 SENSORS = ("sr305", "kinect1", "realsense-d435", "kinect2", "ideal")

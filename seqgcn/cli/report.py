@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from seqgcn.folders import read_runs
+    from seqgcn.runs.reader import read_runs
     from seqgcn.report.html import run_page, write_page
 
     path = Path(arguments.out) if arguments.out else Path(arguments.run) / PAGE

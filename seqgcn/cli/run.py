@@ -12,8 +12,8 @@ from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged, setting
-from seqgcn.config import RunConfig, read_config
-from seqgcn.progress import Bars
+from seqgcn.config.run import RunConfig, read_config
+from seqgcn.utils.progress import Bars
 
 
 def add_to(commands: Any) -> None:
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
     given = given_options(arguments, RunConfig)
     config = RunConfig(**merged(read_config(arguments.config) if arguments.config else {}, given))
 
-    from seqgcn.runs import RunSet, free_folder, held_config
+    from seqgcn.runs.run_set import RunSet, free_folder, held_config
 
     folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
     if arguments.resume:

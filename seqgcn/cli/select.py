@@ -11,9 +11,9 @@ from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
-from seqgcn.errors import ConfigError
-from seqgcn.progress import Bars
-from seqgcn.rounds.config import CENTER, SelectConfig
+from seqgcn.exceptions import ConfigError
+from seqgcn.utils.progress import Bars
+from seqgcn.config.select import CENTER, SelectConfig
 
 
 def add_to(commands: Any) -> None:
@@ -58,7 +58,7 @@ def _select(arguments: argparse.Namespace) -> int:
 
     from_file = config_of(arguments.config) if arguments.config else {}
 
-    from seqgcn.rounds.round import Round
+    from seqgcn.rounds.select_round import Round
 
     folder, lost = Path(arguments.out), ""
     if arguments.resume and not arguments.config:

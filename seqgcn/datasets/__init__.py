@@ -5,13 +5,13 @@ Each class is imported when it is first asked for, so that a data set costs only
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.base import ImageDataset, Split
+    from seqgcn.datasets.dataset import ImageDataset, Split
     from seqgcn.datasets.cifar import CIFAR10, CIFAR100
     from seqgcn.datasets.digits import Digits
-    from seqgcn.datasets.folder import ImageFolder
+    from seqgcn.datasets.image_folder import ImageFolder
     from seqgcn.datasets.idx import MNIST, FashionMNIST
     from seqgcn.datasets.svhn import SVHN
 

@@ -5,7 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from seqgcn.datasets.base import ImageDataset, Split
+from seqgcn.datasets.dataset import ImageDataset, Split
 
 TEST_FRACTION = 0.25
 BRIGHTEST = 16

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.datasets.base import ImageDataset, Split
-from seqgcn.datasets.files import Layout, check_labels, check_root, file_size, locate
-from seqgcn.errors import DataFileError
+from seqgcn.datasets.dataset import ImageDataset, Split
+from seqgcn.datasets.data_files import Layout, check_labels, check_root, file_size, locate
+from seqgcn.exceptions import DataFileError
 
 SIDE = 28
 UNSIGNED_BYTE = 8

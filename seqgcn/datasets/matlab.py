@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.files import file_size
-from seqgcn.errors import DataFileError
+from seqgcn.datasets.data_files import file_size
+from seqgcn.exceptions import DataFileError
 
 HEADER_BYTES = 128
 HDF5_MAGIC = b"\x89HDF"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.files import read_bytes
-from seqgcn.errors import DataFileError
+from seqgcn.datasets.data_files import read_bytes
+from seqgcn.exceptions import DataFileError
 
 MAX_TUPLES = 100_000
 """Twice as many as CIFAR-100 has files. Python overflows its stack when it hashes deeply nested tuples."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seqgcn.datasets.base import ImageDataset, Split
-from seqgcn.datasets.files import Layout, check_labels, check_root, locate
+from seqgcn.datasets.dataset import ImageDataset, Split
+from seqgcn.datasets.data_files import Layout, check_labels, check_root, locate
 from seqgcn.datasets.matlab import read_arrays
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 SIDE = 32
 SOURCE = "http://ufldl.stanford.edu/housenumbers/ (format 2, cropped digits)"

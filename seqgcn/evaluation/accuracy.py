@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 if TYPE_CHECKING:  # torch and PyG take seconds to import
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from seqgcn.evaluation.statistics import Curve

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.table import markdown_table
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a finished score needs no tensor
@@ -31,7 +31,7 @@ def joint_errors(predicted: "Tensor", true: "Tensor") -> "Tensor":
         ArgumentError: The shapes differ or are not `[n, J, 3]`, there is no frame or joint, or a coordinate is NaN or
             infinite; the message names the rows.
     """
-    from seqgcn.checks import name_rows
+    from seqgcn.utils.validation import name_rows
 
     shape = predicted.shape
     if shape != true.shape or len(shape) != 3 or shape[2] != 3 or 0 in shape:
@@ -78,7 +78,7 @@ def joint_success_curve(errors: "Tensor", thresholds: Sequence[float] = THRESHOL
 
 
 def _checked_errors(errors: "Tensor") -> "Tensor":
-    from seqgcn.checks import name_rows
+    from seqgcn.utils.validation import name_rows
 
     if errors.dim() != 2 or errors.numel() == 0:
         raise ArgumentError(f"errors must be [n, J] with n, J > 0, got {list(errors.shape)}; see joint_errors")

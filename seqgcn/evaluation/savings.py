@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.metric import ACCURACY, Metric
 from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.statistics import (

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.metric import ACCURACY, Metric
 from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.table import markdown_table

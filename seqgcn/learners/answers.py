@@ -5,7 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import DeepPrior, PoseNet
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_number
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.utils.validation import check_number
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
 
 SHIFT = 5.0

@@ -9,7 +9,7 @@ Four ways to bring your own, the shortest first:
 4. **Anything else**: a class with the members of `Learner`. Nothing is inherited; `sklearn.base.BaseEstimator` brings
    `get_params` and `set_params`.
 
-In Python an object is given to `seqgcn.experiment.ActiveLearning`. On the command line a class is named by its import
+In Python an object is given to `seqgcn.runs.loop.ActiveLearning`. On the command line a class is named by its import
 path, `--learner my_package.my_module:MyLearner`, for `run` and `select`; `--set learner.NAME=VALUE` gives arguments of
 its constructor. What the loop sets by itself, it sets where the constructor has it: `seed` (always), `device`,
 `num_classes` (where it is None), `warm_start`. A class attribute `task`, `"classification"` or `"pose"`, has data sets

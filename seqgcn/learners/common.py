@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from seqgcn.checks import kind_of
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import kind_of
+from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
 
 TRAINING_LOSS = "training loss"

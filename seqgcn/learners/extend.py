@@ -5,12 +5,12 @@ from typing import cast
 
 from sklearn.base import clone
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Extension, Members
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Extension, Members
 from seqgcn.learners.base import Learner, MemberLearner
 from seqgcn.learners.common import ways_out
 from seqgcn.learners.ensemble import Ensemble
-from seqgcn.selectors.base import Selector
+from seqgcn.selectors.selector import Selector
 
 
 def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:

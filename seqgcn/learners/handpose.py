@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_bool, check_choice, check_number, check_whole
-from seqgcn.datasets.hands.base import HandFrames
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
-from seqgcn.extensions import LossPrediction
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners.answers import answers, mean_distance
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
@@ -36,7 +36,7 @@ from seqgcn.learners.loss_prediction import LossPredictor, attach
 from seqgcn.learners.nets import PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner
 from seqgcn.learners.recipes import RECIPES
-from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
 
 Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]

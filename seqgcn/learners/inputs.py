@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgcn.checks import name_rows
-from seqgcn.datasets.hands.base import HandFrames
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import name_rows
+from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.exceptions import ArgumentError
 
 
 def check_frames(frames: Any) -> None:

@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_whole, name_some
-from seqgcn.datasets.hands.base import HandFrames
+from seqgcn.utils.validation import check_whole, name_some
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.centers.detector import detector_available, missing_mediapipe
 from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks, LandmarkSource
 from seqgcn.datasets.hands.landmarks.names import unmapped
-from seqgcn.errors import ArgumentError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.learners.answers import crop_images
 from seqgcn.learners.common import check_attributes, in_batches

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from seqgcn.checks import name_some
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.utils.validation import name_some
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction
 
 RANK_CORRELATION = "loss rank correlation"
 """Name of the metric in a run's journal."""

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import load
-from seqgcn.checks import check_instance, kind_of
-from seqgcn.errors import ArgumentError, SeqGCNError
+from seqgcn.config.registry import load
+from seqgcn.utils.validation import check_instance, kind_of
+from seqgcn.exceptions import ArgumentError, SeqGCNError
 from seqgcn.learners.base import Learner
-from seqgcn.selectors.base import Selector
+from seqgcn.selectors.selector import Selector
 
 MEMBERS = tuple(name for name in (*Learner.__annotations__, *vars(Learner)) if not name.startswith("_"))
 """What a learner must have."""
@@ -24,7 +24,7 @@ def new_selector(name: str, values: Mapping[str, Any]) -> Selector:
     """A selector of the catalogue, or of the user's own.
 
     Args:
-        name: As for `seqgcn.catalogue.load`.
+        name: As for `seqgcn.config.registry.load`.
         values: Its parameters.
 
     Raises:
@@ -37,7 +37,7 @@ def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
     """A learner of the catalogue, or of the user's own, its parameters checked.
 
     Args:
-        name: As for `seqgcn.catalogue.load`.
+        name: As for `seqgcn.config.registry.load`.
         values: Its parameters.
         device: Where it trains, for those that have this parameter.
 

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_number, check_whole, kind_of
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import check_number, check_whole, kind_of
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.learners.common import (
     TRAINING_LOSS,
@@ -38,7 +38,7 @@ from seqgcn.learners.torch_network import (
     read_checkpoint,
     watching,
 )
-from seqgcn.seeding import derive_seed, generator, seeded
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
 
 

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.checks import check_bool, check_whole, kind_of
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
+from seqgcn.utils.validation import check_bool, check_whole, kind_of
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose, pose_in_mm
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.learners.answers import crop_images, mean_distance
 from seqgcn.learners.augmentation import Augmentation

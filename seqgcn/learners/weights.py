@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from seqgcn.errors import RunFolderError, SeqGCNError
-from seqgcn.files import write_bytes
+from seqgcn.exceptions import RunFolderError, SeqGCNError
+from seqgcn.utils.files import write_bytes
 from seqgcn.learners.base import RestorableLearner
 
 

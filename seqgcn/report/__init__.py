@@ -5,7 +5,7 @@ Names are loaded when first used, so that importing this package does not import
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.crops import crops_figure

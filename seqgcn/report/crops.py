@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Stroke
 
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop_views import CropView, look_at_crops
 from seqgcn.report.html.sheet import OTHER, SURE, UNSURE

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Comparison, Metric
 from seqgcn.report.page import COLOURS, GREY, page
 

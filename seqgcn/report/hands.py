@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Stroke
 from matplotlib.ticker import MaxNLocator
 
-from seqgcn.checks import check_whole
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import check_whole
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import Score
 from seqgcn.report.fingers import finger_colours
 from seqgcn.report.page import COLOURS, DASHES, HATCHES, FloatArray, array, counted, page, side_legend, vector

@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from seqgcn.errors import ArgumentError
-from seqgcn.files import write_bytes
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.files import write_bytes
 from seqgcn.report.fingers import GREY as GREY
 
 FloatArray = npt.NDArray[np.float64]

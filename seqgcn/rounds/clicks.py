@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.annotation import PALM, WholeFrame, write_tasks
-from seqgcn.checks import name_some
-from seqgcn.datasets.hands.base import HandDataset, in_words
+from seqgcn.utils.validation import name_some
+from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
 from seqgcn.datasets.hands.centers.files import read_center_file
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
 from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, shrink
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.poses import PoseFiles
-from seqgcn.datasets.named import dataset_maker
-from seqgcn.errors import ConfigError, DataFileError
-from seqgcn.rounds.config import CENTER, DEPTH_FRAMES, SelectConfig
+from seqgcn.datasets.registry import dataset_maker
+from seqgcn.exceptions import ConfigError, DataFileError
+from seqgcn.config.select import CENTER, DEPTH_FRAMES, SelectConfig
 from seqgcn.rounds.exports import TASKS
-from seqgcn.rounds.pool import RoundPool, check_lists, labelled_hands, list_hands, short_hash
+from seqgcn.rounds.inputs import RoundPool, check_lists, labelled_hands, list_hands, short_hash
 from seqgcn.training import Progress, Say
 
 CELL = 6

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 NANOSECONDS = {"s": 10**9, "ms": 10**6}
 TIME = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})\s*(s|ms)\s*")

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from seqgcn.catalogue import DEFAULT_LEARNER
-from seqgcn.config import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
-from seqgcn.errors import ConfigError, RunFolderError
+from seqgcn.config.registry import DEFAULT_LEARNER
+from seqgcn.config.run import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
+from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.rounds.click_import import CENTERS
-from seqgcn.rounds.config import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
+from seqgcn.config.select import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.rounds.handoff import LABELS
 
 ROUND, LABELLED = "round.yaml", "labelled"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from torch_geometric.data import Data
 
-from seqgcn.checks import name_some
-from seqgcn.errors import RunFolderError
+from seqgcn.utils.validation import name_some
+from seqgcn.exceptions import RunFolderError
 from seqgcn.learners.base import Learner
-from seqgcn.rounds.config import CENTER, JOINTS
-from seqgcn.rounds.pool import RoundPool
+from seqgcn.config.select import CENTER, JOINTS
+from seqgcn.rounds.inputs import RoundPool
 from seqgcn.rounds.tables import Represented
-from seqgcn.selectors.base import Selection
+from seqgcn.selectors.selector import Selection
 
 TRAINING = "training.json"
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgcn.coverage import nearest_centre, tame
+from seqgcn.coverage.k_center import nearest_centre, tame
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.files import csv_text
-from seqgcn.selectors.base import Selection
+from seqgcn.utils.files import csv_text
+from seqgcn.selectors.selector import Selection
 from seqgcn.training import Progress
 
 _BLOCK = 2048

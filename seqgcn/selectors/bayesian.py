@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_choice
-from seqgcn.extensions import Extension, Members, own_fields
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.utils.validation import check_choice
+from seqgcn.selectors.extensions import Extension, Members, own_fields
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.uncertainty import entropy
 
 Samples = Tensor

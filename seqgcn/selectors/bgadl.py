@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_mask, check_whole, kind_of, name_rows
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Generated
-from seqgcn.generative import GameOptions, play_for_looks, reconstruct
+from seqgcn.utils.validation import check_mask, check_whole, kind_of, name_rows
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Generated
+from seqgcn.selectors.adversarial import GameOptions, play_for_looks, reconstruct
 from seqgcn.selectors.bayesian import BALD
 from seqgcn.training import Progress
 

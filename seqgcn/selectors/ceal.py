@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from seqgcn.checks import check_choice, check_number, check_whole
-from seqgcn.errors import ArgumentError
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.utils.validation import check_choice, check_number, check_whole
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.bayesian import total_variance
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, entropy, uncertainty
 

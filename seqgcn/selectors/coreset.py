@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from seqgcn.coverage import k_center
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.coverage.k_center import k_center
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 
 @dataclass(frozen=True, kw_only=True)

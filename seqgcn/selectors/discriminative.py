@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
-from seqgcn.checks import check_number, check_whole
-from seqgcn.errors import TrainingError
-from seqgcn.seeding import derive_seed, generator, seeded
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.utils.validation import check_number, check_whole
+from seqgcn.exceptions import TrainingError
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.training import train
 
 _SCORED_AT_A_TIME = 8192

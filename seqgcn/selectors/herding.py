@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from seqgcn.checks import check_bool, check_number, check_whole
+from seqgcn.utils.validation import check_bool, check_number, check_whole
 from seqgcn.graph import unit_rows
-from seqgcn.herding import cosine, facility_location, gaussian
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.coverage.facility_location import cosine, facility_location, gaussian
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.bayesian import total_variance
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from seqgcn.coverage import k_center
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.coverage.k_center import k_center
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 _BLOCK = 2**20
 """Largest intermediate, in numbers."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from seqgcn.extensions import Extension, LossPrediction, own_fields
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.selectors.extensions import Extension, LossPrediction, own_fields
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 
 @dataclass(frozen=True, kw_only=True)

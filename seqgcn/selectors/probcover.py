@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from seqgcn.checks import check_number, check_whole
-from seqgcn.coverage import k_center
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import check_number, check_whole
+from seqgcn.coverage.k_center import k_center
+from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.seeding import generator
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.utils.seeding import generator
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.typiclust import clusters
 from seqgcn.training import Progress
 

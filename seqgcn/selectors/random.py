@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from seqgcn.checks import check_whole
-from seqgcn.seeding import generator
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.utils.validation import check_whole
+from seqgcn.utils.seeding import generator
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 Uncertainty = Literal["least-confidence", "margin", "entropy"]
 UNCERTAINTIES: tuple[str, ...] = get_args(Uncertainty)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from seqgcn.generative import GameOptions, play_for_labels
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.selectors.adversarial import GameOptions, play_for_labels
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from seqgcn.checks import check_choice
-from seqgcn.selectors.base import Query
+from seqgcn.utils.validation import check_choice
+from seqgcn.selectors.selector import Query
 from seqgcn.selectors.bayesian import total_variance
-from seqgcn.selectors.gcn import CoreGCN
+from seqgcn.selectors.sequential_gcn import CoreGCN
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, uncertainty
 
 

@@ -28,7 +28,7 @@ from seqgcn.annotation import (
 )
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.skeleton import ICVL16
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 Save = Callable[..., Path]
 

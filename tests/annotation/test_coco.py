@@ -10,7 +10,7 @@ from annotation.fuzzing import jsons, nearly
 from hypothesis import HealthCheck, given, settings
 
 from seqgcn.annotation import Tasks, read_coco
-from seqgcn.errors import DataFileError, SeqGCNError
+from seqgcn.exceptions import DataFileError, SeqGCNError
 
 Save = Callable[..., Path]
 

@@ -11,7 +11,7 @@ from seqgcn.annotation.depths import Depth, behind_skin, find_depth
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, NYU36, Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
 
 
 def test_the_surface_is_near_the_truth_where_joints_can_be_seen(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:

@@ -14,7 +14,7 @@ from seqgcn.annotation import Tasks, annotations, read_label_studio
 from seqgcn.annotation.label_studio import configuration
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
-from seqgcn.errors import DataFileError, MissingFileError, SeqGCNError
+from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
 
 Save = Callable[..., Path]
 

@@ -15,7 +15,7 @@ from seqgcn.annotation import Labelled, add_labels, write_record
 from seqgcn.datasets.hands import ICVL, BigHand, DepthFolder
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA, ICVL_CAMERA, MSRA_CAMERA
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, RunFolderError
+from seqgcn.exceptions import ArgumentError, DataFileError, RunFolderError
 
 FOLDER_SKELETON = Skeleton(JOINTS, ())
 

@@ -16,7 +16,7 @@ from seqgcn.annotation.preview import LONGEST_SIDE, Frame, Preview, cut, make_pr
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 CENTRE = torch.tensor([10.0, -5.0, 400.0])
 

@@ -18,7 +18,7 @@ from seqgcn.annotation.label_studio import colours, configuration, make_tasks
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, RunFolderError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, RunFolderError
 
 CENTRE = torch.tensor([10.0, -5.0, 400.0])
 SKELETON = Skeleton(("palm", "a <b> & \"c'", "tip"), ((0, 1), (0, 2)))

@@ -18,7 +18,7 @@ from seqgcn.annotation import PALM, Preview, WholeFrame, read_tasks, write_tasks
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.colours import NO_HAND
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.exceptions import ArgumentError, DataFileError
 
 CAMERA = Camera(119.0, 119.0, 79.5, 59.5, 160, 120)
 DEPTH = torch.from_numpy(Scene(CAMERA).torso(900.0).hand(-60, 0, 500.0).disc(-1000, 200, 1800.0, 80).frame())

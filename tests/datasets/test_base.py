@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqgcn.datasets import ImageDataset, Split
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 
 def split(count: int = 6, classes: int = 3) -> Split:

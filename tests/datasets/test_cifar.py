@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqgcn.datasets import CIFAR10, CIFAR100, ImageDataset
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
 
 TEN = [f"kind {i}" for i in range(10)]
 FINE = [f"fine {i}" for i in range(100)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seqgcn.datasets import CIFAR10, CIFAR100, MNIST, SVHN, ImageDataset, ImageFolder
-from seqgcn.errors import SeqGCNError
+from seqgcn.exceptions import SeqGCNError
 
 
 class Reader(NamedTuple):

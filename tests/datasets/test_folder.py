@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from seqgcn.datasets import ImageFolder
-from seqgcn.datasets.folder import read_images_below
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError
+from seqgcn.datasets.image_folder import read_images_below
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 

@@ -9,7 +9,7 @@ import torch
 
 from seqgcn.datasets import MNIST, FashionMNIST
 from seqgcn.datasets.idx import read_idx
-from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 import seqgcn.datasets
-from seqgcn.datasets import base
+from seqgcn.datasets import dataset as base
 
 
 def test_every_promised_name_is_there() -> None:

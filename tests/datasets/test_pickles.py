@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqgcn.datasets.pickles import MAX_TUPLES, PickledArray, read_pickled_dict
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 
 def python2(value: Any) -> bytes:

@@ -10,7 +10,7 @@ import torch
 
 from seqgcn.datasets import SVHN
 from seqgcn.datasets.matlab import read_arrays
-from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 LABELS = {"train": [1, 10, 9], "test": [10, 2], "extra": [3, 4, 5, 6]}
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import accuracy, per_class_accuracy
 
 relaxed = settings(deadline=None)  # the first example may import a library

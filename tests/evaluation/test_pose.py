@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import (
     THRESHOLDS,
     area_under_success,

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.evaluation import ACCURACY
 from seqgcn.learners import (
     ImageClassifier,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
     check_attributes,
     check_fitted,
@@ -14,7 +14,7 @@ from seqgcn.learners.common import (
     place,
     shuffled_batches,
 )
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 12), seed=st.integers(0, 100))

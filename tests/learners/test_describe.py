@@ -9,11 +9,11 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier, SmallCNNClassifier
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

@@ -5,8 +5,8 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction, Members
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction, Members
 from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
 from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance

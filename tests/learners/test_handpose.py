@@ -8,8 +8,8 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from seqgcn.datasets.hands.base import CropBatch, HandFrames
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.evaluation import MEAN_JOINT_ERROR
 from seqgcn.learners import HandPose, Learner, RestorableLearner
 from seqgcn.learners.handpose import Net

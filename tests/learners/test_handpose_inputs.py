@@ -6,8 +6,8 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from seqgcn.datasets.hands.base import HandFrames
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.learners import HandPose
 from seqgcn.learners.handpose import Net
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import accuracy
 from seqgcn.learners import SmallCNNClassifier, TorchLearner
 from seqgcn.learners.common import count_held_out, hold_out

@@ -12,9 +12,9 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn import CoreGCN, CoreSet, Variance
-from seqgcn.datasets.hands.base import HandFrames
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
-from seqgcn.errors import ArgumentError, MissingPackageError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, MissingPackageError, SeqGCNWarning
 from seqgcn.learners import Learner, MediapipeHands, check_served
 from seqgcn.learners.named import new_learner
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners.loss_prediction import (
     LossPredictor,
     attach,
@@ -21,7 +21,7 @@ from seqgcn.learners.loss_prediction import (
     ranking_loss,
 )
 from seqgcn.learners.nets import AWR, ResNet18, SmallCNN, deep_prior, deep_prior_no_pca, deep_prior_plus
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "small-cnn": (lambda: SmallCNN(1, 3, width=4, embedding=8), 8),

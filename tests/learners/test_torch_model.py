@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, TrainingError
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, TrainingError
 from seqgcn.learners import Learner, RestorableLearner, TorchLearner
 
 CALLS: list[str] = []

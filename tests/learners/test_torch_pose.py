@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from seqgcn.datasets.hands import CropBatch, HandFrames
-from seqgcn.errors import ArgumentError, DataFileError, TrainingError
+from seqgcn.exceptions import ArgumentError, DataFileError, TrainingError
 from seqgcn.learners import HandPose, Learner, RestorableLearner, TorchPoseLearner
 
 Hands = Callable[..., tuple[HandFrames, Tensor]]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners import SmallCNNClassifier
 from seqgcn.learners.weights import restore_weights, save_weights
 

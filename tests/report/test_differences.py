@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_hex
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Comparison
 from seqgcn.report import differences
 

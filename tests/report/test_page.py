@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import seqgcn.report
-from seqgcn.errors import ArgumentError, RunFolderError
+from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.evaluation import Curve
 from seqgcn.report import confidence_histogram, learning_curve, loss_curve
 

@@ -17,8 +17,8 @@ from sklearn.metrics import pairwise_distances
 from seqgcn.report.html import RoundView, round_page
 from seqgcn.report.html.maps import flatten, thin
 from seqgcn.report.html.sheet import depth_image_of, image_of, pack, skeleton
-from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.round import Round
+from seqgcn.config.select import SelectConfig
+from seqgcn.rounds.select_round import Round
 
 
 class RoundPage(Page):

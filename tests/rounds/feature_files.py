@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.rounds.choice import Videos, choose, most_items
+from seqgcn.exceptions import ArgumentError
+from seqgcn.rounds.constraints import Videos, choose, most_items
 from seqgcn.selectors import CoreSet, Random, TypiClust
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 quick = settings(max_examples=200, deadline=None, derandomize=True)
 

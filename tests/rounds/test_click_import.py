@@ -24,11 +24,11 @@ from torch import Tensor
 from seqgcn.annotation.depths import BEHIND_SKIN
 from seqgcn.annotation.preview import preview_name
 from seqgcn.datasets.hands import CropOptions, DepthFolder
-from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
+from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.rounds.click_import import ImportedClicks, import_clicks
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.record import left_behind, next_config
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.select_round import Round
 
 BEHIND = BEHIND_SKIN["palm"]
 

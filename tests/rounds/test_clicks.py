@@ -21,11 +21,11 @@ from seqgcn import CoreSet
 from seqgcn.annotation import PALM, read_tasks
 from seqgcn.datasets.hands.centers.files import center_rows
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.errors import ConfigError, DataFileError
+from seqgcn.exceptions import ConfigError, DataFileError
 from seqgcn.rounds.clicks import with_doubt
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.result import RoundResult
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.select_round import Round
 
 
 def do(config: SelectConfig, folder: Path, said: list[str] | None = None) -> RoundResult:
@@ -238,7 +238,7 @@ def test_frames_that_all_have_a_center_leave_nothing_to_click(
 # other layouts
 
 
-@pytest.mark.filterwarnings("ignore::seqgcn.errors.SeqGCNWarning")  # the releases are not whole
+@pytest.mark.filterwarnings("ignore::seqgcn.exceptions.SeqGCNWarning")  # the releases are not whole
 @pytest.mark.parametrize("layout", ["icvl", "nyu", "msra", "hands17"])
 def test_the_released_layouts(
     rendered: Callable[[str], Path], layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

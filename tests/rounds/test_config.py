@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from seqgcn.cli import parser
 from seqgcn.cli.options import given_options, merged
-from seqgcn.config import options, read_config
-from seqgcn.errors import ConfigError
+from seqgcn.config.run import options, read_config
+from seqgcn.exceptions import ConfigError
 from seqgcn.learners import TorchLearner
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.config.select import SelectConfig
 
 quick = settings(max_examples=150, deadline=None, derandomize=True)
 

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from rounds.feature_files import fails, write
 from safetensors.numpy import save
 
-from seqgcn.errors import SeqGCNError
+from seqgcn.exceptions import SeqGCNError
 from seqgcn.rounds import features
 from seqgcn.rounds.features import read_features
 

@@ -17,7 +17,7 @@ from rounds.feature_files import fails, write
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
 
-from seqgcn.errors import MissingFileError, MissingPackageError
+from seqgcn.exceptions import MissingFileError, MissingPackageError
 from seqgcn.rounds import features
 from seqgcn.rounds.features import read_features
 

@@ -11,12 +11,12 @@ import torch
 from fake_landmarks import lack_landmarks, see_landmarks
 from hand_rounds import answer, picks_of, record, truth
 
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.landmarks.search import Placed
-from seqgcn.errors import ConfigError, MissingPackageError
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.exceptions import ConfigError, MissingPackageError
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import import_labels
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.select_round import Round
 
 Told = list[str]
 

@@ -12,11 +12,11 @@ from annotation.annotator import label, together
 from hand_rounds import answer, assert_same_places, content, labels_of, make_round, picks_of, pose_of, record, truth
 
 from seqgcn.annotation import preview_name, read_tasks
-from seqgcn.datasets.hands.base import HandDataset
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.datasets.hands.hand_dataset import HandDataset
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import LABELS, Imported, import_labels
-from seqgcn.rounds.pool import pool_of_dataset
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.inputs import pool_of_dataset
+from seqgcn.rounds.select_round import Round
 
 LAYOUTS = tuple(LABELS)
 pytestmark = pytest.mark.usefixtures("mean_pose")

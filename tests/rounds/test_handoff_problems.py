@@ -10,11 +10,11 @@ import hand_rounds
 import pytest
 from hand_rounds import answer, content, labels_of, make_round, picks_of, record, truth
 
-from seqgcn.datasets.hands.base import HandDataset
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ConfigError, DataFileError, MissingFileError, RunFolderError
-from seqgcn.locks import locked
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError
+from seqgcn.utils.locks import locked
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import import_labels, read_export
 
 pytestmark = pytest.mark.usefixtures("mean_pose")

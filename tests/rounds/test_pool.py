@@ -10,9 +10,9 @@ from hand_releases import RECORDED, write_bighand, write_folder, write_icvl, wri
 from PIL import Image
 
 from seqgcn.datasets.hands.pools import BigHandPoses, FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
-from seqgcn.errors import ArgumentError, ConfigError, DataFileError, MissingFileError
-from seqgcn.rounds.config import SelectConfig
-from seqgcn.rounds.pool import (
+from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, MissingFileError
+from seqgcn.config.select import SelectConfig
+from seqgcn.rounds.inputs import (
     RoundPool,
     candidates_of,
     costs_of,
@@ -21,7 +21,7 @@ from seqgcn.rounds.pool import (
     thumbnails_of,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
 
 Read = Callable[..., RoundPool]
 

@@ -16,17 +16,17 @@ from PIL import Image
 from rounds.toys import FILES, First, answers, content, features, picked, write
 from torch_geometric.data import Data
 
-from seqgcn.catalogue import CATALOGUE, Entry, load
+from seqgcn.config.registry import CATALOGUE, Entry, load
 from seqgcn.datasets.hands import HandFrames, Skeleton
-from seqgcn.errors import ArgumentError, ConfigError, DataFileError, SeqGCNError
+from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, SeqGCNError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, extended
 from seqgcn.learners.extend import with_classes
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.record import held_config
 from seqgcn.rounds.result import RoundResult
-from seqgcn.rounds.round import COLD_START, LABEL_FREE, Round
+from seqgcn.rounds.select_round import COLD_START, LABEL_FREE, Round
 from seqgcn.selectors import EnsembleSelector
-from seqgcn.selectors.base import Selector
+from seqgcn.selectors.selector import Selector
 
 pytestmark = pytest.mark.usefixtures("quick")
 

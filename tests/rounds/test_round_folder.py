@@ -10,11 +10,11 @@ import pytest
 import torch
 from rounds.toys import FILES, answers, content, features, write
 
-from seqgcn.errors import ConfigError, RunFolderError
-from seqgcn.locks import LOCK, locked
-from seqgcn.rounds.config import SelectConfig
+from seqgcn.exceptions import ConfigError, RunFolderError
+from seqgcn.utils.locks import LOCK, locked
+from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.record import held_config
-from seqgcn.rounds.round import Round
+from seqgcn.rounds.select_round import Round
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -244,7 +244,7 @@ def test_damaged_weights(tmp_path: Path, digits: Callable[..., SelectConfig]) ->
 def test_a_learner_without_weights_is_trained_again(
     tmp_path: Path, digits: Callable[..., SelectConfig], fits: list[int], fakes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqgcn.rounds.round.RestorableLearner", ())
+    monkeypatch.setattr("seqgcn.rounds.select_round.RestorableLearner", ())
     asked = Round(digits(), tmp_path / "round")
     first, second = asked(), asked()
     assert fits == [8, 8]

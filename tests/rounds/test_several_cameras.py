@@ -11,7 +11,7 @@ from hand_releases import CAMERAS, write_two_cameras
 from hand_rounds import add_mean_pose, labels_of, make_round, picks_of
 
 from seqgcn.annotation.tasks import read_tasks
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.handoff import import_labels
 
 

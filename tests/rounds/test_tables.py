@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqgcn.rounds import tables
 from seqgcn.rounds.tables import picks_table, represent, represents_table
-from seqgcn.selectors.base import Selection
+from seqgcn.selectors.selector import Selection
 
 quick = settings(max_examples=150, deadline=None, derandomize=True)
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqgcn.catalogue import CATALOGUE, Entry
-from seqgcn.rounds.config import SelectConfig
-from seqgcn.selectors.base import Query, Selection, Selector
+from seqgcn.config.registry import CATALOGUE, Entry
+from seqgcn.config.select import SelectConfig
+from seqgcn.selectors.selector import Query, Selection, Selector
 
 FILES = ["learner.pt", "picks.csv", "report.html", "represents.csv", "round.yaml", "tasks/frames.txt", "training.json"]
 """What a round on images leaves behind."""

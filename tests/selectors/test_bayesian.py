@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Members
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Members
 from seqgcn.selectors import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Selector, Variance, VariationRatio
 from seqgcn.selectors.bayesian import (
     ACQUISITIONS,

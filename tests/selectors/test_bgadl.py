@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from seqgcn.datasets import Digits
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import Generated
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Generated
 from seqgcn.selectors import BALD
 from seqgcn.selectors.bgadl import BGADL
 

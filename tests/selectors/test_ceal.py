@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import Entropy, LeastConfidence, Margin, Variance
-from seqgcn.selectors.base import Selection, for_cycle
+from seqgcn.selectors.selector import Selection, for_cycle
 from seqgcn.selectors.ceal import CEAL
 
 relaxed = settings(deadline=None)

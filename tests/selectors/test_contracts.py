@@ -8,10 +8,10 @@ import torch
 from contract_pools import Contract, Make, is_random, pool
 from contracts import ALONE, CONTRACTS, GREEDY, PERMUTATION, RANKING, parameters_change_something
 
-from seqgcn.catalogue import CATALOGUE, load
-from seqgcn.errors import ArgumentError
+from seqgcn.config.registry import CATALOGUE, load
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import CoreGCN, CoreSet, Random, UncertainGCN
-from seqgcn.selectors.gcn import GCNSelector
+from seqgcn.selectors.sequential_gcn import GCNSelector
 
 QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_size": 8}
 """For the selectors that train; the others have neither."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.datasets import Digits
-from seqgcn.errors import ArgumentError, TrainingError
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.selectors.discriminative import DiscriminativeAL
 
 SMALL = {"hidden_channels": 16, "epochs": 20}

@@ -14,8 +14,8 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.utils import dense_to_sparse
 
 from seqgcn import ConfidenceGCN, CoreGCN, FeatureGraph, UncertainGCN
-from seqgcn.errors import ArgumentError, SeqGCNWarning
-from seqgcn.seeding import seeded
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
+from seqgcn.utils.seeding import seeded
 
 N, D, HIDDEN, LABELLED, BUDGET, SEED = 60, 16, 128, 9, 20, 5
 

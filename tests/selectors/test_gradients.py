@@ -11,10 +11,10 @@ from torch.func import functional_call, jvp
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.seeding import generator
 from seqgcn.selectors import gradients
-from seqgcn.selectors.base import Selection, Selector
+from seqgcn.selectors.selector import Selection, Selector
 from seqgcn.selectors.gradients import BADGE, EMOC
 
 relaxed = settings(deadline=None, max_examples=50)

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.herding import MaxHerding, SuggestiveAnnotation
 
 

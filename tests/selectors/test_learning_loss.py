@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
-from seqgcn.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.selectors.learning_loss import LearningLoss
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.coverage import k_center_greedy
-from seqgcn.errors import ArgumentError
+from seqgcn.coverage.k_center import k_center_greedy
+from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 from seqgcn.selectors import probcover
 from seqgcn.selectors.probcover import Balls, ProbCover, _greedy_cover
 

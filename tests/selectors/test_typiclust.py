@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
 from seqgcn.selectors import Selection, typiclust
 from seqgcn.selectors.typiclust import TypiClust, clusters, typicality

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.datasets import Digits
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.vaal import VAAL
 
 TINY = {"image_size": 8, "latent_channels": 3, "hidden_channels": 4, "steps": 4, "batch_size": 6}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import CoreGCN
 from seqgcn.selectors.weighted import WeightedCoreGCN
 

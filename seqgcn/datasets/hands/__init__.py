@@ -5,14 +5,14 @@ Each class is imported when it is first asked for.
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import CropBatch, CropOptions, HandDataset, HandFrames
+    from seqgcn.datasets.hands.hand_dataset import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.bighand import BigHand
     from seqgcn.datasets.hands.camera import Camera
     from seqgcn.datasets.hands.centers.candidates import hand_candidates
-    from seqgcn.datasets.hands.folder import DepthFolder
+    from seqgcn.datasets.hands.depth_folder import DepthFolder
     from seqgcn.datasets.hands.icvl import ICVL
     from seqgcn.datasets.hands.msra import MSRA
     from seqgcn.datasets.hands.nyu import NYU

@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.errors import DataFileError, RunFolderError
-from seqgcn.processors import workers
+from seqgcn.exceptions import DataFileError, RunFolderError
+from seqgcn.utils.processors import workers
 from seqgcn.training import Progress, Say
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_number, check_whole, name_rows
-from seqgcn.errors import ArgumentError
+from seqgcn.utils.validation import check_number, check_whole, name_rows
+from seqgcn.exceptions import ArgumentError
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 FULL_SCALE = 32767
 """The stored int16 value of +1: steps of 0.004 mm in a cube of 250 mm."""

@@ -18,7 +18,7 @@ from PIL import Image
 
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 GREY, RGB = 0, 2

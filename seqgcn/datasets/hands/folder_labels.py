@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.files import open_csv
-from seqgcn.datasets.hands.labels import check_path, coordinate
+from seqgcn.datasets.data_files import open_csv
+from seqgcn.datasets.hands.text_rows import check_path, coordinate
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import report_missing
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 LABELS = "labels.csv"
 

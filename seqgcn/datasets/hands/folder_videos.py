@@ -13,7 +13,7 @@ from seqgcn.datasets.hands.camera_info import LARGE
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.folder_setup import CAMERA, Setup
 from seqgcn.datasets.hands.frame_files import FrameFormat, WrongKindError, doubtful_unit, frame_size, read_frame
-from seqgcn.errors import DataFileError, SeqGCNWarning
+from seqgcn.exceptions import DataFileError, SeqGCNWarning
 
 TRIED = 5
 """Frames of a sequence that are looked at, to find one that can be read."""

@@ -30,7 +30,7 @@ from seqgcn.datasets.hands.depth import (
     read_depth_png,
     read_nyu_png,
 )
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 Kind = Literal["png", "rgb-png", "tiff", "npy", "raw"]
 

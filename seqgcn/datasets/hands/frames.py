@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.landmarks.found import LandmarkSource

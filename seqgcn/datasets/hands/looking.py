@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 from seqgcn.training import Progress
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 T = TypeVar("T")
 

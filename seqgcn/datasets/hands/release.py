@@ -14,7 +14,7 @@ from torch import Tensor
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.files import NO_HAND, read_center_file
 from seqgcn.datasets.hands.crop_options import CropOptions
-from seqgcn.errors import DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNWarning
 
 MISSING = "missing image"
 """Reason for which a frame is left out that has a label but no file."""

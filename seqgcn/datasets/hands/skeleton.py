@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 

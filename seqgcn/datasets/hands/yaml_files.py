@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 MOST_BYTES = 2**16
 

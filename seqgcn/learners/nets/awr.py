@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqgcn.datasets.hands.crop import from_crop, to_crop
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.nets.classification import residual_stages
 from seqgcn.learners.nets.pose import PoseNet
 

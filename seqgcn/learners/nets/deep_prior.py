@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.nets.pose import PoseNet
 from seqgcn.learners.nets.width import scaled
 

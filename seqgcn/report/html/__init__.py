@@ -6,15 +6,15 @@ draws. Names are loaded when first used, so that importing this package imports 
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.html.charts import Chart, Line, chart
     from seqgcn.report.html.crops import crops_page
     from seqgcn.report.html.pages import Table, render, write_page
     from seqgcn.report.html.round import RoundView, round_page
-    from seqgcn.report.html.runs import run_page
-    from seqgcn.report.html.selectors import comparison_page
+    from seqgcn.runs.run_page import run_page
+    from seqgcn.runs.comparison_page import comparison_page
     from seqgcn.report.html.sheet import Picture
     from seqgcn.report.html.strips import Forest, forest
 

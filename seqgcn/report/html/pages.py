@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seqgcn import __version__
-from seqgcn.errors import RunFolderError
-from seqgcn.files import write_text
+from seqgcn.exceptions import RunFolderError
+from seqgcn.utils.files import write_text
 
 GENERATOR, HEAD = b'<meta name="generator" content="seqgcn ', 1024
 """What tells a page of this package, as `base.html.j2` writes it, and within how many bytes."""

@@ -11,7 +11,7 @@ from hand_releases import FOLDER_CAMERA, save_grey, write_folder
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder, HandDataset, HandFrames, Skeleton
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop
-from seqgcn.errors import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
 
 SKELETON = Skeleton(("palm", "thumb tip"), ((0, 1),))
 

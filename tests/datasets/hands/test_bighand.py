@@ -8,9 +8,9 @@ from hand_releases import row, write_bighand
 
 from seqgcn.datasets.hands import BigHand, CropOptions, bighand
 from seqgcn.datasets.hands.skeleton import BIGHAND21, BIGHAND_FINGER_MAJOR
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
-part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
+part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
 
 
 @part

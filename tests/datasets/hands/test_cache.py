@@ -15,7 +15,7 @@ from hand_releases import write_folder
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder, cache
 from seqgcn.datasets.hands.cache import Cropped, cache_folder, open_or_build, source_key
-from seqgcn.errors import DataFileError, RunFolderError
+from seqgcn.exceptions import DataFileError, RunFolderError
 
 
 def make(i: int) -> Cropped:

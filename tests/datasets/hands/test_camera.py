@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqgcn.datasets.hands import Camera, Skeleton
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA, ICVL_CAMERA, MSRA_CAMERA, NYU_CAMERA
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 CAMERAS = {"icvl": ICVL_CAMERA, "nyu": NYU_CAMERA, "msra": MSRA_CAMERA, "bighand": BIGHAND_CAMERA}
 

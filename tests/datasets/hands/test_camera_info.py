@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgcn.datasets.hands.camera_info import is_camera_info, read_camera_info
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 ROS = """\
 image_width: 640

@@ -9,7 +9,7 @@ from datasets.hands.centers.rooms import ROOM_CAMERA, film_two_hands
 from hand_scenes import CAMERA, Scene
 
 from seqgcn.datasets.hands import hand_candidates
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 
 def test_both_hands_of_a_rendered_frame_come_first() -> None:

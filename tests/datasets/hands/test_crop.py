@@ -21,7 +21,7 @@ from seqgcn.datasets.hands.crop import (
     to_crop,
     window,
 )
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 CAMERA = Camera(100.0, 110.0, 40.0, 30.0, 80, 60)
 

@@ -22,9 +22,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seqgcn.datasets.hands import ICVL, MSRA, NYU, BigHand, CropOptions, DepthFolder, HandDataset
-from seqgcn.errors import SeqGCNError
+from seqgcn.exceptions import SeqGCNError
 
-pytestmark = pytest.mark.filterwarnings("ignore::seqgcn.errors.SeqGCNWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::seqgcn.exceptions.SeqGCNWarning")
 
 
 class Reader(NamedTuple):

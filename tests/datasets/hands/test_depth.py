@@ -14,7 +14,7 @@ from seqgcn.datasets.hands import Camera
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import png_header, read_depth_png, read_msra_bin, read_nyu_png
-from seqgcn.errors import DataFileError, MissingFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 SMALL = Camera(100.0, 100.0, 3.0, 2.0, 6, 4)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 2731

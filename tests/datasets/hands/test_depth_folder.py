@@ -7,7 +7,7 @@ import torch
 from hand_releases import FOLDER_CAMERA, JOINTS, SETUP, disc, row, save_grey, write_folder
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
 
 def test_everything(tmp_path: Path) -> None:

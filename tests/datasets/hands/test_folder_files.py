@@ -12,7 +12,7 @@ from PIL import Image
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.folder_files import compile_pattern
 from seqgcn.datasets.hands.pools import FolderPoses
-from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 
 quick = settings(max_examples=200, deadline=None, derandomize=True)
 

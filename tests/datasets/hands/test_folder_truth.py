@@ -6,8 +6,8 @@ from hand_releases import FOLDER_CAMERA, JOINTS, SETUP, poses, row, write_folder
 from torch import Tensor
 
 from seqgcn.datasets.hands.folder_truth import FolderTruth
-from seqgcn.errors import DataFileError, MissingFileError
-from seqgcn.scoring import Truth, score_files
+from seqgcn.exceptions import DataFileError, MissingFileError
+from seqgcn.cli.scoring import Truth, score_files
 
 HEADER = "frame," + ",".join(f"{joint} {axis}" for joint in JOINTS for axis in "xyz")
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder
-from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 
 
 def test_every_frame_is_cropped_by_its_camera(tmp_path: Path, options: CropOptions) -> None:
@@ -144,7 +144,7 @@ def test_meters_in_one_sequence_are_found(tmp_path: Path) -> None:
 
 
 def test_predictions_in_px_are_turned_by_each_frames_camera(tmp_path: Path) -> None:
-    from seqgcn.scoring import score_files
+    from seqgcn.cli.scoring import score_files
 
     found = write_two_cameras(tmp_path / "lab")
     lines = [f"{name} {row(CAMERAS[name[0]].to_image(pose))}\n" for name, pose in found.items()]

@@ -21,7 +21,7 @@ from seqgcn.datasets.hands.frame_files import (
     how_to_unpack,
     read_frame,
 )
-from seqgcn.errors import DataFileError, SeqGCNError
+from seqgcn.exceptions import DataFileError, SeqGCNError
 
 CAMERA = Camera(100.0, 100.0, 3.0, 2.0, 6, 4)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 2731

@@ -10,9 +10,9 @@ from hand_releases import RECORDED, ROTATED, disc, row, save_grey, write_icvl
 from seqgcn.datasets.hands import ICVL, CropOptions, icvl
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.skeleton import ICVL16
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
-part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
+part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
 
 
 @part

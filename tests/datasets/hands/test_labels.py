@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqgcn.datasets.hands import labels
+from seqgcn.datasets.hands import text_rows as labels
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
-from seqgcn.datasets.hands.labels import read_rows
-from seqgcn.errors import DataFileError
+from seqgcn.datasets.hands.text_rows import read_rows
+from seqgcn.exceptions import DataFileError
 
 
 def write(folder: Path, content: bytes) -> Path:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
-from seqgcn.datasets.hands.labels import read_rows
+from seqgcn.datasets.hands.text_rows import read_rows
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
-from seqgcn.errors import DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNWarning
 
 
 def touch(root: Path, *names: str) -> Path:

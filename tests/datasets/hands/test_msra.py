@@ -9,9 +9,9 @@ from hand_releases import row, write_msra
 
 from seqgcn.datasets.hands import MSRA, CropOptions, msra
 from seqgcn.datasets.hands.skeleton import MSRA21
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
-part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
+part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
 
 
 @part

@@ -11,10 +11,10 @@ from hand_releases import disc, row, save_nyu, write_nyu
 from seqgcn.datasets.hands import NYU, CropOptions, nyu
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
-from seqgcn.errors import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
-part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
-some = pytest.mark.filterwarnings("ignore:.*labelled frames have no image:seqgcn.errors.SeqGCNWarning")
+part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
+some = pytest.mark.filterwarnings("ignore:.*labelled frames have no image:seqgcn.exceptions.SeqGCNWarning")
 
 
 @part

@@ -5,7 +5,7 @@ import pytest
 
 from seqgcn.datasets.hands.pools import ICVLPoses
 from seqgcn.datasets.hands.rendered import RenderedHands
-from seqgcn.errors import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
 
 
 def few(cache: Path, **arguments: Any) -> RenderedHands:
@@ -70,7 +70,7 @@ def test_arguments(name: str, value: int) -> None:
         RenderedHands(**{name: value})
 
 
-@pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.errors.SeqGCNWarning")
+@pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
 def test_crops_that_miss_the_hand_are_told(tmp_path: Path) -> None:
     hands = few(tmp_path)
     hands.prepare()

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.nets.awr import AWR, decode, encode, pixels
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 
 def small(size: int = 32, joints: int = 3) -> AWR:

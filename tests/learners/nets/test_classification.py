@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from seqgcn.learners.nets.classification import BasicBlock, ResNet18, SmallCNN
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 
 def count(module: torch.nn.Module) -> int:

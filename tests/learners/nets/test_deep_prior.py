@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from torch import nn
 
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.nets.deep_prior import (
     Bottleneck,
     DeepPrior,
@@ -15,7 +15,7 @@ from seqgcn.learners.nets.deep_prior import (
     deep_prior_plus,
     pose_prior,
 )
-from seqgcn.seeding import seeded
+from seqgcn.utils.seeding import seeded
 
 
 def small(components: int = 4, dropout: float = 0.5) -> DeepPrior:

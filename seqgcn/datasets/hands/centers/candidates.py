@@ -6,11 +6,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.checks import check_number
+from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.rule import Candidate, candidates_of
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 
 def hand_candidates(

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.checks import name_some
+from seqgcn.utils.validation import name_some
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.crop import FULL_SCALE, crop
-from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 MOST = 0.5
 """Share of doubtful crops above which nothing is trained."""

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.datasets.files import open_csv
+from seqgcn.datasets.data_files import open_csv
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.labels import coordinate, points_of, read_rows
+from seqgcn.datasets.hands.text_rows import coordinate, points_of, read_rows
 from seqgcn.datasets.hands.pose_files import plain_name
-from seqgcn.errors import DataFileError, MissingFileError
-from seqgcn.files import csv_text
+from seqgcn.exceptions import DataFileError, MissingFileError
+from seqgcn.utils.files import csv_text
 
 WORLD, IMAGE = ("frame", "x", "y", "z"), ("frame", "u", "v", "d")
 """Headers of files that name their frames."""

@@ -27,11 +27,11 @@ from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.skeleton import palm_joints
-from seqgcn.errors import ArgumentError, DataFileError
+from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 LEAST_LABELS = 20
 """Labeled frames from which on a localizer is trained."""

@@ -12,7 +12,7 @@ from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.training import Progress
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 
 def centers_of_mass(hands: "HandDataset", progress: Progress | None = None) -> Centers:

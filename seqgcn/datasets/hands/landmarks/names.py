@@ -9,7 +9,7 @@ from torch import Tensor
 from seqgcn.datasets.hands.landmarks.found import LANDMARKS
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.skeleton import FINGERS, ICVL16, NYU36, NYU_EVALUATED, Skeleton
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 FINGER_WORDS = {"little": "pinky", "small": "pinky", "pinkie": "pinky", "fore": "index", "pointer": "index"}
 PART_WORDS = {"cmc": "cmc", "ip": "ip", "knuckle": "mcp", "base": "mcp"}

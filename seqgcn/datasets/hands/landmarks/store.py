@@ -18,12 +18,12 @@ from seqgcn.datasets.hands.cache import BLOCK, cache_errors, cache_folder, in_th
 from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks
 from seqgcn.datasets.hands.landmarks.model import LandmarkModel, Looker
 from seqgcn.datasets.hands.landmarks.search import Placed, find_joints
-from seqgcn.errors import SeqGCNWarning
-from seqgcn.processors import workers
+from seqgcn.exceptions import SeqGCNWarning
+from seqgcn.utils.processors import workers
 from seqgcn.training import Progress, Say
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.base import HandDataset
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 VERSION = 1
 """Of the search; another number looks at all frames anew."""

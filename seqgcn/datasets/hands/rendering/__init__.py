@@ -6,7 +6,7 @@ Each name is imported when it is first asked for.
 
 from typing import TYPE_CHECKING
 
-from seqgcn.lazy import lazy
+from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.rendering.dataset import write_dataset, write_nyu

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.checks import check_choice, check_whole
+from seqgcn.utils.validation import check_choice, check_whole
 from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.datasets.hands.rendering.held import draw_grip
@@ -36,8 +36,8 @@ from seqgcn.datasets.hands.rendering.sensor import SENSORS, Sensor
 from seqgcn.datasets.hands.rendering.settings import SCENES, SceneName, scene_of, setting_of
 from seqgcn.datasets.hands.rendering.solids import nearer
 from seqgcn.datasets.hands.rendering.spheres import NYU_PALM, hand_spheres, nyu_spheres
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.utils.seeding import generator
 from seqgcn.training import Progress
 
 TEST_SEQUENCES = 2

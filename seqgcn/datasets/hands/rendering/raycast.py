@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 _STEP = 4
 """Windows are squares whose side is rounded up to this, px: a few large groups instead of many small ones."""

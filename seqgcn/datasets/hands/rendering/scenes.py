@@ -16,7 +16,7 @@ from seqgcn.datasets.hands.rendering.raycast import render_depth
 from seqgcn.datasets.hands.rendering.settings import SCENES, SceneName, Setting, turned
 from seqgcn.datasets.hands.rendering.solids import Box, Cone, Ellipsoid, Solid, nearer, solids_depth
 from seqgcn.datasets.hands.rendering.spheres import hand_spheres
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 
 def default_scene(layout: str) -> SceneName:

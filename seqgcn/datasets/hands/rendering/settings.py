@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 SceneName = Literal["bare", "arm", "body", "table", "objects", "mixed"]
 SCENES: tuple[SceneName, ...] = ("bare", "arm", "body", "table", "objects", "mixed")

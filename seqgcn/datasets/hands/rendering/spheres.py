@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqgcn.datasets.hands.rendering.joints import KNUCKLES, joint_weights
 from seqgcn.datasets.hands.rendering.kinematics import Hand, HandPose, angle_limits
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 SPACING = 3.0
 """Of spheres along a bone, mm."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.rendering import Hand, Stage, film, hand_spheres, render_depth
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 ROOM_CAMERA = Camera(120, 120, 79.5, 59.5, 160, 120)
 

@@ -15,7 +15,7 @@ from seqgcn.datasets.hands import Camera
 from seqgcn.datasets.hands.centers import detector
 from seqgcn.datasets.hands.centers.detector import CENTRAL, Detection, HandDetector, detector_available
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError, MissingPackageError
+from seqgcn.exceptions import ArgumentError, MissingPackageError
 
 
 class Scripted:

@@ -11,7 +11,7 @@ from hand_scenes import CAMERA, Scene
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.centers.doubt import check_mass, goes_beyond
 from seqgcn.datasets.hands.crop import FULL_SCALE
-from seqgcn.errors import DataFileError
+from seqgcn.exceptions import DataFileError
 
 
 def _crop(*boxes: tuple[slice, slice]) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.centers.files import center_rows, read_center_file, read_centers
-from seqgcn.errors import DataFileError, MissingFileError, SeqGCNError
+from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
 
 FRAMES = [f"seq/{i}.png" for i in range(8)]
 WORLD = torch.tensor([[20.0 * i - 70, 10.0 * i - 35, 500.0 + i] for i in range(8)])

@@ -15,7 +15,7 @@ from seqgcn.datasets.hands.centers.detector import Detection
 from seqgcn.datasets.hands.centers.doubt import check_crops
 from seqgcn.datasets.hands.centers.found import Centers, jumps
 from seqgcn.datasets.hands.centers.localizer import HeldOut
-from seqgcn.errors import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 
 PALM = (-120.0, 0.0, 500.0)
 FOUND, HELD_OUT = [-110.0, 2.0, 520.0], [-130.0, 5.0, 505.0]

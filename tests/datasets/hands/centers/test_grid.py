@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from seqgcn.datasets.hands.camera import ICVL_CAMERA, NYU_CAMERA, Camera
 from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, check_grids, grid_camera, shrink
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 
 def blank(camera: Camera) -> torch.Tensor:

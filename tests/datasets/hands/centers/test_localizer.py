@@ -10,7 +10,7 @@ from seqgcn.datasets.hands.camera import ICVL_CAMERA, Camera
 from seqgcn.datasets.hands.centers import localizer
 from seqgcn.datasets.hands.centers.localizer import HeldOut, Localizer, out_of_fold, shrink
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 CAMERA = Camera(80, 80, 47.5, 35.5, 96, 72)
 STEPS = 40

@@ -14,7 +14,7 @@ from seqgcn.datasets.hands.rendering.layouts import FOLDER_CAMERA, FOLDER_CUBE, 
 from seqgcn.datasets.hands.rendering.scenes import scene_depths
 from seqgcn.datasets.hands.rendering.settings import Setting
 from seqgcn.datasets.hands.rendering.solids import nearer
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 SEQUENCES = 5
 STAGE = LAYOUTS["depth-folder"].stage

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from seqgcn.datasets.hands.centers.shading import shade
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 
 def test_near_is_brighter_than_far_and_nothing_is_black() -> None:

@@ -5,7 +5,7 @@ from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks
 from seqgcn.datasets.hands.landmarks.names import landmark_weights, mapping_in_words, unmapped
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 MEDIAPIPE = (
     "WRIST",

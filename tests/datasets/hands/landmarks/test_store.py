@@ -13,7 +13,7 @@ from hand_releases import save_grey
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.landmarks.search import Placed
-from seqgcn.errors import DataFileError, SeqGCNWarning
+from seqgcn.exceptions import DataFileError, SeqGCNWarning
 
 
 @pytest.fixture

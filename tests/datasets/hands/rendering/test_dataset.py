@@ -11,8 +11,8 @@ from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.rendering import Hand, Stage, film, write_dataset, write_nyu
 from seqgcn.datasets.hands.rendering import dataset as dataset_module
 from seqgcn.datasets.hands.rendering.joints import joint_weights
-from seqgcn.errors import ArgumentError, RunFolderError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.utils.seeding import generator
 
 STAGE = Stage(NYU_CAMERA, 600, 900)
 

@@ -6,7 +6,7 @@ from seqgcn.datasets.hands.rendering import Hand, Stage, film
 from seqgcn.datasets.hands.rendering.held import THICKEST, THINNEST, Held, draw_grip, palm_axes
 from seqgcn.datasets.hands.rendering.kinematics import HandPose, angle_limits
 from seqgcn.datasets.hands.rendering.settings import HELD, HeldKind
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 STAGE = Stage(Camera(460, 460, 320, 240, 640, 480), 450, 700)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seqgcn.datasets.hands.rendering import Hand, HandPose
 from seqgcn.datasets.hands.rendering.kinematics import JOINTS, LIMITS, angle_limits
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 NAMES = list(LIMITS)
 

@@ -5,7 +5,7 @@ from seqgcn.datasets.hands.camera import ICVL_CAMERA, NYU_CAMERA
 from seqgcn.datasets.hands.rendering import Hand, Stage, film
 from seqgcn.datasets.hands.rendering import motion as motion_module
 from seqgcn.datasets.hands.rendering.kinematics import HandPose, angle_limits
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 STAGES = [Stage(ICVL_CAMERA, 320, 480), Stage(NYU_CAMERA, 600, 900)]
 

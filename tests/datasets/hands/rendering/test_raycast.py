@@ -10,7 +10,7 @@ from torch import Tensor
 from seqgcn.datasets.hands.camera import ICVL_CAMERA, Camera
 from seqgcn.datasets.hands.rendering import Hand, HandPose, hand_spheres, render_depth
 from seqgcn.datasets.hands.rendering.kinematics import angle_limits
-from seqgcn.errors import ArgumentError
+from seqgcn.exceptions import ArgumentError
 
 SMALL = Camera(55.5, 60.25, 31.3, 22.8, 64, 48)
 

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from seqgcn.cli import main
-from seqgcn.datasets.hands.folder import DepthFolder
+from seqgcn.datasets.hands.depth_folder import DepthFolder
 from seqgcn.datasets.hands.rendering import (
     RENDERED,
     SENSORS,
@@ -34,8 +34,8 @@ from seqgcn.datasets.hands.rendering.settings import (
 )
 from seqgcn.datasets.hands.rendering.solids import nearer
 from seqgcn.datasets.hands.skeleton import BIGHAND_FINGER_MAJOR
-from seqgcn.errors import ArgumentError, DataFileError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.seeding import generator
 
 SMALL = Stage(LAYOUTS["icvl"].stage.camera, 320, 480)
 SHOTS = 12

@@ -6,8 +6,8 @@ import torch
 
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.rendering import SENSORS, Sensor, render_depth
-from seqgcn.errors import ArgumentError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.seeding import generator
 
 
 def slab() -> torch.Tensor:

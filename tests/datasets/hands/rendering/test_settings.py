@@ -12,7 +12,7 @@ from seqgcn.datasets.hands.rendering.settings import (
     setting_of,
     turned,
 )
-from seqgcn.seeding import generator
+from seqgcn.utils.seeding import generator
 
 
 def drawn(scene: str, n: int = 400) -> list[Setting]:

@@ -5,8 +5,8 @@ from seqgcn.datasets.hands.camera import ICVL_CAMERA, NYU_CAMERA
 from seqgcn.datasets.hands.rendering import Hand, Stage, film, hand_spheres, nyu_spheres, render_depth
 from seqgcn.datasets.hands.rendering.joints import joint_weights
 from seqgcn.datasets.hands.skeleton import BIGHAND21, BIGHAND_FINGER_MAJOR, ICVL16, MSRA21, NYU36
-from seqgcn.errors import ArgumentError
-from seqgcn.seeding import generator
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.seeding import generator
 
 STAGE = Stage(ICVL_CAMERA, 320, 480)
 

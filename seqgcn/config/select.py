@@ -1,0 +1,197 @@
+"""A round's configuration: what `seqgcn select` can be told."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, load, task
+from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
+from seqgcn.exceptions import ConfigError
+from seqgcn.rounds.gap import check_gap
+
+VALIDATION = 0.1
+"""Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
+
+JOINTS, CENTER = "joints", "center"
+"""What annotators may be asked for."""
+
+DEPTH_FRAMES = ("depth-folder", "icvl", "nyu", "msra", "hands17")
+"""Data sets of depth frames in files."""
+
+DEFAULT_SELECTOR = {JOINTS: "core-gcn", CENTER: "core-set"}
+
+LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclust")
+"""Selectors that read embeddings alone and need no label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig:
+    """Everything that decides what a round picks. One field is one option of `seqgcn select`.
+
+    Raises:
+        ConfigError: A value is of the wrong type, or two do not go together.
+    """
+
+    dataset: str | None = option(None, "data set whose items are to be labelled", kind="dataset")
+    root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
+    features: str | None = option(
+        None, "instead of a data set: embeddings of all items, a .npy, .npz or .safetensors file", metavar="FILE"
+    )
+    items: str | None = option(
+        None, "names of the rows of --features, one a line", metavar="FILE", shown="their numbers from 0"
+    )
+    labelled: str | None = option(
+        None,
+        "what is labelled so far: a list of items, one a line, or a file of labels in the data set's own grammar",
+        metavar="FILE",
+        shown="the data set's file of labels, if it may leave items out; else nothing",
+    )
+    learner: str = option(
+        "",
+        f"network trained on what is labelled; {YOURS}",
+        kind="learner",
+        shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
+    )
+    selector: str = option(
+        "",
+        "what picks, MODULE:CLASS for your own; NAME:PARAMETER=VALUE,... sets parameters",
+        kind="selector",
+        shown=f"{DEFAULT_SELECTOR[JOINTS]}, with --ask {CENTER} {DEFAULT_SELECTOR[CENTER]}",
+    )
+    ask: str = option(
+        JOINTS,
+        "what annotators are asked for: joints, all of them, or center, one click a frame on the middle of the palm, "
+        "which tells where hands are in depth frames; no network is trained for that",
+        metavar="WHAT",
+    )
+    budget: float = option(100.0, "items to pick or, with --cost, what they may cost together", metavar="N", shown=100)
+    seed: int = option(0, "of everything random", metavar="N")
+    min_gap: int | str = option(
+        0,
+        "picks of one sequence are at least this far from each other, not from what is labelled: a number of frames, "
+        "or a time such as 0.5s or 500ms where names are time stamps",
+        unit="frames",
+        metavar="GAP",
+        parse=check_gap,
+    )
+    exclude: str | None = option(None, "list of items that must not be picked, one a line", metavar="FILE")
+    candidates: str | None = option(
+        None, "list of the only items that may be picked, one a line", metavar="FILE", shown="all without a label"
+    )
+    cost: str | None = option(None, "CSV file item,cost of what each item costs to label", metavar="FILE")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N", metavar="NAME")
+    set: Mapping[str, Any] = option(
+        {}, "parameter of the selector, learner or data set, e.g. selector.margin=0.2", metavar="KEY=VALUE"
+    )
+
+    def __post_init__(self) -> None:
+        with as_config_errors():
+            object.__setattr__(self, "min_gap", check_gap(self.min_gap))
+        coerce_fields(self)
+        if self.ask not in DEFAULT_SELECTOR:
+            raise ConfigError(f"ask must be {JOINTS} or {CENTER}, got {self.ask!r}")
+        if not self.selector:
+            object.__setattr__(self, "selector", DEFAULT_SELECTOR[self.ask])
+        if (self.dataset is None) == (self.features is None):
+            raise ConfigError("give either --dataset, and the folder of its files, or --features FILE")
+        if self.features is not None:
+            for name in ("root", "learner"):
+                if getattr(self, name):
+                    raise ConfigError(f"--{name} goes with --dataset; --features are given, and nothing is trained")
+        elif self.items is not None:
+            raise ConfigError("--items goes with --features; the items of a data set have names already")
+        elif not self.learner and self.ask != CENTER:
+            kind = task("dataset", self.dataset or "") or "classification"
+            object.__setattr__(self, "learner", DEFAULT_LEARNER[kind])
+        if self.ask == CENTER:
+            self._check_center()
+        if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
+            raise ConfigError(f"seed and min-gap must not be negative, got {self.seed} and {self.min_gap}")
+        if not 0 < self.budget < float("inf"):
+            raise ConfigError(f"budget must be above 0 and finite, got {self.budget:g}")
+        if self.cost is None and not self.budget.is_integer():
+            raise ConfigError(f"budget must be a whole number of items, got {self.budget:g}; or give --cost FILE")
+
+    def _check_center(self) -> None:
+        """Refuse what cannot be where a click a frame is asked for, or would have no effect."""
+        why = f"--ask {CENTER} trains no network"
+        kind = "features" if self.dataset is None else task("dataset", self.dataset)
+        if kind not in ("pose", None):  # one that is not known has a message of its own
+            given = self.dataset or kind
+            raise ConfigError(
+                f"--ask {CENTER} is for data sets of depth frames ({', '.join(DEPTH_FRAMES)}), not for {given}"
+            )
+        if self.learner:
+            raise ConfigError(f"{why}, so that --learner {self.learner} has no effect; leave it out")
+        trained = [key for key in self.set if key.startswith("learner.")]
+        if trained:
+            raise ConfigError(f"{why}, so that --set {trained[0]} has no effect; leave it out")
+        name = self.spec.name
+        if name in CATALOGUE["selector"] and name not in LABEL_FREE:
+            raise ConfigError(f"{why}, which {name} needs; take one of {', '.join(LABEL_FREE)}")
+        crop = self.set.get("dataset.crop", "auto")
+        if crop != "auto":
+            raise ConfigError(
+                f"--ask {CENTER} goes with dataset.crop=auto, which takes centers that were clicked and finds the "
+                f"others, not with {crop}; leave dataset.crop out"
+            )
+        for key in ("dataset.train_centres", "dataset.test_centres", "dataset.oracle_centres"):
+            if self.set.get(key):
+                raise ConfigError(
+                    f"--ask {CENTER} does not go with {key}, by which all centers are known; leave it out, or give "
+                    "dataset.centers, a file that names frames"
+                )
+
+    @property
+    def spec(self) -> SelectorSpec:
+        """The selector and the parameters given with it."""
+        return SelectorSpec.parse(self.selector)
+
+    def settle(self) -> dict[str, dict[str, Any]]:
+        """Every parameter of selector, learner and data set: as set, else its default.
+
+        Raises:
+            ConfigError: An unknown component or parameter, or a value of the wrong type.
+        """
+        names = {"selector": self.spec.name}
+        if self.dataset is not None:
+            names |= {"learner": self.learner, "dataset": self.dataset} if self.learner else {"dataset": self.dataset}
+        settled = settle(names, self.set, self.spec)
+        if "learner.validation" not in self.set and self._holds_out(settled.get("learner", {})):
+            settled["learner"]["validation"] = VALIDATION
+        return settled
+
+    def _holds_out(self, values: Mapping[str, Any]) -> bool:
+        """Whether the learner could hold labelled items out, and does not.
+
+        A user's own, unless it inherits the parameter, may mean something else by its name.
+        """
+        if values.get("validation") != 0.0 or not isinstance(values["validation"], float):
+            return False
+        from seqgcn.learners.torch_model import TorchModel
+
+        kind = load("learner", self.learner)
+        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, TorchModel))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML."""
+        return asdict(self)
+
+    def command(self, folder: str | Path) -> str:
+        """The command line that asks for the same."""
+        words = ["seqgcn", "select", "--out", str(folder)]
+        for item in options(SelectConfig):
+            value = getattr(self, item.name)
+            if item.name == "set":
+                for key, setting in value.items():
+                    # JSON is YAML, on one line.
+                    words += ["--set", f"{key}={json.dumps(setting, ensure_ascii=False)}"]
+            elif item.name == "selector" and value == DEFAULT_SELECTOR[self.ask]:
+                continue
+            elif value != item.default:
+                number = isinstance(value, float) and value.is_integer()
+                words += [f"--{item.name.replace('_', '-')}", str(int(value) if number else value)]
+        return shlex.join(words)

@@ -1,0 +1,316 @@
+"""The active-learning loop: train, describe the pool, select, reveal, and write it down."""
+
+import math
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from sklearn.base import clone
+from torch_geometric.data import Data
+
+import seqgcn
+from seqgcn.utils.validation import check_whole
+from seqgcn.datasets.dataset import Dataset, check_dataset
+from seqgcn.exceptions import ArgumentError, RunFolderError
+from seqgcn.selectors.extensions import Generated
+from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, training_set
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
+from seqgcn.learners.common import curves_of, resolve_device
+from seqgcn.learners.extend import check_served, extended, with_classes
+from seqgcn.learners.named import check_described, check_learner, check_selector, sources
+from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.runs.pool import Pool
+from seqgcn.utils.seeding import derive_seed, generator
+from seqgcn.selectors.selector import Selector, for_cycle
+from seqgcn.training import Progress
+
+
+class ActiveLearning:
+    """Label `budget` more items in each cycle, chosen by the selector; iterating gives a record a cycle.
+
+    Every cycle trains a fresh learner on what is labelled, measures it on the test part, lets it describe the
+    pool and asks the selector for the next items. Cycle 0 has only the initial labels; the last cycle picks
+    nothing more. Initial labels and learner seeds depend on `seed` and the cycle alone, so runs of several
+    selectors under one seed are comparable.
+
+    What a selector adds to training is carried out here too: its `extensions` of the learner, the items it generates,
+    and the pseudo-labels of the cycle before. Such items are written down apart from the labelled ones, and never
+    become labelled by it.
+
+    Args:
+        dataset: Pool and test part.
+        learner: Unfitted learner, cloned for each cycle.
+        selector: Given its own seed for each cycle.
+        budget: Items revealed a cycle.
+        cycles: How often items are revealed.
+        initial: Random items labelled at first; by default as many as the budget.
+        subset: The selector sees only this many random unlabelled items a cycle (10,000 in the paper); by
+            default all.
+        seed: Of everything random.
+        warm_start: Whether a cycle trains on from the last cycle's weights.
+        journal: Where records go, and from where a started run goes on.
+        progress: Told about every stage.
+
+    Raises:
+        ArgumentError: Data set, learner or selector is something else; the pool is too small for the labels asked for,
+            a count is not positive, or the learner does not give what the selector needs.
+
+    Example:
+        >>> from seqgcn import Random
+        >>> from seqgcn.datasets import Digits
+        >>> from seqgcn.learners import SmallCNNClassifier
+        >>> loop = ActiveLearning(Digits(), SmallCNNClassifier(epochs=1), Random(), budget=10, cycles=1)
+        >>> [len(record.labelled) for record in loop]
+        [10, 20]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        learner: Learner,
+        selector: Selector,
+        *,
+        budget: int,
+        cycles: int,
+        initial: int | None = None,
+        subset: int | None = None,
+        seed: int = 0,
+        warm_start: bool = False,
+        journal: Journal | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        check_dataset(dataset)
+        check_learner(learner)
+        check_selector(selector)
+        if warm_start:
+            if not isinstance(learner, RestorableLearner):
+                raise ArgumentError(
+                    f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
+                )
+            learner = clone(learner).set_params(warm_start=True)
+        classes = getattr(dataset, "classes", None)
+        if classes is not None:
+            learner = with_classes(learner, len(classes))
+        learner = extended(learner, selector.extensions)
+        check_served(learner, selector)
+        self.dataset, self.learner, self.selector = dataset, learner, selector
+        self.sources = sources(learner, selector)
+        self.budget = check_whole("budget", budget)
+        self.cycles = check_whole("cycles", cycles)
+        self.initial = self.budget if initial is None else check_whole("initial", initial)
+        self.subset = None if subset is None else check_whole("subset", subset)
+        self.seed, self.warm_start, self.journal, self.progress = seed, warm_start, journal, progress
+        size, wanted = len(dataset.train), self.initial + self.cycles * self.budget
+        if wanted > size:
+            raise ArgumentError(
+                f"{self.initial} initial labels and {self.cycles} cycles of {self.budget} need {wanted} items, but "
+                f"{dataset.name} has {size}; lower the budget or the cycles"
+            )
+        if self.subset is not None and self.subset < self.budget:
+            raise ArgumentError(f"subset ({self.subset}) must not be smaller than the budget ({self.budget})")
+
+    def __iter__(self) -> Iterator[CycleRecord]:
+        """Records of all cycles; those in the journal come first and are not computed again."""
+        pool = Pool(len(self.dataset.train))
+        first = torch.randperm(pool.size, generator=generator(self.seed, "initial"))[: self.initial]
+        pool.reveal(first.tolist(), cycle=0)
+        learner: Learner | None = None
+        done = self._replay(pool)
+        pseudo: Pseudo = done[-1].pseudo if done else {}
+        yield from done
+        if self.warm_start and 0 < len(done) <= self.cycles:
+            learner = self._restored(len(done) - 1)
+        for cycle in range(len(done), self.cycles + 1):
+            learner = learner if self.warm_start and learner is not None else clone(self.learner)
+            record = self._cycle(cycle, pool, learner, pseudo)
+            pseudo = record.pseudo
+            # Before it is written down: picks that cannot be revealed must not get into the journal.
+            pool.reveal(record.picks, cycle=cycle + 1)
+            check_pseudo(pseudo, pool)
+            if self.journal is not None:
+                if isinstance(learner, RestorableLearner) and self.warm_start:
+                    self._save(self.journal, learner, cycle)
+                self.journal.append(record)
+            yield record
+
+    def _cycle(self, cycle: int, pool: Pool, learner: Learner, pseudo: Pseudo) -> CycleRecord:
+        seeds = {"run": self.seed}
+        seeds |= {purpose: derive_seed(self.seed, cycle, purpose) for purpose in ("learner", "subset", "selector")}
+        seconds = dict.fromkeys(("train", "test", "embed", "select"), 0.0)
+        train, test, labelled = self.dataset.train, self.dataset.test, pool.labelled
+        learner.set_params(seed=seeds["learner"])
+        selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
+        with _timed(seconds, "train"):
+            generated = self._generate(selector, pool, learner)
+            inputs, targets = training_set(train, pool, pseudo, generated)
+            further = {"unconfirmed": len(targets) - len(labelled)} if len(targets) > len(labelled) else {}
+            learner.fit(inputs, targets, **further, progress=self.progress)
+        with _timed(seconds, "test"):
+            metric = {learner.metric.name: learner.score(test.inputs, test.targets, progress=self.progress)}
+            if isinstance(learner, Diagnosed):
+                measured = learner.diagnose(test.inputs, test.targets, progress=self.progress)
+                # JSON has no NaN, and a correlation with something constant is none.
+                metric |= {name: value for name, value in measured.items() if math.isfinite(value)}
+        picks: list[int] = []
+        scores: list[float] = []
+        trusted: dict[str, list[Any]] = {}
+        if cycle < self.cycles:
+            with _timed(seconds, "embed"):
+                n_id = pool.sample(self.subset, torch.Generator().manual_seed(seeds["subset"]))
+                wanted, description = selector.wanted(learner.provides), Data()
+                if wanted:
+                    description = learner.describe(train.inputs[n_id], wanted, progress=self.progress)
+                    check_described(learner, description, wanted, len(n_id))
+                data = pool.as_data(n_id, description).to(_device(learner))
+            with _timed(seconds, "select"):
+                selection = selector.select(data, self.budget, progress=self.progress)
+                picks, scores = pool.ids_of(selection.index, data), selection.score.double().tolist()
+            if selection.pseudo is not None:
+                with _timed(seconds, "embed"):
+                    trusted = self._trust(learner, pool.ids_of(selection.pseudo, data))
+        return CycleRecord(
+            cycle=cycle,
+            labelled=tuple(labelled.tolist()),
+            picks=tuple(picks),
+            scores=tuple(scores),
+            metric=metric,
+            seconds=seconds,
+            seeds=seeds,
+            environment={**environment(self.learner), "setup": self._setup(), "sources": self.sources},
+            pseudo=trusted,
+            generated=generated_record(generated, pool),
+            curves=curves_of(learner),
+        )
+
+    def _generate(self, selector: Selector, pool: Pool, learner: Learner) -> Generated | None:
+        """Items that the selector makes from the labelled ones, if it is one that does."""
+        train, labelled, since = self.dataset.train, pool.labelled, pool.since
+        classes = len(getattr(self.dataset, "classes", ())) or learner.get_params().get("num_classes") or 0
+        return selector.generate(
+            train.inputs[labelled],
+            train.targets[labelled],
+            torch.tensor([since[item] > 0 for item in labelled.tolist()]),
+            num_classes=classes,
+            device=_device(learner),
+            progress=self.progress,
+        )
+
+    def _trust(self, learner: Learner, items: list[int]) -> dict[str, list[Any]]:
+        """Items with what the learner predicts for them, for the next cycle's training."""
+        if not items:
+            return {}
+        targets = learner.predict(self.dataset.train.inputs[torch.tensor(items)], progress=self.progress)
+        return {"items": items, "targets": targets.tolist()}
+
+    def _replay(self, pool: Pool) -> list[CycleRecord]:
+        """Bring the pool to where the journal ends."""
+        if self.journal is None:
+            return []
+        records = self.journal.recover()
+        for number, record in enumerate(records):
+            picks = 0 if number == self.cycles else self.budget
+            try:
+                if number > self.cycles or record.cycle != number or len(record.picks) != picks:
+                    raise ArgumentError("another number of cycles or picks")
+                if list(record.labelled) != pool.labelled.tolist():
+                    raise ArgumentError("other labelled items")
+                if record.seeds.get("run") != self.seed:
+                    raise ArgumentError(f"seed {record.seeds.get('run')}")
+                if record.environment.get("setup", self._setup()) != self._setup():
+                    raise ArgumentError("another selector, learner or data set")
+                pool.reveal(record.picks, cycle=number + 1)
+                check_pseudo(record.pseudo, pool)
+            except (ArgumentError, TypeError) as error:
+                raise RunFolderError(
+                    f"{self.journal.path}, line {number + 1} does not follow from the lines before it and the "
+                    f"configuration ({error}); start in another folder"
+                ) from error
+        return records
+
+    def _setup(self) -> dict[str, Any]:
+        """What a journal's lines must agree in; the device may change, and seeds are recorded apart."""
+        parameters = {
+            # A function's repr has its address.
+            key: getattr(value, "__qualname__", None) or repr(value)
+            for key, value in self.learner.get_params().items()
+            # Those of an ensemble's members are listed one by one, as learner__parameter.
+            if key.rpartition("__")[2] not in ("seed", "batch_seed", "device") and not isinstance(value, Learner)
+        }
+        return {
+            "data": self.dataset.fingerprint,
+            "selector": repr(self.selector),
+            "learner": {"class": type(self.learner).__name__, **parameters},
+        }
+
+    def _weights(self, journal: Journal, cycle: int) -> Path:
+        return journal.path.with_name(f"learner-{cycle}.pt")
+
+    def _save(self, journal: Journal, learner: RestorableLearner, cycle: int) -> None:
+        """Keep this cycle's weights beside the last cycle's, which count until the journal has this cycle's line."""
+        save_weights(learner, self._weights(journal, cycle))
+        self._weights(journal, cycle - 2).unlink(missing_ok=True)
+
+    def _restored(self, cycle: int) -> Learner:
+        """A learner with the weights of an earlier cycle; a fresh one if there was no journal to keep them."""
+        if self.journal is None:
+            return cast(Learner, clone(self.learner))
+        return restore_weights(cast(RestorableLearner, clone(self.learner)), self._weights(self.journal, cycle))
+
+
+def environment(learner: Learner) -> dict[str, Any]:
+    """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
+    return machine(_device(learner))
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """The same for a device."""
+    packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
+    return {
+        "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
+        | {name: _version(name) for name in packages}
+        # The package's own name for itself tells which CUDA it was built for.
+        | {"torch": str(torch.__version__)},
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def other_conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A sentence on conditions, as from `machine`, that are not what they were; none if all are."""
+    held, found = unnested(then), unnested(now)
+    changed = [f"{key} was {held.get(key)}, is {found[key]}" for key in found if found[key] != held.get(key)]
+    told = "resumed under other conditions, so results may differ in the last bits: "
+    return [told + "; ".join(changed)] if changed else []
+
+
+def unnested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the items of its mappings in their place."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _device(learner: Learner) -> torch.device:
+    return resolve_device(str(getattr(learner, "device", None) or "cpu"))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = round(seconds[stage] + time.perf_counter() - start, 4)

@@ -1,0 +1,88 @@
+"""Which items are labelled, in which order and since which cycle; the one border between item ids and node indices."""
+
+import copy
+import operator
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.exceptions import ArgumentError
+
+
+class Pool:
+    """Items 0 to size - 1, of which some are labelled.
+
+    Args:
+        size: Number of items.
+
+    >>> pool = Pool(4)
+    >>> pool.reveal([2, 0], cycle=0)
+    >>> pool.labelled, pool.unlabelled
+    (tensor([2, 0]), tensor([1, 3]))
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._since: dict[int, int] = {}
+
+    @property
+    def labelled(self) -> Tensor:
+        """Ids of the labelled items in the order they were revealed, int64."""
+        return torch.tensor(list(self._since), dtype=torch.int64)
+
+    @property
+    def unlabelled(self) -> Tensor:
+        """Ids of the other items, ascending, int64."""
+        return (~self._mask()).nonzero().squeeze(1)
+
+    @property
+    def since(self) -> dict[int, int]:
+        """The cycle in which each labelled item was revealed, in that order."""
+        return dict(self._since)
+
+    def reveal(self, ids: Iterable[int], cycle: int) -> None:
+        """Count items as labelled from now on; all of them or, on an error, none.
+
+        Raises:
+            ArgumentError: An id is out of range, given twice, or labelled already.
+        """
+        new: dict[int, int] = {}
+        # An index, never a 0-d tensor: those are all different keys.
+        for item in map(operator.index, ids):
+            if not 0 <= item < self.size:
+                raise ArgumentError(f"item {item} is not in the pool of {self.size} items")
+            if item in self._since or item in new:
+                raise ArgumentError(
+                    f"item {item} is labelled already" if item in self._since else f"item {item} is given twice"
+                )
+            new[item] = cycle
+        self._since.update(new)
+
+    def sample(self, subset: int | None, generator: torch.Generator) -> Tensor:
+        """Ids to build a graph over, ascending: the labelled, and all or a random `subset` of the others."""
+        mask = self._mask()
+        unlabelled = self.unlabelled
+        if subset is not None and subset < len(unlabelled):
+            unlabelled = unlabelled[torch.randperm(len(unlabelled), generator=generator)[:subset]]
+        mask[unlabelled] = True
+        return mask.nonzero().squeeze(1)
+
+    def as_data(self, n_id: Tensor, description: Data) -> Data:
+        """The description of the items `n_id`, row by row, with `n_id` and `train_mask` attached."""
+        data = copy.copy(description)
+        data.n_id = n_id
+        data.train_mask = self._mask()[n_id]
+        return data
+
+    @staticmethod
+    def ids_of(nodes: Tensor, data: Data) -> list[int]:
+        """Item ids of some nodes, in the same order."""
+        ids: list[int] = data.n_id.cpu()[nodes.cpu()].tolist()
+        return ids
+
+    def _mask(self) -> Tensor:
+        mask = torch.zeros(self.size, dtype=torch.bool)
+        mask[self.labelled] = True
+        return mask

@@ -1,0 +1,368 @@
+"""From a configuration to run folders: one experiment for each selector and seed, resumable and comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqgcn.config.registry import CATALOGUE, load
+from seqgcn.config.run import (
+    CONFIG,
+    FINGERPRINT,
+    REFERENCES,
+    RunConfig,
+    SelectorSpec,
+    as_config_errors,
+    portable,
+    read_config,
+    resolve,
+)
+from seqgcn.datasets.dataset import Dataset
+from seqgcn.datasets.registry import dataset_maker
+from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
+from seqgcn.evaluation import Metric
+from seqgcn.runs.loop import ActiveLearning, environment, other_conditions, unnested
+from seqgcn.utils.files import make_folder, write_text
+from seqgcn.runs.reader import JOURNAL, PICKS
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.learners.base import Learner
+from seqgcn.learners.common import resolve_device
+from seqgcn.learners.extend import check_served, extended
+from seqgcn.learners.named import changes, new_learner, new_selector
+from seqgcn.utils.locks import locked
+from seqgcn.selectors.selector import Selector
+from seqgcn.runs.summary import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
+from seqgcn.training import Progress, Say
+
+COMPARISON = "comparison.md"
+
+_MAY_DIFFER = ("root", "device", "dataset.cache")
+"""Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One selector under one seed, with its folder."""
+
+    spec: SelectorSpec
+    seed: int
+    folder: Path
+
+    @property
+    def journal(self) -> Journal:
+        """The run's journal."""
+        return Journal(self.folder / JOURNAL)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A cycle that is done: whose, and its record; `replayed` if it was read from the journal."""
+
+    run: Run
+    record: CycleRecord
+    replayed: bool
+
+
+class RunSet:
+    """All runs of a configuration, in a folder of their own.
+
+    A single run lies in the folder itself; several lie in `SELECTOR/seed-N` below it, each a run folder like a
+    single one's. Seeds are the outer loop, so that a first comparison stands early.
+
+    While it is iterated over, no other process can work in the folder, nor in that of the run at hand.
+
+    Args:
+        config: What to run.
+        folder: Where; made if it is not there.
+        resume: Go on with what the folder holds.
+        progress: Told about every stage.
+        say: Called with anything the user should know.
+
+    Raises:
+        ConfigError: A component or parameter is unknown, or of the wrong type.
+        RunFolderError: The folder holds a run and `resume` is False, holds another configuration, is in use by
+            another process, or cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: str | Path,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+        say: Say = lambda _message: None,
+    ) -> None:
+        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        specs = [SelectorSpec.parse(text) for text in config.selector]
+        single = len(specs) * len(config.seeds) == 1
+        self.runs = [
+            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}")
+            for seed in config.seeds
+            for spec in specs
+        ]
+        # Whatever is wrong with the configuration is found before any data is read or any file written.
+        self.resolved = {spec.text: resolve(config, spec) for spec in specs}
+        self.selectors = {spec.text: self._selector(spec) for spec in specs}
+        with as_config_errors():
+            resolve_device(config.device)
+        learner = self._check_learner()
+        self.metric: Metric = learner.metric
+        self._check_needs(learner)
+        if not resume:
+            # Before crops are made, which can take long; `_claim` looks again.
+            for folder in (self.folder, *(run.folder for run in self.runs)):
+                _check_free(folder)
+        self.dataset = self._load_dataset(learner)
+        with as_config_errors():
+            for run in self.runs:
+                self._loop(run)
+        self._claim(resume)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
+        with locked(self.folder, self.say), _finally(self.summarise):
+            for run in self.runs:
+                # One of several may also be gone on with alone.
+                with nullcontext() if run.folder == self.folder else locked(run.folder, self.say):
+                    yield from self._run(run)
+
+    def _run(self, run: Run) -> Iterator[Event]:
+        known = len(run.journal.recover())
+        loop = self._loop(run)
+        if 0 < known <= self.config.cycles:
+            self._compare_environments(run, loop)
+        with _finally(lambda: self._draw(run)):
+            for number, record in enumerate(loop):
+                if number >= known:
+                    _check_same(run.folder / CONFIG, self._document([run]))
+                yield Event(run, record, replayed=number < known)
+
+    def _loop(self, run: Run) -> ActiveLearning:
+        values = self.resolved[run.spec.text]["learner"]
+        return ActiveLearning(
+            self.dataset,
+            new_learner(self.config.learner, values, self.config.device),
+            self.selectors[run.spec.text],
+            budget=self.config.budget,
+            cycles=self.config.cycles,
+            initial=self.config.initial,
+            subset=self.config.subset,
+            seed=run.seed,
+            warm_start=self.config.warm_start,
+            journal=run.journal,
+            progress=self.progress,
+        )
+
+    def _draw(self, run: Run) -> None:
+        records = run.journal.read()
+        draw_training(records, run.folder, f"{self.title}, {run.spec.text}, seed {run.seed}")
+        files = getattr(self.dataset.train, "files", None)
+        if files is not None:
+            write_picks(records, files, run.folder)
+        # A single run's folder is the folder of all, whose picture `summarise` draws.
+        if len(self.runs) > 1:
+            self._draw_curves({run.spec.text: {run.seed: records}}, run.folder)
+
+    def _draw_curves(self, records: Mapping[str, Mapping[int, list[CycleRecord]]], folder: Path) -> None:
+        draw(records, folder, self.title, self.metric, self.dataset.references)
+
+    @property
+    def title(self) -> str:
+        """What was run, for pictures."""
+        pool, config = len(self.dataset.train), self.config
+        return f"{self.dataset.name}, pool of {pool:,}, {config.learner}, {config.budget} labels a cycle"
+
+    def summarise(self) -> None:
+        """Draw the mean curves of all runs and, where Random is among several, compare with it."""
+        records: dict[str, dict[int, list[CycleRecord]]] = {}
+        for run in self.runs:
+            records.setdefault(run.spec.text, {})[run.seed] = run.journal.read()
+        self._draw_curves(records, self.folder)
+        table = compare_with_random(records, self.config.cycles, self.metric)
+        if table is not None:
+            write_text(self.folder / COMPARISON, f"{self.title}\n\n{table}\n")
+
+    def _load_dataset(self, learner: Learner) -> Dataset:
+        name, root = self.config.dataset, self.config.root
+        values = next(iter(self.resolved.values()))["dataset"]
+        make = dataset_maker(name, root)
+        with as_config_errors():
+            dataset: Dataset = make(**values)
+            dataset = dataset.limit(self.config.pool_size, self.config.test_size)
+            if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
+                learner.check_size(dataset.crop_size)
+            dataset.prepare(self.progress, self.say)
+            return dataset
+
+    def _selector(self, spec: SelectorSpec) -> Selector:
+        with as_config_errors(f"{spec.text}: "):
+            return new_selector(spec.name, self.resolved[spec.text]["selector"])
+
+    def _check_learner(self) -> Learner:
+        """A learner as the configuration has it, its parameters checked."""
+        values = next(iter(self.resolved.values()))["learner"]
+        with as_config_errors(f"{self.config.learner}: "):
+            return new_learner(self.config.learner, values, self.config.device)
+
+    def _check_needs(self, learner: Learner) -> None:
+        """Refuse selectors that the learner cannot serve, such as those by class probabilities on poses."""
+        for text, selector in self.selectors.items():
+            try:
+                _check_served(learner, selector)
+            except ArgumentError as error:
+                served = [name for name in CATALOGUE["selector"] if _serves(learner, name)]
+                raise ConfigError(
+                    f"{text} with the learner {self.config.learner}: {error}; selectors that work with it: "
+                    f"{', '.join(served)}"
+                ) from error
+
+    def _document(self, runs: Iterable[Run]) -> dict[str, Any]:
+        """The resolved configuration of some runs, as YAML holds it; `--config` reads it back."""
+        runs = list(runs)
+        specs = list(dict.fromkeys(run.spec.text for run in runs))
+        settings: dict[str, Any] = dict(self.config.set)
+        if len(runs) == 1:
+            spec = runs[0].spec
+            settings = {
+                f"{kind}.{key}": portable(key, value)
+                for kind, values in self.resolved[spec.text].items()
+                for key, value in values.items()
+            }
+            specs = [spec.name]
+        config = replace(
+            self.config,
+            selector=tuple(specs),
+            seeds=tuple(dict.fromkeys(run.seed for run in runs)),
+            initial=self.config.initial or self.config.budget,
+            # So that a run goes on from any working directory.
+            root=portable("root", self.config.root, ("root",)),
+            set=settings,
+        )
+        references = {REFERENCES: dict(self.dataset.references)} if self.dataset.references else {}
+        return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint, **references}
+
+    def _claim(self, resume: bool) -> None:
+        """Write the configuration of every run into its folder, or make sure that it is the one already there."""
+        documents = {self.folder: self._document(self.runs)}
+        documents |= {run.folder: self._document([run]) for run in self.runs}
+        for folder, document in documents.items():
+            _check_folder(folder, document, resume=resume)
+        for folder, document in documents.items():
+            make_folder(folder, "the run folder ")
+            with locked(folder, self.say):
+                # Another process may have been here since.
+                _check_folder(folder, document, resume=resume)
+                if not (folder / CONFIG).exists():
+                    write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
+
+    def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
+        held = run.journal.read()[-1].environment
+        for note in changes(held.get("sources"), loop.sources):
+            self.say(f"{run.folder}: {note}")
+        for note in other_conditions(held, environment(loop.learner)):
+            self.say(f"{run.folder}: {note}")
+
+
+def _serves(learner: Learner, name: str) -> bool:
+    try:
+        _check_served(learner, load("selector", name)())
+    except ArgumentError:
+        return False
+    return True
+
+
+def _check_served(learner: Learner, selector: Selector) -> None:
+    check_served(extended(learner, selector.extensions), selector)
+
+
+def _check_free(folder: Path) -> None:
+    if (folder / CONFIG).exists():
+        raise RunFolderError(f"{folder} holds a run already: go on with --resume, or name another folder with --out")
+
+
+def _check_folder(folder: Path, document: Mapping[str, Any], *, resume: bool) -> None:
+    if (folder / CONFIG).exists():
+        if not resume:
+            _check_free(folder)
+        _check_same(folder / CONFIG, document)
+        return
+    for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
+        if (folder / name).exists():
+            raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
+
+
+def _check_same(path: Path, document: Mapping[str, Any]) -> None:
+    try:
+        held = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+    if not isinstance(held, dict):
+        raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
+    # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
+    now, held = (
+        unnested({key: value for key, value in values.items() if key != REFERENCES})
+        for values in (yaml.safe_load(yaml.safe_dump(document)), held)
+    )
+    keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
+    if keys == [FINGERPRINT]:
+        raise RunFolderError(
+            f"the data set has changed since {path.parent} was begun; restore it, or name another folder"
+        )
+    if keys:
+        changes = "; ".join(f"{key} is {held.get(key)} there, {now.get(key)} now" for key in keys)
+        raise RunFolderError(
+            f"{path.parent} holds another configuration ({changes}); take that back, or name another folder with --out"
+        )
+
+
+@contextmanager
+def _finally(finish: Callable[[], None]) -> Iterator[None]:
+    """Call `finish` at the end of a block; if the block failed, a second failure does not hide the first."""
+    try:
+        yield
+    except RunFolderError:
+        # Nothing more is written into a folder that is full, or no longer what it was.
+        raise
+    except BaseException:
+        with suppress(SeqGCNError):
+            finish()
+        raise
+    finish()
+
+
+def held_config(folder: Path) -> dict[str, Any]:
+    """What a run folder is configured with, to go on with it.
+
+    Raises:
+        RunFolderError: It holds no run, or its configuration cannot be read.
+    """
+    try:
+        return read_config(folder / CONFIG)
+    except MissingFileError as error:
+        raise RunFolderError(f"there is no run in {folder} to resume; without --resume one is begun there") from error
+    except ConfigError as error:
+        raise RunFolderError(str(error)) from error
+
+
+def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
+    """A folder for a run without `--out`, named after what it runs; with `resume` the newest there is.
+
+    Raises:
+        RunFolderError: Nothing to resume.
+    """
+    selectors = "-".join(SelectorSpec.parse(text).folder for text in config.selector[:4])
+    stem = f"{config.dataset}-{config.learner.replace(':', '_')}-{selectors}"
+    taken = [parent / stem]
+    while (taken[-1] / CONFIG).exists():
+        taken.append(parent / f"{stem}-{len(taken) + 1}")
+    if not resume:
+        return taken[-1]
+    if len(taken) == 1:
+        raise RunFolderError(f"there is no run in {taken[0]} to resume; name its folder with --out")
+    return taken[-2]

@@ -1,0 +1,259 @@
+"""What every selector is: a frozen set of parameters with one method, `select`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from seqgcn.utils.validation import (
+    check_data,
+    check_features,
+    check_images,
+    check_mask,
+    check_prob_samples,
+    check_probabilities,
+    check_target_samples,
+    check_values,
+    check_whole,
+    same_device,
+)
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Extension, Generated
+from seqgcn.training import Progress
+
+HELD_OUT = ("val_mask", "test_mask")
+"""PyG's masks of the nodes to validate and to test on. None of them is picked, unless a `pool_mask` allows it."""
+
+_SHAPES = {
+    "prob": "[n, classes]",
+    "prob_samples": "[n, passes, classes]",
+    "target_samples": "[n, passes, coordinates]",
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Selection:
+    """The nodes a selector picked.
+
+    Args:
+        index: Node indices, best first, `[b]` int64.
+        score: The selector's own score of each pick, `[b]`. Selectors that rank give the best score first; what the
+            score of another says is in its own description.
+        details: What the selector can show for its choice, plain tensors by name.
+        pseudo: Nodes that the next training may use under the learner's own predictions, `[m]` int64, none of them
+            labelled or picked; None for selectors that do not pseudo-label.
+    """
+
+    index: Tensor
+    score: Tensor
+    details: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    pseudo: Tensor | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Query:
+    """A checked question to a selector.
+
+    Args:
+        data: The pool as it was passed in.
+        labelled: Nodes with a label, `[n]` bool.
+        candidates: Nodes that may be picked, `[n]` bool, none of them labelled.
+        budget: How many to pick, from 1 to the number of candidates.
+        progress: Told how far the selector is.
+    """
+
+    data: Data
+    labelled: Tensor
+    candidates: Tensor
+    budget: int
+    progress: Progress | None = None
+
+    def first_of(self, attributes: Sequence[str]) -> str:
+        """The first of several attributes that is attached to the pool.
+
+        Raises:
+            ArgumentError: None is; the message says how to attach either.
+        """
+        for name in attributes:
+            if self.data.get(name) is not None:
+                return name
+        ways = " or ".join(f"data.{name} {_SHAPES[name]}" for name in attributes)
+        raise ArgumentError(f"predictions are missing: attach them as {ways}")
+
+    def require_labels(self, who: str) -> None:
+        """Raise an `ArgumentError` that says where to start if no node is labelled."""
+        if not self.labelled.any():
+            raise ArgumentError(
+                f"{who} learns to tell labelled nodes from unlabelled ones, and no node is labelled; start with "
+                "Random or CoreSet, which need no label"
+            )
+
+    def features(self) -> Tensor:
+        """The pool's `x` after its checks, `[n, d]`."""
+        x = check_features(self.data.get("x"))
+        if len(x) != len(self.labelled):
+            raise ArgumentError(f"data.x has {len(x)} rows, but data.train_mask has {len(self.labelled)} entries")
+        return same_device(x, self.labelled, "data.x")
+
+    def probabilities(self) -> Tensor:
+        """The pool's `prob` after its checks, `[n, c]`."""
+        return self._placed(check_probabilities(self.data.get("prob"), len(self.labelled)), "prob")
+
+    def prob_samples(self) -> Tensor:
+        """The pool's `prob_samples` after its checks, `[n, t, c]`."""
+        return self._placed(check_prob_samples(self.data.get("prob_samples"), len(self.labelled)), "prob_samples")
+
+    def target_samples(self) -> Tensor:
+        """The pool's `target_samples` after its checks, `[n, t, k]`."""
+        return self._placed(check_target_samples(self.data.get("target_samples"), len(self.labelled)), "target_samples")
+
+    def predicted_loss(self) -> Tensor:
+        """The pool's `loss_pred` after its checks, `[n]`."""
+        return self._placed(check_values(self.data.get("loss_pred"), "loss_pred", len(self.labelled)), "loss_pred")
+
+    def images(self) -> Tensor:
+        """The pool's `image` after its checks, `[n, c, h, w]`: uint8, or floating point in [0, 1]."""
+        return self._placed(check_images(self.data.get("image"), len(self.labelled)), "image")
+
+    def highest(self, score: Tensor, **details: Tensor) -> Selection:
+        """Pick the candidates of the highest scores `[n]`; equals go by the lowest node index."""
+        nodes = self.candidates.nonzero().squeeze(1)
+        values, order = score[nodes].sort(descending=True, stable=True)
+        return Selection(index=nodes[order[: self.budget]], score=values[: self.budget], details=details)
+
+    def _placed(self, values: Tensor, name: str) -> Tensor:
+        return same_device(values, self.labelled, f"data.{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector(ABC):
+    """Names the next items to label, from a PyG `Data` that describes the pool.
+
+    Attributes:
+        needs: Attributes of the `Data` that are read besides the masks.
+        either: Of these, one is read besides: the first that is attached.
+        tasks: What it can choose items for.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    either: ClassVar[tuple[str, ...]] = ()
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "pose")
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """What has to be added to a learner so that it can give what the selector reads; nothing for most."""
+        return ()
+
+    def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
+        """Attributes to ask a learner for that provides some: those needed, and the first it has of `either`."""
+        return (*self.needs, *[name for name in self.either if name in provided][:1])
+
+    def missing(self, provided: Collection[str]) -> tuple[str, ...]:
+        """Attributes that are needed but not provided; several of which one would do are one entry, `"a or b"`."""
+        alternatives = () if not self.either or set(self.either) & set(provided) else (" or ".join(self.either),)
+        return (*[name for name in self.needs if name not in provided], *alternatives)
+
+    def generate(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        picked: Tensor,
+        *,
+        num_classes: int,
+        device: torch.device,
+        progress: Progress | None = None,
+    ) -> Generated | None:
+        """Make further items to train on from the labelled ones; None for selectors that make none.
+
+        Args:
+            images: Labelled images, `[n, c, h, w]` uint8.
+            targets: Their classes, `[n]` int64.
+            picked: Which of them were picked by this selector, `[n]` bool; the others are the initial labels.
+            num_classes: How many classes there are, at least two.
+            device: Where to train what generates.
+            progress: Told how far that training is.
+        """
+        del images, targets, picked, num_classes, device, progress
+        return None
+
+    def select(self, data: Data, budget: int, *, progress: Progress | None = None) -> Selection:
+        """Pick `budget` unlabelled nodes. Neither `data` nor the global random state is changed.
+
+        Args:
+            data: The pool: `train_mask` `[n]` bool (labelled so far), what the selector `needs`, and optionally
+                `pool_mask`, `val_mask` and `test_mask`, which say what may be picked: see `split_pool`.
+            budget: How many nodes to pick.
+            progress: Told how far the selector is.
+
+        Raises:
+            ArgumentError: The data or the budget cannot be used; the message names what and the way out.
+            TrainingError: A selector that trains diverged.
+        """
+        labelled, candidates = split_pool(data)
+        budget = check_whole("budget", budget, low=0)
+        available = int(candidates.sum())
+        if budget > available:
+            raise ArgumentError(
+                f"budget is {budget}, but only {available} nodes are unlabelled and in the pool"
+                + _held_out_note(data, int((~labelled).sum()) - available)
+            )
+        query = Query(data=data, labelled=labelled, candidates=candidates, budget=budget, progress=progress)
+        if budget == 0:
+            empty = torch.empty(0, device=labelled.device)
+            return Selection(index=empty.long(), score=empty)
+        # Some selectors train, also where the caller has switched gradients off; and none may lose digits to the
+        # mixed precision of a caller's own training step.
+        with torch.inference_mode(False), torch.autocast(labelled.device.type, enabled=False):
+            return self._answer(query)
+
+    @abstractmethod
+    def _answer(self, query: Query) -> Selection:
+        """Pick for a checked query."""
+
+
+def split_pool(data: Data) -> tuple[Tensor, Tensor]:
+    """The labeled nodes of a pool and its candidates, each `[n]` bool.
+
+    Labeled are the nodes of `data.train_mask`. Candidates are the unlabeled nodes of `data.pool_mask`; without one, the
+    unlabeled nodes that are neither in `data.val_mask` nor in `data.test_mask`, whose labels are there to measure with.
+
+    Raises:
+        ArgumentError: This is no `Data`, `train_mask` is missing, or a mask is not `[n]` bool or is elsewhere. Where
+            there is a `pool_mask`, the two that it overrides are not looked at.
+    """
+    data = check_data(data)
+    labelled = check_mask(data.get("train_mask"), "data.train_mask")
+    candidates = ~labelled
+    if data.get("pool_mask") is not None:
+        candidates &= _mask_of(data, "pool_mask", labelled)
+        return labelled, candidates
+    for name in HELD_OUT:
+        if data.get(name) is not None:
+            candidates &= ~_mask_of(data, name, labelled)
+    return labelled, candidates
+
+
+def _mask_of(data: Data, name: str, labelled: Tensor) -> Tensor:
+    return same_device(check_mask(data[name], f"data.{name}", len(labelled)), labelled, f"data.{name}")
+
+
+def _held_out_note(data: Data, others: int) -> str:
+    """Why unlabeled nodes are no candidates, where it is by default; nothing where `pool_mask` says so."""
+    held_out = [f"data.{name}" for name in HELD_OUT if data.get(name) is not None]
+    if others == 0 or data.get("pool_mask") is not None:
+        return ""
+    return f"; {others} more are in {' or '.join(held_out)}, which are left out unless data.pool_mask allows them"
+
+
+def for_cycle(selector: Selector, *, seed: int, cycle: int) -> Selector:
+    """The same selector with the seed and the number of a cycle, as far as it has such parameters."""
+    known = {f.name for f in fields(selector)}
+    changes: dict[str, Any] = {k: v for k, v in {"seed": seed, "cycle": cycle}.items() if k in known}
+    return replace(selector, **changes) if changes else selector
