@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from seqgcn.utils.validation import check_number, check_whole, kind_of
 from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.graph import FEW_DEAD, Graph, LowRankAdjacency, live_columns, normalise_edges, unit_rows
-from seqgcn.utils.seeding import seeded
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import seeded
+from seqgcn.utils.validation import check_number, check_whole, kind_of
 
 _MESSAGES = 2**26
 """Numbers in the messages that are held at once: 256 MiB of float32."""

@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.transforms import BaseTransform
 
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.utils.validation import (
     check_choice,
     check_data,
@@ -25,7 +26,6 @@ from seqgcn.utils.validation import (
     kind_of,
     name_rows,
 )
-from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 
 Similarity = Literal["auto", "cosine", "shifted"]
 Normalize = Literal["column", "row"]

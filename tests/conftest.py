@@ -12,8 +12,8 @@ from torch_geometric.data import Data
 
 from seqgcn.config.registry import CATALOGUE, Entry
 from seqgcn.datasets import ImageDataset, Split
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric
+from seqgcn.exceptions import ArgumentError
 from seqgcn.utils.files import write_text
 
 # Tensors this small gain nothing from a second thread, and lose much on a machine that is busy.

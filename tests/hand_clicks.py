@@ -13,8 +13,8 @@ from hand_scenes import Scene
 from torch import Tensor
 
 from seqgcn.annotation import read_tasks
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.datasets.hands.skeleton import palm_joints
 

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.config.registry import CATALOGUE, Entry, load
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric
-from seqgcn.utils.locks import LOCK
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import LABELS
 from seqgcn.rounds.select_round import Round
+from seqgcn.utils.locks import LOCK
 
 OWN = {"icvl": "Training/labels.txt", "hands17": "Training_Annotation.txt", "depth-folder": "labels.csv"}
 """Labels in each layout's own folder."""

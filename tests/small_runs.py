@@ -6,8 +6,8 @@ from typing import Any
 
 from seqgcn.config.run import RunConfig
 from seqgcn.runs.journal import CycleRecord, Journal
-from seqgcn.utils.locks import LOCK, OWNER
 from seqgcn.runs.run_set import RunSet
+from seqgcn.utils.locks import LOCK, OWNER
 
 SMALL: dict[str, Any] = {"selector": ["margin"], "budget": 4, "cycles": 3, "seeds": [1]}
 MANY: dict[str, Any] = SMALL | {"selector": ["random", "margin", "core-set"], "seeds": [0, 1]}

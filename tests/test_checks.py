@@ -8,6 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seqgcn.exceptions import (
+    ArgumentError,
+    ConfigError,
+    DataFileError,
+    MissingFileError,
+    RunFolderError,
+    SeqGCNError,
+    TrainingError,
+)
 from seqgcn.utils.validation import (
     check_choice,
     check_edges,
@@ -19,15 +28,6 @@ from seqgcn.utils.validation import (
     check_whole,
     name_rows,
     name_some,
-)
-from seqgcn.exceptions import (
-    ArgumentError,
-    ConfigError,
-    DataFileError,
-    MissingFileError,
-    RunFolderError,
-    SeqGCNError,
-    TrainingError,
 )
 
 EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])

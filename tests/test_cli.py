@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.config.run import options
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.utils.locks import LOCK, OWNER

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from hand_rounds import answer, content, labels_of, make_round, picks_of, truth
 
-from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.utils.locks import locked
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from hand_releases import write_folder
 
-from seqgcn.config.registry import CATALOGUE
 from seqgcn.cli import main
+from seqgcn.config.registry import CATALOGUE
 from seqgcn.config.run import options
 from seqgcn.config.select import SelectConfig
 

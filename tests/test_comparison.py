@@ -8,10 +8,10 @@ import pytest
 import yaml
 from run_folders import ENVIRONMENT, record, write_run, write_runs
 
-from seqgcn.runs.comparison import compare_runs
 from seqgcn.exceptions import ArgumentError, ConfigError, RunFolderError
-from seqgcn.utils.files import write_text
+from seqgcn.runs.comparison import compare_runs
 from seqgcn.runs.reader import read_runs
+from seqgcn.utils.files import write_text
 
 LOW, HIGH = (0.5, 0.6, 0.7), (0.5, 0.7, 0.8)
 SEEDS = {0: LOW, 1: (0.4, 0.6, 0.7)}

@@ -15,9 +15,9 @@ import seqgcn
 from seqgcn import CoreSet, Margin, Random
 from seqgcn.datasets import Digits, ImageDataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.runs.loop import ActiveLearning, environment
-from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import SmallCNNClassifier
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.runs.loop import ActiveLearning, environment
 from seqgcn.selectors import Selection, Selector
 
 CYCLES, BUDGET = 4, 5

@@ -12,11 +12,11 @@ from torch import Tensor
 from seqgcn import Random
 from seqgcn.datasets import Digits, ImageDataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.runs.loop import ActiveLearning
-from seqgcn.selectors.extensions import Generated, Members
-from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import Ensemble, SmallCNNClassifier
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.runs.loop import ActiveLearning
 from seqgcn.selectors import BALD, CEAL, EnsembleSelector, LearningLoss, Query, Selection, Selector
+from seqgcn.selectors.extensions import Generated, Members
 
 CYCLES, BUDGET = 3, 5
 

@@ -13,8 +13,8 @@ import torch
 from seqgcn import CoreSet, Random
 from seqgcn.datasets import ImageDataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.runs.loop import ActiveLearning
 from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.runs.loop import ActiveLearning
 from seqgcn.selectors import Selection
 
 CYCLES, BUDGET = 4, 5

@@ -3,9 +3,9 @@ import torch
 
 from seqgcn.datasets import ImageDataset
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Generated
-from seqgcn.runs.training_set import check_pseudo, generated_record, training_set
 from seqgcn.runs.pool import Pool
+from seqgcn.runs.training_set import check_pseudo, generated_record, training_set
+from seqgcn.selectors.extensions import Generated
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from seqgcn.gcn import (
     fit_confidence,
 )
 from seqgcn.graph import Graph, LowRankAdjacency, graph_of, knn_edges, normalise_edges
-from seqgcn.utils.seeding import seeded
 from seqgcn.selectors.sequential_gcn import CoreGCN, GCNSelector, UncertainGCN
+from seqgcn.utils.seeding import seeded
 
 relaxed = settings(deadline=None)
 N, D = 16, 5

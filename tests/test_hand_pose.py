@@ -11,18 +11,18 @@ import torch
 import yaml
 
 from seqgcn.cli import evaluate, import_, main, render
+from seqgcn.cli.scoring import RELEASES
 from seqgcn.config.run import RunConfig
 from seqgcn.datasets.hands.pools import FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
 from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.datasets.hands.rendering import RENDERED, write_dataset
 from seqgcn.datasets.hands.rendering import layouts as rendering_layouts
-from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError
 from seqgcn.evaluation import mean_joint_error
-from seqgcn.runs.journal import Journal
+from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError
 from seqgcn.learners import HandPose
 from seqgcn.rounds.handoff import JointDepth
+from seqgcn.runs.journal import Journal
 from seqgcn.runs.run_set import RunSet
-from seqgcn.cli.scoring import RELEASES
 
 # These are fewer frames than the releases have.
 pytestmark = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")

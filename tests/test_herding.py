@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import seqgcn.coverage.facility_location
+from seqgcn.coverage.facility_location import Similarity, _Search, cosine, facility_location, gaussian
 from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.coverage.facility_location import Similarity, _Search, cosine, facility_location, gaussian
 
 
 def matrix(similarity: Similarity) -> Tensor:

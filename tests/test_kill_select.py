@@ -8,8 +8,8 @@ import pytest
 from hand_rounds import content, render
 from killing import Start, killed_at, moments_of, starter
 
-from seqgcn.utils.locks import OWNER
 from seqgcn.rounds.record import ROUND
+from seqgcn.utils.locks import OWNER
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 

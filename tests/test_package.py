@@ -28,7 +28,9 @@ def test_the_package_alone_imports_nothing_else() -> None:
 
 
 def test_the_list_of_names_imports_nothing_else() -> None:
-    loaded = modules_after("import seqgcn; dir(seqgcn); seqgcn.__version__; import seqgcn.config.registry, seqgcn.exceptions")
+    loaded = modules_after(
+        "import seqgcn; dir(seqgcn); seqgcn.__version__; import seqgcn.config.registry, seqgcn.exceptions"
+    )
     assert not HEAVY & loaded
 
 

@@ -9,8 +9,8 @@ from torch_geometric.data import Data
 
 from seqgcn.exceptions import ArgumentError
 from seqgcn.runs.pool import Pool
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors import CoreSet, Random, Selection
+from seqgcn.utils.seeding import generator
 
 
 def partly_labelled() -> Pool:

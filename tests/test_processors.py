@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from seqgcn.utils import processors
 from seqgcn.cli import main
 from seqgcn.runs.journal import Journal
-from seqgcn.utils.processors import COUNTS, SLEEP_SOON, WAITING, shared_processors, usable_processors, variables, workers
+from seqgcn.utils import processors
+from seqgcn.utils.processors import (
+    COUNTS,
+    SLEEP_SOON,
+    WAITING,
+    shared_processors,
+    usable_processors,
+    variables,
+    workers,
+)
 
 SystemOf = Callable[..., Path]
 

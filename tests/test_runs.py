@@ -6,10 +6,10 @@ import yaml
 from small_runs import MANY, SMALL, content, run, same
 
 from seqgcn.config.run import RunConfig, read_config
-from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.evaluation import ACCURACY
-from seqgcn.runs.reader import curve_of, read_runs
+from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.runs.journal import Journal
+from seqgcn.runs.reader import curve_of, read_runs
 from seqgcn.runs.run_set import RunSet, free_folder
 from seqgcn.runs.summary import compare_with_random
 

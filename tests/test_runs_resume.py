@@ -10,8 +10,8 @@ from small_runs import MANY, SMALL, content, run, same
 from seqgcn.config.run import RunConfig
 from seqgcn.exceptions import RunFolderError
 from seqgcn.runs.journal import Journal
-from seqgcn.utils.locks import LOCK, OWNER
 from seqgcn.runs.run_set import RunSet, held_config
+from seqgcn.utils.locks import LOCK, OWNER
 
 pytestmark = pytest.mark.usefixtures("fakes")
 

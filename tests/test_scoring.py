@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from seqgcn.datasets.hands.skeleton import NYU14, NYU_EVALUATED
-from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
-from seqgcn.evaluation import Score
 from seqgcn.cli.scoring import RELEASES, read_poses, score_files, write_scores
+from seqgcn.datasets.hands.skeleton import NYU14, NYU_EVALUATED
+from seqgcn.evaluation import Score
+from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
 
 
 def poses(n: int = 3, joints: int = 16, seed: int = 0) -> Tensor:

@@ -14,9 +14,9 @@ from torch_geometric.data import Data
 from seqgcn.datasets import ImageDataset
 from seqgcn.exceptions import ArgumentError, MissingPackageError
 from seqgcn.runs.loop import ActiveLearning
-from seqgcn.utils.seeding import derive_seed
 from seqgcn.selectors import BALD, CoreGCN, CoreSet, Entropy, Margin, Random, Selector
 from seqgcn.selectors.selector import for_cycle
+from seqgcn.utils.seeding import derive_seed
 
 pytest.importorskip("skactiveml")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.cli import main, parser
+from seqgcn.config.registry import CATALOGUE, load
 
 PAGE = Path(__file__).parents[1] / "notebooks" / "strategies.md"
 TEXT = PAGE.read_text()

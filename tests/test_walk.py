@@ -13,8 +13,8 @@ from hand_rounds import assert_same_places, labels_of, picks_of, pose_of, truth
 
 from seqgcn.annotation import Surface, read_tasks
 from seqgcn.annotation.depths import Mark
-from seqgcn.config.registry import load
 from seqgcn.cli import main
+from seqgcn.config.registry import load
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.pools import ICVLPoses
 

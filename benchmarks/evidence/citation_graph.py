@@ -22,8 +22,8 @@ from torch_geometric.utils import scatter
 
 from seqgcn import CoreGCN, CoreSet, Margin, Random, Selection, Selector, UncertainGCN
 from seqgcn.evaluation import Curve, accuracy
-from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.selectors import Query, for_cycle
+from seqgcn.utils.seeding import derive_seed, generator, seeded
 
 CONFIRMATORY = ("degree", "core-set", "margin", "uncertain-gcn", "core-gcn", "core-gcn (features)")
 

@@ -18,10 +18,10 @@ import yaml
 from results import write_result
 
 from seqgcn.config.run import CONFIG, RunConfig, SelectorSpec
-from seqgcn.runs.reader import curve_of
 from seqgcn.runs.journal import CycleRecord
-from seqgcn.utils.progress import Bars
+from seqgcn.runs.reader import curve_of
 from seqgcn.runs.run_set import RunSet
+from seqgcn.utils.progress import Bars
 
 HERE = Path(__file__).parent
 

@@ -20,10 +20,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from results import RESULTS
 
 from seqgcn.datasets import Digits, Split
-from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners import SmallCNNClassifier
 from seqgcn.learners.loss_prediction import rank_correlation
 from seqgcn.report.page import COLOURS, GREY, MARKERS, page
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.utils.seeding import generator
 
 Loss = Literal["ranking", "mse"]

@@ -26,10 +26,10 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.graph import unit_rows
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors import Selection
 from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.typiclust import TypiClust
+from seqgcn.utils.seeding import generator
 
 SETS: dict[str, Callable[[Namespace], Tensor]] = {"gaussian": gaussian, "clustered": clustered}
 TYPICLUST, AS_MANY = "TypiClust, this package", "TypiClust, this package, as many clusters as theirs"

@@ -22,8 +22,8 @@ from torch import Tensor
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import LowRankAdjacency
 from seqgcn.learners.common import resolve_device
-from seqgcn.utils.processors import usable_processors
 from seqgcn.training import Progress
+from seqgcn.utils.processors import usable_processors
 
 RESULTS = Path(__file__).parent / "results"
 Measured = TypeVar("Measured")

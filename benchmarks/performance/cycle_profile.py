@@ -14,9 +14,9 @@ from common import Spread, finish, options, prepare, say
 from seqgcn import CoreGCN
 from seqgcn.datasets import CIFAR10
 from seqgcn.datasets.dataset import ImageDataset
-from seqgcn.runs.loop import ActiveLearning
-from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners import ResNet18Classifier, SmallCNNClassifier
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.runs.loop import ActiveLearning
 
 LEARNERS = {"small-cnn": SmallCNNClassifier, "resnet18": ResNet18Classifier}
 

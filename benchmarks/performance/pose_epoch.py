@@ -22,8 +22,8 @@ from seqgcn.exceptions import SeqGCNWarning
 from seqgcn.learners import HandPose
 from seqgcn.learners.common import mixed_precision, shuffled_batches
 from seqgcn.learners.recipes import RECIPES
-from seqgcn.utils.seeding import generator
 from seqgcn.training import train
+from seqgcn.utils.seeding import generator
 
 AUGMENTED, PLAIN = "epoch, augmented", "epoch, not augmented"
 READY, BARE = "the same on ready batches", "forward and backward alone"

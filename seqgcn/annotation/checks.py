@@ -12,8 +12,8 @@ from seqgcn.annotation.annotations import Annotation, printable
 from seqgcn.annotation.depths import DepthSource, Mark, find_depth
 from seqgcn.annotation.preview import Preview, preview_name
 from seqgcn.annotation.tasks import Tasks
-from seqgcn.utils.validation import check_number
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 UNTOUCHED = 0.5
 """px from the prediction within which nobody moved a joint: tools round the places of what they were given."""

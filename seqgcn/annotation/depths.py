@@ -11,15 +11,15 @@ from typing import NamedTuple, Protocol
 
 from seqgcn.annotation.annotations import printable
 from seqgcn.annotation.preview import Preview, surface_at
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.data_files import open_csv
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.datasets.hands.text_rows import coordinate
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.skin import BEHIND_SKIN as BEHIND_SKIN
 from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
+from seqgcn.datasets.hands.text_rows import coordinate
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
+from seqgcn.utils.validation import check_number
 
 
 class Mark(NamedTuple):

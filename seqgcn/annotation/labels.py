@@ -10,14 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from seqgcn.annotation.checks import Labelled
-from seqgcn.utils.validation import check_choice
 from seqgcn.datasets.data_files import open_csv
 from seqgcn.datasets.hands.bighand import IMAGES
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.text_rows import check_path, read_rows
 from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.text_rows import check_path, read_rows
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.utils.files import csv_text, write_atomically, write_text
+from seqgcn.utils.validation import check_choice
 
 ICVL_FRAMES = "Training/Depth/"
 WHOLE_ONLY = {

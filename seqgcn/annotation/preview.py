@@ -22,12 +22,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop import DepthImage, window
 from seqgcn.datasets.hands.text_rows import FARTHEST, check_path
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 FloatArray = NDArray[np.float64]
 

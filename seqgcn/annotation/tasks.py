@@ -17,14 +17,14 @@ from seqgcn.annotation.annotations import need, number, printable, read_json
 from seqgcn.annotation.coco import make_coco
 from seqgcn.annotation.label_studio import configuration, make_tasks
 from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.text_rows import check_path
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.text_rows import check_path
 from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.training import Progress
 from seqgcn.utils.files import make_folder, write_bytes, write_text
 from seqgcn.utils.processors import workers
-from seqgcn.training import Progress
 
 IMAGES, RECORD = "images", "frames.json"
 VERSION = 2

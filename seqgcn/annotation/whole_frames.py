@@ -23,13 +23,13 @@ from seqgcn.annotation.preview import (
     shade,
     zoom_of,
 )
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.colours import frame_colours
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.datasets.hands.text_rows import FARTHEST
 from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.text_rows import FARTHEST
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 PALM = Skeleton(("palm",), ())
 """What is clicked."""

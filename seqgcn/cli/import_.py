@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
-from seqgcn.exceptions import ConfigError
 from seqgcn.config.select import CENTER, SelectConfig
+from seqgcn.exceptions import ConfigError
 
 DEPTHS = ("prediction", "surface+offset", "column")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from seqgcn.config.registry import CATALOGUE, Entry, describe_type, load, parameters
 from seqgcn.cli.codes import DONE
+from seqgcn.config.registry import CATALOGUE, Entry, describe_type, load, parameters
 
 
 def add_to(commands: Any) -> None:

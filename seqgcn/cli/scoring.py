@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice, name_some
 from seqgcn.datasets.hands.folder_truth import FolderTruth
 from seqgcn.datasets.hands.pose_files import RELEASES, PoseFile, read_pose_file, read_poses
-from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.evaluation import Score, score_poses
+from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.utils.files import make_folder, write_text
+from seqgcn.utils.validation import check_choice, name_some
 
 __all__ = ["RELEASES", "PoseFile", "Truth", "read_poses", "score_files", "write_scores"]
 

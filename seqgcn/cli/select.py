@@ -11,9 +11,9 @@ from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
+from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.progress import Bars
-from seqgcn.config.select import CENTER, SelectConfig
 
 
 def add_to(commands: Any) -> None:

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from seqgcn.config.gap import check_gap
 from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, load, task
 from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.exceptions import ConfigError
-from seqgcn.rounds.gap import check_gap
 
 VALIDATION = 0.1
 """Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
@@ -171,10 +171,9 @@ class SelectConfig:
         """
         if values.get("validation") != 0.0 or not isinstance(values["validation"], float):
             return False
-        from seqgcn.learners.torch_model import TorchModel
-
         kind = load("learner", self.learner)
-        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, TorchModel))
+        ours = [each for each in getattr(kind, "__mro__", (kind,)) if each.__module__.startswith("seqgcn.")]
+        return kind in ours or any("validation" in vars(each).get("__annotations__", {}) for each in ours)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML."""

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_features, check_mask, check_values, kind_of, name_rows
 from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_features, check_mask, check_values, kind_of, name_rows
 
 _BLOCK_ELEMENTS = 2**20
 """Largest intermediate, in numbers: 4 MiB of float32, about what a processor's cache holds."""

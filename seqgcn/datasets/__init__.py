@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.dataset import ImageDataset, Split
     from seqgcn.datasets.cifar import CIFAR10, CIFAR100
+    from seqgcn.datasets.dataset import ImageDataset, Split
     from seqgcn.datasets.digits import Digits
-    from seqgcn.datasets.image_folder import ImageFolder
     from seqgcn.datasets.idx import MNIST, FashionMNIST
+    from seqgcn.datasets.image_folder import ImageFolder
     from seqgcn.datasets.svhn import SVHN
 
 __all__ = [
@@ -32,11 +32,11 @@ _MODULES = {
     "CIFAR100": "cifar",
     "Digits": "digits",
     "FashionMNIST": "idx",
-    "ImageDataset": "base",
-    "ImageFolder": "folder",
+    "ImageDataset": "dataset",
+    "ImageFolder": "image_folder",
     "MNIST": "idx",
     "SVHN": "svhn",
-    "Split": "base",
+    "Split": "dataset",
 }
 
 __getattr__, __dir__ = lazy(__name__, _MODULES)

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import check_choice
-from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.data_files import Layout, check_labels, check_root, file_size, locate, read_bytes
+from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.pickles import PickledArray, as_text, read_pickled_dict
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
+from seqgcn.utils.validation import check_choice
 
 SIDE = 32
 PIXEL_BYTES = 3 * SIDE * SIDE

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_instance
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.seeding import generator
 from seqgcn.training import Progress, Say
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_instance
 
 
 class Part(Protocol):

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.data_files import Layout, check_labels, check_root, file_size, locate
+from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.exceptions import DataFileError
 
 SIDE = 28

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from seqgcn.utils.validation import check_number, check_whole
-from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.data_files import check_root
+from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.exceptions import DataFileError
 from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_number, check_whole
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 DECODERS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.data_files import Layout, check_labels, check_root, locate
+from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.matlab import read_arrays
 from seqgcn.exceptions import DataFileError
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.table import markdown_table
+from seqgcn.exceptions import ArgumentError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a finished score needs no tensor
     from torch import Tensor

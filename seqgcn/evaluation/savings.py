@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.metric import ACCURACY, Metric
 from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.statistics import (
@@ -15,6 +14,7 @@ from seqgcn.evaluation.statistics import (
     Comparison,
     Curve,
 )
+from seqgcn.exceptions import ArgumentError
 
 FloatArray = npt.NDArray[np.float64]
 

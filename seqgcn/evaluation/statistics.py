@@ -12,10 +12,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation.metric import ACCURACY, Metric
 from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.table import markdown_table
+from seqgcn.exceptions import ArgumentError
 
 MIN_SEEDS_FOR_P = 8
 """With 7 pairs the smallest two-sided Wilcoxon p is 0.016, too much for a correction over more than three."""

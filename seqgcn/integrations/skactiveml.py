@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_whole
 from seqgcn.exceptions import ArgumentError, MissingPackageError
-from seqgcn.utils.seeding import derive_seed, generator
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.seeding import derive_seed, generator
+from seqgcn.utils.validation import check_whole
 
 try:
     import skactiveml.pool
     from skactiveml.base import SingleAnnotatorPoolQueryStrategy, SkactivemlClassifier
     from skactiveml.utils import MISSING_LABEL, is_labeled
 except ImportError as error:
-    raise MissingPackageError('seqgcn.integrations.skactiveml needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
+    raise MissingPackageError('the adapter needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
 
 STRATEGIES: dict[str, tuple[str, ...]] = {
     "Badge": ("x", "prob"),

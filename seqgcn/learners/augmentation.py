@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number
-from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import Change, change_images, change_poses, draw_changes, normalise_pose
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
+from seqgcn.utils.validation import check_number
 
 SHIFT = 5.0
 """mm by which crops are shifted whose centers' error is not known."""

@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_choice, check_number, check_whole, kind_of
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
-from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
     TRAINING_LOSS,
     VALIDATION_ACCURACY,
@@ -35,8 +33,10 @@ from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
 from seqgcn.learners.network import NetworkLearner
-from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_choice, check_number, check_whole, kind_of
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

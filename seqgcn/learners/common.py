@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from seqgcn.utils.validation import kind_of
 from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
+from seqgcn.utils.validation import kind_of
 
 TRAINING_LOSS = "training loss"
 VALIDATION_ERROR, VALIDATION_ACCURACY = "validation error (mm)", "validation accuracy (%)"

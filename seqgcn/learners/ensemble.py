@@ -9,14 +9,14 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_instance
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import Metric
-from seqgcn.selectors.extensions import Members
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.base import MemberLearner
 from seqgcn.learners.common import check_attributes
-from seqgcn.utils.seeding import derive_seed
+from seqgcn.selectors.extensions import Members
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import derive_seed
+from seqgcn.utils.validation import check_instance
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -64,7 +64,9 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             ArgumentError: One cannot be used.
         """
         if not isinstance(self.members, Members):
-            raise ArgumentError(f"members must be Members(members=...) of seqgcn.selectors.extensions, got {self.members!r}")
+            raise ArgumentError(
+                f"members must be Members(members=...) of seqgcn.selectors.extensions, got {self.members!r}"
+            )
         check_instance("learner", self.learner)
         if not isinstance(self.learner, MemberLearner):
             lacking = [each for each in ("state", "restore", "measure") if not hasattr(self.learner, each)]

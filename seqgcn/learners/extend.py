@@ -6,10 +6,10 @@ from typing import cast
 from sklearn.base import clone
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Extension, Members
 from seqgcn.learners.base import Learner, MemberLearner
 from seqgcn.learners.common import ways_out
 from seqgcn.learners.ensemble import Ensemble
+from seqgcn.selectors.extensions import Extension, Members
 from seqgcn.selectors.selector import Selector
 
 

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
-from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose
-from seqgcn.exceptions import ArgumentError
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
-from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.answers import answers, mean_distance
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import (
@@ -36,8 +34,10 @@ from seqgcn.learners.loss_prediction import LossPredictor, attach
 from seqgcn.learners.nets import PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner
 from seqgcn.learners.recipes import RECIPES
-from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 Net = Literal["deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"]
 

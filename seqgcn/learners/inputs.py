@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import name_rows
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import name_rows
 
 
 def check_frames(frames: Any) -> None:

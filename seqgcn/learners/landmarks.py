@@ -11,17 +11,17 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_whole, name_some
-from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.centers.detector import detector_available, missing_mediapipe
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks, LandmarkSource
 from seqgcn.datasets.hands.landmarks.names import unmapped
-from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.learners.answers import crop_images
 from seqgcn.learners.common import check_attributes, in_batches
 from seqgcn.learners.inputs import check_frames, check_joints
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_whole, name_some
 
 ONE_ANSWER = (
     "mediapipe gives one answer and is not trained; take another learner, or a selector that reads embeddings alone "

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from seqgcn.utils.validation import name_some
 from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.extensions import LossPrediction
+from seqgcn.utils.validation import name_some
 
 RANK_CORRELATION = "loss rank correlation"
 """Name of the metric in a run's journal."""

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from seqgcn.config.registry import load
-from seqgcn.utils.validation import check_instance, kind_of
 from seqgcn.exceptions import ArgumentError, SeqGCNError
 from seqgcn.learners.base import Learner
 from seqgcn.selectors.selector import Selector
+from seqgcn.utils.validation import check_instance, kind_of
 
 MEMBERS = tuple(name for name in (*Learner.__annotations__, *vars(Learner)) if not name.startswith("_"))
 """What a learner must have."""

@@ -8,12 +8,12 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from seqgcn.utils.validation import check_number, check_whole
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners.loss_prediction import RANK_CORRELATION, LossPredictor, attach, find_modules, rank_correlation
-from seqgcn.utils.seeding import derive_seed, seeded
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import derive_seed, seeded
+from seqgcn.utils.validation import check_number, check_whole
 
 
 class NetworkLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -42,7 +42,8 @@ class NetworkLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is un
             check_whole("batch_seed", self.batch_seed, low=0)
         if not isinstance(self.loss_prediction, LossPrediction | None):
             raise ArgumentError(
-                f"loss_prediction must be None or a LossPrediction of seqgcn.selectors.extensions, got {self.loss_prediction!r}"
+                "loss_prediction must be None or a LossPrediction of seqgcn.selectors.extensions, got "
+                f"{self.loss_prediction!r}"
             )
 
         if self.loss_prediction is not None:

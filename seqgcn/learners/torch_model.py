@@ -12,9 +12,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_number, check_whole, kind_of
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
     TRAINING_LOSS,
     VALIDATION_ACCURACY,
@@ -38,8 +37,9 @@ from seqgcn.learners.torch_network import (
     read_checkpoint,
     watching,
 )
-from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_number, check_whole, kind_of
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqgcn.utils.validation import kind_of, name_some
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
+from seqgcn.utils.validation import kind_of, name_some
 
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 

@@ -9,17 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_bool, check_whole, kind_of
-from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.datasets.hands.crop import normalise_pose, pose_in_mm
-from seqgcn.exceptions import ArgumentError
+from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.answers import crop_images, mean_distance
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.common import VALIDATION_ERROR, check_attributes, check_fitted
 from seqgcn.learners.inputs import check_frames, check_joints
 from seqgcn.learners.torch_model import TorchModel
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_bool, check_whole, kind_of
 
 AUGMENTATION = Augmentation(shift=5.0, rotation=180.0, scale=0.02)
 """As `HandPose` has it by default."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from seqgcn.exceptions import RunFolderError, SeqGCNError
-from seqgcn.utils.files import write_bytes
 from seqgcn.learners.base import RestorableLearner
+from seqgcn.utils.files import write_bytes
 
 
 def save_weights(learner: RestorableLearner, path: Path) -> None:

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Stroke
 
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop_views import CropView, look_at_crops
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.report.html.sheet import OTHER, SURE, UNSURE
 from seqgcn.report.page import counted, page
 

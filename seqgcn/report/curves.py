@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Curve, Metric
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, array, counted, page, side_legend, vector
 
 BoolArray = npt.NDArray[np.bool_]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, Comparison, Metric
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report.page import COLOURS, GREY, page
 
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Stroke
 from matplotlib.ticker import MaxNLocator
 
-from seqgcn.utils.validation import check_whole
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import Score
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report.fingers import finger_colours
 from seqgcn.report.page import COLOURS, DASHES, HATCHES, FloatArray, array, counted, page, side_legend, vector
+from seqgcn.utils.validation import check_whole
 
 BACKGROUND = "#d9d9d9"
 CELL = 160

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.files import write_bytes
 from seqgcn.report.fingers import GREY as GREY
+from seqgcn.utils.files import write_bytes
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,15 +12,12 @@ from torch import Tensor
 from seqgcn.annotation import PALM, Checked, Labelled, Mark, Preview, Surface, Tasks, check_annotations, write_record
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem, is_prediction, newest
-from seqgcn.utils.validation import check_number, name_some
 from seqgcn.config.run import as_config_errors
-from seqgcn.datasets.hands.hand_dataset import HandDataset
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.centers.files import CERTAIN, WORLD, CenterFile, center_rows, read_center_file
 from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.registry import dataset_maker
-from seqgcn.utils.files import write_text
-from seqgcn.utils.locks import locked
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.exports import (
     check_same_frames,
     dataset_parameters,
@@ -31,6 +28,9 @@ from seqgcn.rounds.exports import (
 )
 from seqgcn.rounds.inputs import labelled_hands, list_hands
 from seqgcn.training import Say
+from seqgcn.utils.files import write_text
+from seqgcn.utils.locks import locked
+from seqgcn.utils.validation import check_number, name_some
 
 CENTERS = "centers.csv"
 """File of all centers there are after a round of clicks."""

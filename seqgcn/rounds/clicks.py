@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.annotation import PALM, WholeFrame, write_tasks
-from seqgcn.utils.validation import name_some
-from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
+from seqgcn.config.select import CENTER, DEPTH_FRAMES, SelectConfig
 from seqgcn.datasets.hands.centers.files import read_center_file
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
 from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, shrink
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
 from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.poses import PoseFiles
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError
-from seqgcn.config.select import CENTER, DEPTH_FRAMES, SelectConfig
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.inputs import RoundPool, check_lists, labelled_hands, list_hands, short_hash
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import name_some
 
 CELL = 6
 """Cells of the localizer's grid along the side of one of a thumbnail."""

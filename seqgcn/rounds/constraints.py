@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import check_number, check_values, check_whole, name_rows, name_some
+from seqgcn.config.gap import check_gap, nanoseconds
 from seqgcn.datasets.frame_names import number_frames
 from seqgcn.exceptions import ArgumentError
-from seqgcn.rounds.gap import check_gap, nanoseconds
 from seqgcn.selectors.selector import Selection, Selector, split_pool
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_number, check_values, check_whole, name_rows, name_some
 
 _ROUNDING = 1 + 1e-9
 """Costs that come to the budget but for their rounding can be afforded."""

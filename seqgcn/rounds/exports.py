@@ -11,11 +11,11 @@ from typing import Any
 
 from seqgcn.annotation import Tasks, digest_of, preview_name, read_coco, read_label_studio, read_tasks
 from seqgcn.annotation.annotations import Annotation, read_json
-from seqgcn.utils.validation import name_some
+from seqgcn.config.select import JOINTS, SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import DataFileError, MissingFileError, RunFolderError
-from seqgcn.config.select import JOINTS, SelectConfig
+from seqgcn.utils.validation import name_some
 
 TASKS = "tasks"
 

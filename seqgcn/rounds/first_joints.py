@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from seqgcn.utils.validation import name_some
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames
 from seqgcn.datasets.hands.centers.detector import detector_available
+from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames
 from seqgcn.datasets.hands.landmarks.names import unmapped
 from seqgcn.exceptions import MissingPackageError
 from seqgcn.learners.base import Learner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import name_some
 
 
 class FirstJoints(NamedTuple):

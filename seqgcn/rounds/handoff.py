@@ -28,17 +28,14 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem
-from seqgcn.utils.validation import check_choice, check_number, name_some
 from seqgcn.config.run import as_config_errors
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError, SeqGCNError
-from seqgcn.utils.files import make_folder, sync_folder, write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ERROR
-from seqgcn.utils.locks import locked
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.exports import (
     TASKS,
     check_same_frames,
@@ -50,10 +47,13 @@ from seqgcn.rounds.exports import (
 )
 from seqgcn.rounds.exports import read_export as read_export
 from seqgcn.rounds.first_joints import first_joints
-from seqgcn.rounds.item_lists import find_file
 from seqgcn.rounds.inputs import RoundPool, labelled_hands, list_hands
+from seqgcn.rounds.item_lists import find_file
 from seqgcn.rounds.result import read_curves
 from seqgcn.training import Progress, Say
+from seqgcn.utils.files import make_folder, sync_folder, write_text
+from seqgcn.utils.locks import locked
+from seqgcn.utils.validation import check_choice, check_number, name_some
 
 LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
 """File of all labels there are after a round, by data set."""

@@ -14,19 +14,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import name_some
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.dataset import Dataset
-from seqgcn.datasets.image_folder import read_images_below
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.centers.found import Centers
+from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
+from seqgcn.datasets.image_folder import read_images_below
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import DataFileError
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import name_some
 
 THUMBNAIL = 16
 """Pixels along the side of the thumbnails that describe items before anything is learned."""

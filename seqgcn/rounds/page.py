@@ -15,27 +15,27 @@ from torch import Tensor
 
 from seqgcn.annotation import Preview, Tasks, read_tasks
 from seqgcn.annotation.tasks import IMAGES
+from seqgcn.config.select import CENTER
 from seqgcn.coverage.k_center import tame
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.centers.found import DOUBTFUL
 from seqgcn.datasets.hands.colours import NO_HAND
 from seqgcn.datasets.hands.crop import FULL_SCALE
 from seqgcn.datasets.hands.crop_views import frame_picture
+from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.landmarks.names import mapping_in_words
 from seqgcn.exceptions import DataFileError
-from seqgcn.utils.files import write_text
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
 from seqgcn.learners.ensemble import Ensemble
-from seqgcn.utils.processors import workers
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, SURE, UNSURE, cross, depth_image_of, fit, image_of, pack, skeleton
-from seqgcn.config.select import CENTER
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.inputs import RoundPool
 from seqgcn.rounds.result import RoundResult
 from seqgcn.training import Progress
+from seqgcn.utils.files import write_text
+from seqgcn.utils.processors import workers
 
 REPORT = "report.html"
 

@@ -10,9 +10,9 @@ import yaml
 
 from seqgcn.config.registry import DEFAULT_LEARNER
 from seqgcn.config.run import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
+from seqgcn.config.select import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.rounds.click_import import CENTERS
-from seqgcn.config.select import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.rounds.handoff import LABELS
 
 ROUND, LABELLED = "round.yaml", "labelled"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from torch_geometric.data import Data
 
-from seqgcn.utils.validation import name_some
+from seqgcn.config.select import CENTER, JOINTS
 from seqgcn.exceptions import RunFolderError
 from seqgcn.learners.base import Learner
-from seqgcn.config.select import CENTER, JOINTS
 from seqgcn.rounds.inputs import RoundPool
 from seqgcn.rounds.tables import Represented
 from seqgcn.selectors.selector import Selection
+from seqgcn.utils.validation import name_some
 
 TRAINING = "training.json"
 

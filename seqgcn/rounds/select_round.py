@@ -16,23 +16,19 @@ from torch_geometric.data import Data
 from seqgcn.annotation.tasks import IMAGES
 from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.config.run import FINGERPRINT, as_config_errors
-from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.config.select import CENTER, LABEL_FREE, SelectConfig
 from seqgcn.datasets.hands.centers.detector import detector_available
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ConfigError
-from seqgcn.runs.loop import machine, other_conditions
-from seqgcn.utils.files import make_folder, remove_leftovers, write_text
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
 from seqgcn.learners.named import changes, check_described, new_learner, new_selector, sources
 from seqgcn.learners.weights import restore_weights, save_weights
-from seqgcn.utils.locks import locked
-from seqgcn.rounds.constraints import Videos, choose, most_items
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
-from seqgcn.config.select import CENTER, LABEL_FREE, SelectConfig
+from seqgcn.rounds.constraints import Videos, choose, most_items
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.handoff import LABELS, hand_off
-from seqgcn.rounds.page import write_report
 from seqgcn.rounds.inputs import (
     RoundPool,
     candidates_of,
@@ -42,6 +38,7 @@ from seqgcn.rounds.inputs import (
     short_hash,
     thumbnails_of,
 )
+from seqgcn.rounds.page import write_report
 from seqgcn.rounds.record import (
     LABELLED,
     ROUND,
@@ -53,9 +50,12 @@ from seqgcn.rounds.record import (
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
-from seqgcn.utils.seeding import derive_seed
+from seqgcn.runs.loop import machine, other_conditions
 from seqgcn.selectors.selector import Selection, Selector, for_cycle
 from seqgcn.training import Progress, Say
+from seqgcn.utils.files import make_folder, remove_leftovers, write_text
+from seqgcn.utils.locks import locked
+from seqgcn.utils.seeding import derive_seed
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 

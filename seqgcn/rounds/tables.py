@@ -9,9 +9,9 @@ from torch import Tensor
 
 from seqgcn.coverage.k_center import nearest_centre, tame
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.utils.files import csv_text
 from seqgcn.selectors.selector import Selection
 from seqgcn.training import Progress
+from seqgcn.utils.files import csv_text
 
 _BLOCK = 2048
 

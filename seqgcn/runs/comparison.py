@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.config.run import CONFIG
-from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.evaluation import (
     Comparison,
     Curve,
@@ -21,10 +20,11 @@ from seqgcn.evaluation import (
     saving_columns,
 )
 from seqgcn.evaluation.table import markdown_table
-from seqgcn.utils.files import csv_text, write_text
-from seqgcn.runs.reader import RunFolder, RunFolders, read_runs, title
+from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.report import learning_curve
-from seqgcn.report.html import comparison_page
+from seqgcn.runs.comparison_page import comparison_page
+from seqgcn.runs.reader import RunFolder, RunFolders, read_runs, title
+from seqgcn.utils.files import csv_text, write_text
 
 TABLE, FIGURES, CURVE, PAGE = "comparison.md", "comparison.csv", "curve.png", "comparison.html"
 

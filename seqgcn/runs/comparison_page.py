@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqgcn.evaluation import Comparison, Curve, Metric, Saving, comparison_cells, how_to_read, saving_columns
-from seqgcn.runs.reader import RunFolder
 from seqgcn.report.html.charts import Chart, Line, chart
 from seqgcn.report.html.pages import Table, render
 from seqgcn.report.html.strips import Forest, forest
+from seqgcn.runs.reader import RunFolder
 
 Curves = Mapping[str, Mapping[int, Curve]]
 """For each selector the curve of each seed."""

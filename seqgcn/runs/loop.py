@@ -14,21 +14,21 @@ from sklearn.base import clone
 from torch_geometric.data import Data
 
 import seqgcn
-from seqgcn.utils.validation import check_whole
 from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.selectors.extensions import Generated
-from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, training_set
-from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
 from seqgcn.learners.named import check_described, check_learner, check_selector, sources
 from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.pool import Pool
-from seqgcn.utils.seeding import derive_seed, generator
+from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, training_set
+from seqgcn.selectors.extensions import Generated
 from seqgcn.selectors.selector import Selector, for_cycle
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import derive_seed, generator
+from seqgcn.utils.validation import check_whole
 
 
 class ActiveLearning:

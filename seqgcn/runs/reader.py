@@ -10,8 +10,8 @@ from typing import Any
 
 from seqgcn.config.registry import import_path, load, parameters
 from seqgcn.config.run import CONFIG, FINGERPRINT, REFERENCES, RunConfig, SelectorSpec, options_of, read_mapping
-from seqgcn.exceptions import ConfigError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, Curve, Metric
+from seqgcn.exceptions import ConfigError, RunFolderError, SeqGCNError
 from seqgcn.runs.journal import CycleRecord, Journal
 
 JOURNAL, PICKS = "journal.jsonl", "picks.csv"

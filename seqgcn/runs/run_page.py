@@ -8,8 +8,6 @@ from typing import Any
 
 from seqgcn.config.run import CONFIG
 from seqgcn.evaluation import ACCURACY, Curve, Metric, compare, labels_saved
-from seqgcn.runs.reader import RunFolder, RunFolders, picked_files
-from seqgcn.runs.journal import CycleRecord
 from seqgcn.report.html.charts import BASELINE, Chart, Line, chart
 from seqgcn.report.html.pages import Table, render
 from seqgcn.runs.comparison_page import (
@@ -23,6 +21,8 @@ from seqgcn.runs.comparison_page import (
     run_cells,
     seeds_caption,
 )
+from seqgcn.runs.journal import CycleRecord
+from seqgcn.runs.reader import RunFolder, RunFolders, picked_files
 
 CYCLES_OF_PICKS, PICKS_SHOWN = 3, 20
 

@@ -24,20 +24,20 @@ from seqgcn.config.run import (
 )
 from seqgcn.datasets.dataset import Dataset
 from seqgcn.datasets.registry import dataset_maker
-from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.evaluation import Metric
-from seqgcn.runs.loop import ActiveLearning, environment, other_conditions, unnested
-from seqgcn.utils.files import make_folder, write_text
-from seqgcn.runs.reader import JOURNAL, PICKS
-from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.named import changes, new_learner, new_selector
-from seqgcn.utils.locks import locked
-from seqgcn.selectors.selector import Selector
+from seqgcn.runs.journal import CycleRecord, Journal
+from seqgcn.runs.loop import ActiveLearning, environment, other_conditions, unnested
+from seqgcn.runs.reader import JOURNAL, PICKS
 from seqgcn.runs.summary import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
+from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress, Say
+from seqgcn.utils.files import make_folder, write_text
+from seqgcn.utils.locks import locked
 
 COMPARISON = "comparison.md"
 

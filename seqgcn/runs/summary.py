@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seqgcn.evaluation import Curve, Metric, compare, comparison_table
-from seqgcn.utils.files import csv_text, write_text
-from seqgcn.runs.reader import PICKS, curve_of
-from seqgcn.runs.journal import CycleRecord
 from seqgcn.report import learning_curve, training_curves
+from seqgcn.runs.journal import CycleRecord
+from seqgcn.runs.reader import PICKS, curve_of
+from seqgcn.utils.files import csv_text, write_text
 
 CURVE, TRAINING = "curve.png", "training.png"
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from seqgcn.datasets.dataset import Part
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Generated
 from seqgcn.runs.pool import Pool
+from seqgcn.selectors.extensions import Generated
 
 Pseudo = Mapping[str, list[Any]]
 """`{"items": [...], "targets": [...]}`: pool items and what the learner predicted for them; empty if there are none."""

@@ -1,18 +1,18 @@
 """Selectors: each reads a PyG `Data` that describes the pool and names the next items to label."""
 
-from seqgcn.selectors.selector import Query, Selection, Selector, for_cycle
 from seqgcn.selectors.bayesian import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Variance, VariationRatio
 from seqgcn.selectors.bgadl import BGADL
 from seqgcn.selectors.ceal import CEAL
 from seqgcn.selectors.coreset import CoreSet
 from seqgcn.selectors.discriminative import DiscriminativeAL
-from seqgcn.selectors.sequential_gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.gradients import BADGE, EMOC
 from seqgcn.selectors.herding import MaxHerding, SuggestiveAnnotation
 from seqgcn.selectors.lcmd import LCMD
 from seqgcn.selectors.learning_loss import LearningLoss
 from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.random import Random
+from seqgcn.selectors.selector import Query, Selection, Selector, for_cycle
+from seqgcn.selectors.sequential_gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.typiclust import TypiClust
 from seqgcn.selectors.uncertainty import Entropy, LeastConfidence, Margin
 from seqgcn.selectors.vaal import VAAL

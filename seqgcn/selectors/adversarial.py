@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from seqgcn.utils.validation import check_number, check_whole
 from seqgcn.exceptions import ArgumentError, TrainingError
-from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_number, check_whole
 
 _SCORED_AT_A_TIME = 512
 

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice
 from seqgcn.selectors.extensions import Extension, Members, own_fields
 from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.uncertainty import entropy
+from seqgcn.utils.validation import check_choice
 
 Samples = Tensor
 

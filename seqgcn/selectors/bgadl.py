@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_mask, check_whole, kind_of, name_rows
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Generated
 from seqgcn.selectors.adversarial import GameOptions, play_for_looks, reconstruct
 from seqgcn.selectors.bayesian import BALD
+from seqgcn.selectors.extensions import Generated
 from seqgcn.training import Progress
+from seqgcn.utils.validation import check_mask, check_whole, kind_of, name_rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice, check_number, check_whole
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.bayesian import total_variance
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, entropy, uncertainty
+from seqgcn.utils.validation import check_choice, check_number, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

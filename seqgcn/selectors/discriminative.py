@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
-from seqgcn.utils.validation import check_number, check_whole
 from seqgcn.exceptions import TrainingError
-from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.training import train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_number, check_whole
 
 _SCORED_AT_A_TIME = 8192
 

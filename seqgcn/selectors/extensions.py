@@ -8,8 +8,8 @@ writes items without a true label apart from the labelled ones.
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

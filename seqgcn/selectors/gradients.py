@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_whole
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_whole
 
 _BLOCK_ELEMENTS = 2**20
 """Largest intermediate, in numbers: 4 MiB of float32."""

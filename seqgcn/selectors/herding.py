@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import torch
 
-from seqgcn.utils.validation import check_bool, check_number, check_whole
-from seqgcn.graph import unit_rows
 from seqgcn.coverage.facility_location import cosine, facility_location, gaussian
-from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.graph import unit_rows
 from seqgcn.selectors.bayesian import total_variance
+from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.validation import check_bool, check_number, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

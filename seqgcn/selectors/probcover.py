@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number, check_whole
 from seqgcn.coverage.k_center import k_center
 from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.typiclust import clusters
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_number, check_whole
 
 _DIAMETER = 2.0
 """Largest distance of two features of length 1."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from seqgcn.utils.validation import check_whole
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

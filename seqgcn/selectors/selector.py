@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.extensions import Extension, Generated
+from seqgcn.training import Progress
 from seqgcn.utils.validation import (
     check_data,
     check_features,
@@ -21,9 +24,6 @@ from seqgcn.utils.validation import (
     check_whole,
     same_device,
 )
-from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Extension, Generated
-from seqgcn.training import Progress
 
 HELD_OUT = ("val_mask", "test_mask")
 """PyG's masks of the nodes to validate and to test on. None of them is picked, unless a `pool_mask` allows it."""

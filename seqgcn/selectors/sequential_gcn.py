@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 from seqgcn.coverage.k_center import k_center
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import Normalize, Similarity, check_weighting, graph_of
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

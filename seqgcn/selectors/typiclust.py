@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import check_whole
 from seqgcn.graph import unit_rows
-from seqgcn.utils.seeding import derive_seed
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.seeding import derive_seed
+from seqgcn.utils.validation import check_whole
 
 _BLOCK_ELEMENTS = 2**22
 """Largest intermediate, in numbers: 16 MiB of float32."""

@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice
-from seqgcn.selectors.selector import Query
 from seqgcn.selectors.bayesian import total_variance
+from seqgcn.selectors.selector import Query
 from seqgcn.selectors.sequential_gcn import CoreGCN
 from seqgcn.selectors.uncertainty import UNCERTAINTIES, Uncertainty, uncertainty
+from seqgcn.utils.validation import check_choice
 
 
 @dataclass(frozen=True, kw_only=True)

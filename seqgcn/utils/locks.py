@@ -27,8 +27,8 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from seqgcn.exceptions import RunFolderError
+from seqgcn.utils.callbacks import Say
 from seqgcn.utils.files import remove_leftovers, write_text
-from seqgcn.training import Say
 
 LOCK, OWNER = ".lock", ".owner"
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import accuracy, per_class_accuracy
+from seqgcn.exceptions import ArgumentError
 
 relaxed = settings(deadline=None)  # the first example may import a library
 

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import (
     THRESHOLDS,
     area_under_success,
@@ -18,6 +17,7 @@ from seqgcn.evaluation import (
     score_poses,
     success_curve,
 )
+from seqgcn.exceptions import ArgumentError
 
 relaxed = settings(deadline=None)  # the first example may import a library
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, Curve, compare, how_to_read, labels_saved, saving_columns
+from seqgcn.exceptions import ArgumentError
 
 COUNTS = (100, 200, 300)
 

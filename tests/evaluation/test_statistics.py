@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import (
     MEAN_JOINT_ERROR,
     Comparison,
@@ -20,6 +19,7 @@ from seqgcn.evaluation import (
     holm,
     wilcoxon_p,
 )
+from seqgcn.exceptions import ArgumentError
 
 relaxed = settings(deadline=None)  # the first example may import a library
 metrics = st.floats(-1e6, 1e6)

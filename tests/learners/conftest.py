@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.crop import FULL_SCALE, from_crop
+from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.learners.nets import AWR, DeepPrior, deep_prior_plus, scaled
 from seqgcn.learners.recipes import RECIPES

@@ -7,8 +7,8 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from seqgcn.datasets import ImageDataset
-from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.evaluation import ACCURACY
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.learners import (
     ImageClassifier,
     Learner,

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners import HandPose, ImageClassifier, ResNet18Classifier, SmallCNNClassifier
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.utils.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("narrow")

@@ -6,10 +6,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import LossPrediction, Members
 from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
 from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
+from seqgcn.selectors.extensions import LossPrediction, Members
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

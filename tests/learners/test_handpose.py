@@ -9,8 +9,8 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
-from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.evaluation import MEAN_JOINT_ERROR
+from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.learners import HandPose, Learner, RestorableLearner
 from seqgcn.learners.handpose import Net
 from seqgcn.learners.nets import AWR

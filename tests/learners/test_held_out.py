@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import accuracy
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import SmallCNNClassifier, TorchLearner
 from seqgcn.learners.common import count_held_out, hold_out
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.learners.loss_prediction import (
     LossPredictor,
     attach,
@@ -21,6 +20,7 @@ from seqgcn.learners.loss_prediction import (
     ranking_loss,
 )
 from seqgcn.learners.nets import AWR, ResNet18, SmallCNN, deep_prior, deep_prior_no_pca, deep_prior_plus
+from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.utils.seeding import seeded
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {

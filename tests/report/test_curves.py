@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Curve, Metric
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report import confidence_histogram, learning_curve, loss_curve
 from seqgcn.report.curves import _apart
 from seqgcn.report.page import GREY

@@ -4,8 +4,8 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_hex
 
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Comparison
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report import differences
 
 

@@ -8,8 +8,8 @@ import torch
 from matplotlib.colors import to_hex
 
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
-from seqgcn.exceptions import ArgumentError
 from seqgcn.evaluation import Score, score_poses
+from seqgcn.exceptions import ArgumentError
 from seqgcn.report import contact_sheet, per_joint_bars, success_curves, training_curves
 from seqgcn.report.fingers import FINGERS, finger_colours
 from seqgcn.report.hands import CELL, _cut, _square

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import seqgcn.report
-from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.evaluation import Curve
+from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.report import confidence_histogram, learning_curve, loss_curve
 
 CURVES = {

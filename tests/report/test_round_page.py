@@ -14,10 +14,10 @@ from report.round_views import EVIL, make_view
 from report.test_html import Page
 from sklearn.metrics import pairwise_distances
 
+from seqgcn.config.select import SelectConfig
 from seqgcn.report.html import RoundView, round_page
 from seqgcn.report.html.maps import flatten, thin
 from seqgcn.report.html.sheet import depth_image_of, image_of, pack, skeleton
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.select_round import Round
 
 

@@ -13,8 +13,8 @@ from hand_rounds import make_round, truth
 from rounds.toys import digits, fits, quick
 from torch import Tensor
 
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.config.select import SelectConfig
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 __all__ = ["digits", "fits", "quick"]
 

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from seqgcn.annotation.depths import BEHIND_SKIN
 from seqgcn.annotation.preview import preview_name
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.rounds.click_import import ImportedClicks, import_clicks
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.record import left_behind, next_config
 from seqgcn.rounds.select_round import Round
 

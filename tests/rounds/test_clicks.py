@@ -19,11 +19,11 @@ from torch_geometric.data import Data
 
 from seqgcn import CoreSet
 from seqgcn.annotation import PALM, read_tasks
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.centers.files import center_rows
 from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.exceptions import ConfigError, DataFileError
 from seqgcn.rounds.clicks import with_doubt
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.select_round import Round
 

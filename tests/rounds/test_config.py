@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from seqgcn.cli import parser
 from seqgcn.cli.options import given_options, merged
 from seqgcn.config.run import options, read_config
+from seqgcn.config.select import SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners import TorchLearner
-from seqgcn.config.select import SelectConfig
 
 quick = settings(max_examples=150, deadline=None, derandomize=True)
 

@@ -11,10 +11,10 @@ import torch
 from fake_landmarks import lack_landmarks, see_landmarks
 from hand_rounds import answer, picks_of, record, truth
 
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.landmarks.search import Placed
 from seqgcn.exceptions import ConfigError, MissingPackageError
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.handoff import import_labels
 from seqgcn.rounds.select_round import Round
 

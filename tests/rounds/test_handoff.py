@@ -12,8 +12,8 @@ from annotation.annotator import label, together
 from hand_rounds import answer, assert_same_places, content, labels_of, make_round, picks_of, pose_of, record, truth
 
 from seqgcn.annotation import preview_name, read_tasks
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.config.select import SelectConfig
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.rounds.handoff import LABELS, Imported, import_labels
 from seqgcn.rounds.inputs import pool_of_dataset
 from seqgcn.rounds.select_round import Round

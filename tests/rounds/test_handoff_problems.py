@@ -10,12 +10,12 @@ import hand_rounds
 import pytest
 from hand_rounds import answer, content, labels_of, make_round, picks_of, record, truth
 
-from seqgcn.datasets.hands.hand_dataset import HandDataset
-from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError
-from seqgcn.utils.locks import locked
 from seqgcn.config.select import SelectConfig
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.hand_dataset import HandDataset
+from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError
 from seqgcn.rounds.handoff import import_labels, read_export
+from seqgcn.utils.locks import locked
 
 pytestmark = pytest.mark.usefixtures("mean_pose")
 

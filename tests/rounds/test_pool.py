@@ -9,9 +9,9 @@ import torch
 from hand_releases import RECORDED, write_bighand, write_folder, write_icvl, write_msra, write_nyu
 from PIL import Image
 
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.pools import BigHandPoses, FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
 from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, MissingFileError
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.inputs import (
     RoundPool,
     candidates_of,

@@ -17,11 +17,11 @@ from rounds.toys import FILES, First, answers, content, features, picked, write
 from torch_geometric.data import Data
 
 from seqgcn.config.registry import CATALOGUE, Entry, load
+from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands import HandFrames, Skeleton
 from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, SeqGCNError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, extended
 from seqgcn.learners.extend import with_classes
-from seqgcn.config.select import SelectConfig
 from seqgcn.rounds.record import held_config
 from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.select_round import COLD_START, LABEL_FREE, Round

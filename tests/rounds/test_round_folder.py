@@ -10,11 +10,11 @@ import pytest
 import torch
 from rounds.toys import FILES, answers, content, features, write
 
-from seqgcn.exceptions import ConfigError, RunFolderError
-from seqgcn.utils.locks import LOCK, locked
 from seqgcn.config.select import SelectConfig
+from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.rounds.record import held_config
 from seqgcn.rounds.select_round import Round
+from seqgcn.utils.locks import LOCK, locked
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Members
 from seqgcn.selectors import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Selector, Variance, VariationRatio
 from seqgcn.selectors.bayesian import (
     ACQUISITIONS,
@@ -20,6 +19,7 @@ from seqgcn.selectors.bayesian import (
     variation_ratio,
     vote_ratio,
 )
+from seqgcn.selectors.extensions import Members
 
 relaxed = settings(deadline=None)
 LN2 = math.log(2)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from seqgcn.datasets import Digits
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.extensions import Generated
 from seqgcn.selectors import BALD
 from seqgcn.selectors.bgadl import BGADL
+from seqgcn.selectors.extensions import Generated
 
 TINY: dict[str, Any] = {"image_size": 8, "latent_channels": 3, "hidden_channels": 4, "steps": 4, "batch_size": 6}
 

@@ -10,8 +10,8 @@ from torch_geometric.data import Data
 
 from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors import Entropy, LeastConfidence, Margin, Variance
-from seqgcn.selectors.selector import Selection, for_cycle
 from seqgcn.selectors.ceal import CEAL
+from seqgcn.selectors.selector import Selection, for_cycle
 
 relaxed = settings(deadline=None)
 

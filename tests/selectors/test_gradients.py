@@ -12,10 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.data import Data
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors import gradients
-from seqgcn.selectors.selector import Selection, Selector
 from seqgcn.selectors.gradients import BADGE, EMOC
+from seqgcn.selectors.selector import Selection, Selector
+from seqgcn.utils.seeding import generator
 
 relaxed = settings(deadline=None, max_examples=50)
 N, DIM, CLASSES = 40, 6, 4

@@ -10,9 +10,9 @@ from torch_geometric.data import Data
 from seqgcn.coverage.k_center import k_center_greedy
 from seqgcn.exceptions import ArgumentError
 from seqgcn.graph import unit_rows
-from seqgcn.utils.seeding import generator
 from seqgcn.selectors import probcover
 from seqgcn.selectors.probcover import Balls, ProbCover, _greedy_cover
+from seqgcn.utils.seeding import generator
 
 
 def blobs(n: int = 300, groups: int = 4, seed: int = 0, spread: float = 1.0) -> Tensor:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.datasets.hands.hand_dataset import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.bighand import BigHand
     from seqgcn.datasets.hands.camera import Camera
     from seqgcn.datasets.hands.centers.candidates import hand_candidates
     from seqgcn.datasets.hands.depth_folder import DepthFolder
+    from seqgcn.datasets.hands.hand_dataset import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.icvl import ICVL
     from seqgcn.datasets.hands.msra import MSRA
     from seqgcn.datasets.hands.nyu import NYU
@@ -36,11 +36,11 @@ __all__ = [
 _MODULES = {
     "BigHand": "bighand",
     "Camera": "camera",
-    "CropBatch": "base",
-    "CropOptions": "base",
-    "DepthFolder": "folder",
-    "HandDataset": "base",
-    "HandFrames": "base",
+    "CropBatch": "hand_dataset",
+    "CropOptions": "hand_dataset",
+    "DepthFolder": "depth_folder",
+    "HandDataset": "hand_dataset",
+    "HandFrames": "hand_dataset",
     "ICVL": "icvl",
     "MSRA": "msra",
     "NYU": "nyu",

@@ -7,17 +7,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number
 from seqgcn.datasets.data_files import check_root
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.text_rows import read_rows
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import BIGHAND21
+from seqgcn.datasets.hands.text_rows import read_rows
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_bool, check_choice, check_number
 
 SOURCE = "the organisers of the HANDS challenges (https://sites.google.com/view/hands2019)"
 HANDS17, HANDS19 = "Training_Annotation.txt", "training_joint_annotation.txt"

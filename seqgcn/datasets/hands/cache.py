@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.exceptions import DataFileError, RunFolderError
-from seqgcn.utils.processors import workers
 from seqgcn.training import Progress, Say
+from seqgcn.utils.processors import workers
 
 T = TypeVar("T")
 

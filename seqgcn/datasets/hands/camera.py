@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number, check_whole, name_rows
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number, check_whole, name_rows
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgcn.utils.validation import check_number, check_whole
 from seqgcn.datasets.hands.yaml_files import read_plain_yaml
 from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.validation import check_number, check_whole
 
 NAMES = re.compile(r"(?:.*[_.-])?(?:camera[_-]?info|(?:camera[_-]?)?intrinsics?)\.(?:ya?ml|json)", re.IGNORECASE)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seqgcn.utils.validation import check_choice, check_number, check_whole
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_choice, check_number, check_whole
 
 Crop = Literal["auto", "file", "localizer", "rule", "detector", "mass", "oracle"]
 """Where the centers of crops are from."""

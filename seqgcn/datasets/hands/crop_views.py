@@ -9,16 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import check_whole
-from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.doubt import doubt_given
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
 from seqgcn.datasets.hands.colours import frame_colours
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop, window
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.exceptions import DataFileError
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import check_whole
 
 SIDE = 240
 """Longest side of a frame as it is shown, px."""

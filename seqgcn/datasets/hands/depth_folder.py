@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number
 from seqgcn.datasets.data_files import check_root
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles
 from seqgcn.datasets.hands.folder_labels import LABELS, join_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, read_setup, setups_of
 from seqgcn.datasets.hands.folder_videos import FrameReader, Video, look_at_sequences
 from seqgcn.datasets.hands.frame_files import WrongKindError
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import choose_frames, need_file
 from seqgcn.exceptions import DataFileError
 from seqgcn.utils.seeding import derive_seed
+from seqgcn.utils.validation import check_bool, check_choice, check_number
 
 _SIDES = {"left": 1, "right": 0, None: -1}
 

@@ -5,7 +5,6 @@ import re
 import warnings
 from pathlib import Path
 
-from seqgcn.utils.validation import name_some
 from seqgcn.datasets.frame_names import sort_frames
 from seqgcn.datasets.hands.frame_files import (
     CONVERT,
@@ -16,6 +15,7 @@ from seqgcn.datasets.hands.frame_files import (
 )
 from seqgcn.datasets.hands.listing import check_names, list_below
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.utils.validation import name_some
 
 LAYOUT = "expected FOLDER/camera.yaml and 16-bit PNG files in FOLDER or in FOLDER/SEQUENCE"
 NOTES = (".yaml", ".yml", ".json")

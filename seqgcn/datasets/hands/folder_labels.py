@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgcn.datasets.data_files import open_csv
-from seqgcn.datasets.hands.text_rows import check_path, coordinate
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import report_missing
 from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.text_rows import check_path, coordinate
 from seqgcn.exceptions import DataFileError
 
 LABELS = "labels.csv"

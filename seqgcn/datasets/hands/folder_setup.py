@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqgcn.utils.validation import check_choice, check_number, check_whole
 from seqgcn.datasets.hands.camera_info import Lens, is_camera_info, read_camera_info
 from seqgcn.datasets.hands.depth import MOST_PIXELS
 from seqgcn.datasets.hands.frame_files import NUMBERS, SUFFIXES, FrameFormat
@@ -14,6 +13,7 @@ from seqgcn.datasets.hands.landmarks.names import landmark_weights
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.yaml_files import read_plain_yaml
 from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.validation import check_choice, check_number, check_whole
 
 CAMERA = "camera.yaml"
 LENS = ("fx", "fy", "cx", "cy")

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import name_some
 from seqgcn.datasets.data_files import check_root, read_bytes
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.folder_files import LAYOUT, NOTES
@@ -19,6 +18,7 @@ from seqgcn.datasets.hands.listing import given_labels, list_below
 from seqgcn.datasets.hands.pose_files import Release, read_pose_file
 from seqgcn.datasets.hands.release import need_file
 from seqgcn.exceptions import DataFileError, MissingFileError
+from seqgcn.utils.validation import name_some
 
 
 class FolderTruth:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import name_some
 from seqgcn.datasets.hands.cache import Cropped, CropStore, cache_folder, open_or_build, source_key
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.found import Centers
@@ -24,6 +23,7 @@ from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import name_some
 
 UNREADABLE = torch.full((3,), torch.nan)
 """The centre, in a cache of crops, of a frame that could not be read."""

@@ -6,17 +6,17 @@ from typing import Literal
 
 import numpy as np
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number
 from seqgcn.datasets.data_files import check_root
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.text_rows import Rows, read_rows
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import ICVL16
+from seqgcn.datasets.hands.text_rows import Rows, read_rows
 from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.validation import check_bool, check_choice, check_number
 
 SOURCE = "https://labicvl.github.io/hand.html"
 LABELS = {"train": ("Training/labels.txt",), "test": ("Testing/test_seq_1.txt", "Testing/test_seq_2.txt")}

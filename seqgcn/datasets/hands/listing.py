@@ -11,8 +11,8 @@ from torch import Tensor
 
 from seqgcn.datasets.frame_names import sort_frames
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.text_rows import Rows, check_path, points_of
 from seqgcn.datasets.hands.release import check_inside, report_missing
+from seqgcn.datasets.hands.text_rows import Rows, check_path, points_of
 from seqgcn.exceptions import DataFileError, MissingFileError
 
 

@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from seqgcn.utils.validation import check_bool, check_choice, check_whole
 from seqgcn.datasets.data_files import check_root
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_msra_bin
-from seqgcn.datasets.hands.text_rows import Rows, points_of, read_rows
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.release import check_count, choose_frames, list_files, need_file
 from seqgcn.datasets.hands.skeleton import MSRA21
+from seqgcn.datasets.hands.text_rows import Rows, points_of, read_rows
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError
+from seqgcn.utils.validation import check_bool, check_choice, check_whole
 
 SOURCE = "the authors of 'Cascaded Hand Pose Regression' (CVPR 2015), cvpr15_MSRAHandGestureDB.zip"
 GESTURES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "I", "IP", "L", "MP", "RP", "T", "TIP", "Y")

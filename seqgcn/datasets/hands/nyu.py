@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import check_bool, check_choice, check_number
 from seqgcn.datasets.data_files import check_root
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.depth import read_nyu_png
-from seqgcn.datasets.hands.text_rows import FARTHEST, JOINTS_OF
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
+from seqgcn.datasets.hands.text_rows import FARTHEST, JOINTS_OF
 from seqgcn.datasets.matlab import read_arrays
 from seqgcn.exceptions import ArgumentError, DataFileError
+from seqgcn.utils.validation import check_bool, check_choice, check_number
 
 SOURCE = "https://jonathantompson.github.io/NYU_Hand_Pose_Dataset.htm"
 FRAMES = {"train": 72_757, "test": 8_252}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset
 from seqgcn.datasets.hands.bighand import BigHand
 from seqgcn.datasets.hands.depth_folder import DepthFolder
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.msra import MSRA
 from seqgcn.datasets.hands.nyu import NYU

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice
 from seqgcn.datasets.data_files import read_bytes
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA, ICVL_CAMERA, MSRA_CAMERA, NYU_CAMERA, Camera
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, NYU_EVALUATED, Skeleton
 from seqgcn.exceptions import DataFileError, MissingFileError
+from seqgcn.utils.validation import check_choice
 
 FARTHEST = 1e6
 """No px or mm of a file may be as large as this: a kilometre."""

@@ -11,14 +11,14 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_whole
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.crop_options import Crop
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.utils.seeding import generator
 from seqgcn.training import Progress, Say
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_whole
 
 Part = Literal["train", "test"]
 

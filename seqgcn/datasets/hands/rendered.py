@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from seqgcn.utils.validation import check_whole
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, waiting_lock
 from seqgcn.datasets.hands.crop_options import Crop
+from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset
 from seqgcn.datasets.hands.icvl import ICVL
 from seqgcn.datasets.hands.poses import Part, PoseDataset
 from seqgcn.datasets.hands.release import MISSING
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
 from seqgcn.exceptions import DataFileError, SeqGCNWarning
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import check_whole
 
 
 @dataclass(kw_only=True, eq=False)

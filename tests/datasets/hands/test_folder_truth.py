@@ -5,9 +5,9 @@ import torch
 from hand_releases import FOLDER_CAMERA, JOINTS, SETUP, poses, row, write_folder
 from torch import Tensor
 
+from seqgcn.cli.scoring import Truth, score_files
 from seqgcn.datasets.hands.folder_truth import FolderTruth
 from seqgcn.exceptions import DataFileError, MissingFileError
-from seqgcn.cli.scoring import Truth, score_files
 
 HEADER = "frame," + ",".join(f"{joint} {axis}" for joint in JOINTS for axis in "xyz")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
-from seqgcn.datasets.hands.text_rows import read_rows
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
+from seqgcn.datasets.hands.text_rows import read_rows
 from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNWarning
 
 

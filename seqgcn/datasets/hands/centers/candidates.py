@@ -6,11 +6,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.rule import Candidate, candidates_of
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 
 def hand_candidates(

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.views import View, cut_around, whole_frame
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.exceptions import ArgumentError, MissingPackageError
+from seqgcn.utils.validation import check_number
 
 JOINTS = 21
 """Wrist, then thumb, index, middle, ring and pinky, each from its base to its tip."""

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import name_some
 from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.crop import FULL_SCALE, crop
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
+from seqgcn.utils.validation import name_some
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset

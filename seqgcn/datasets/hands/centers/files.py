@@ -12,8 +12,8 @@ from torch import Tensor
 
 from seqgcn.datasets.data_files import open_csv
 from seqgcn.datasets.hands.camera import Camera
-from seqgcn.datasets.hands.text_rows import coordinate, points_of, read_rows
 from seqgcn.datasets.hands.pose_files import plain_name
+from seqgcn.datasets.hands.text_rows import coordinate, points_of, read_rows
 from seqgcn.exceptions import DataFileError, MissingFileError
 from seqgcn.utils.files import csv_text
 

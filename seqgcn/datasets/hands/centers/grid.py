@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqgcn.utils.validation import kind_of, name_rows
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import kind_of, name_rows
 
 ROWS, COLUMNS = 72, 96
 """Cells of the grid."""

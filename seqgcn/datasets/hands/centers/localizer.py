@@ -23,7 +23,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number, check_whole, kind_of, name_rows
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.found import RIGHT
 from seqgcn.datasets.hands.centers.grid import Grids, check_grids, grid_camera, shrink
@@ -31,8 +30,9 @@ from seqgcn.datasets.hands.centers.grid_augmentation import change
 from seqgcn.datasets.hands.centers.heat_map import Found, HeatMap, decode, heat_loss, surface, surface_points
 from seqgcn.datasets.hands.centers.voting import trust, vote
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.seeding import derive_seed, generator, seeded
 from seqgcn.training import Progress, train
+from seqgcn.utils.seeding import derive_seed, generator, seeded
+from seqgcn.utils.validation import check_number, check_whole, kind_of, name_rows
 
 __all__ = ["Calibration", "HeldOut", "Localizer", "grid_camera", "out_of_fold", "shrink"]
 

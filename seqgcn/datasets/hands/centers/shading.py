@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from seqgcn.utils.validation import check_number
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 SKIN = (230, 180, 150)
 

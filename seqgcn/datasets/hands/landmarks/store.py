@@ -19,8 +19,8 @@ from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks
 from seqgcn.datasets.hands.landmarks.model import LandmarkModel, Looker
 from seqgcn.datasets.hands.landmarks.search import Placed, find_joints
 from seqgcn.exceptions import SeqGCNWarning
-from seqgcn.utils.processors import workers
 from seqgcn.training import Progress, Say
+from seqgcn.utils.processors import workers
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset

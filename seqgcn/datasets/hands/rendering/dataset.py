@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_choice, check_whole
 from seqgcn.datasets.hands.camera import NYU_CAMERA, Camera
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.datasets.hands.rendering.held import draw_grip
@@ -37,8 +36,9 @@ from seqgcn.datasets.hands.rendering.settings import SCENES, SceneName, scene_of
 from seqgcn.datasets.hands.rendering.solids import nearer
 from seqgcn.datasets.hands.rendering.spheres import NYU_PALM, hand_spheres, nyu_spheres
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.utils.seeding import generator
 from seqgcn.training import Progress
+from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_choice, check_whole
 
 TEST_SEQUENCES = 2
 

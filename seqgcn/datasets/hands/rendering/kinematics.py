@@ -13,10 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.skeleton import BIGHAND21, BIGHAND_FINGER_MAJOR
 from seqgcn.exceptions import ArgumentError
 from seqgcn.utils.seeding import generator
+from seqgcn.utils.validation import check_number
 
 JOINTS = tuple(BIGHAND21.joints[joint] for joint in BIGHAND_FINGER_MAJOR)
 """Names of the 21 joints in the renderer's order."""

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgcn.utils.validation import check_number
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import check_number
 
 FARTHEST = 0xFFFF
 """mm; depth is stored in 16 bits."""
