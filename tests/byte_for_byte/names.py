@@ -4,6 +4,7 @@ What has to stay is the right-hand side of things: bytes, keys, columns, names o
 modules, parameters and attributes may change, and are therefore said here once.
 """
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -29,13 +30,12 @@ from seqgcn.learners import (
 from seqgcn.runs import RunSet
 
 __all__ = [
-    "ActiveLearning",
-    "Digits",
     "RunConfig",
     "RunSet",
     "catalogue",
     "classifiers",
     "hand_frames",
+    "loop",
     "main",
     "pose_learners",
     "selector",
@@ -89,6 +89,15 @@ def selector(name: str, seed: int) -> Any:
     return make(**{key: value for key, value in {**QUICK, "seed": seed}.items() if key in known})
 
 
+def loop() -> list[dict[str, Any]]:
+    """Records, as the journal has them, of a loop in memory whose selector makes items and needs passes."""
+    learner = SmallCNNClassifier(epochs=2, width=0.125, dropout=0.3, samples=3, device="cpu")
+    cycles = ActiveLearning(
+        Digits().limit(60, 20), learner, selector("bgadl", 0), budget=6, cycles=2, initial=10, subset=30, seed=2
+    )
+    return [json.loads(record.to_line()) for record in cycles]
+
+
 def hand_frames(crops: Tensor, centers: Tensor, cubes: Tensor, left: Tensor | bool) -> HandFrames:
     """Frames of hands of three joints, by crops `[n, s, s]` int16, centers `[n, 3]` mm and cubes `[n]` mm."""
     skeleton = Skeleton(("wrist", "middle", "tip"), ((0, 1), (1, 2)))
@@ -102,6 +111,8 @@ def classifiers() -> dict[str, Any]:
     small: dict[str, Any] = {"num_classes": 4, "width": 0.25, **common}
     predicted = {"loss_prediction": LossPrediction(hidden_channels=8)}
     torch_learner = {"module": Net, "embedding": "hidden", "samples": 3, "num_classes": 4, **common}
+    # Batches and steps by which last bits that differ between machines stay small through batch normalization.
+    narrow = {**small, "width": 0.0625, "batch_size": 10, "lr": 1e-3}
     members = Members(members=2)
     return {
         "small-cnn": SmallCNNClassifier(**small),
@@ -112,8 +123,8 @@ def classifiers() -> dict[str, Any]:
         "small-cnn, predicted loss": SmallCNNClassifier(**small, **predicted),
         "small-cnn, warm start": SmallCNNClassifier(**small, warm_start=True),
         "small-cnn, bfloat16": SmallCNNClassifier(**small, precision="bfloat16"),
-        "resnet18": ResNet18Classifier(**{**small, "width": 0.0625}),
-        "resnet18, predicted loss": ResNet18Classifier(**{**small, "width": 0.0625}, **predicted),
+        "resnet18": ResNet18Classifier(**narrow),
+        "resnet18, predicted loss": ResNet18Classifier(**narrow, **predicted),
         "ensemble of small-cnn": Ensemble(learner=SmallCNNClassifier(**small), members=members, seed=4),
         "ensemble of small-cnn, warm start": Ensemble(
             learner=SmallCNNClassifier(**small), members=members, seed=4, warm_start=True
@@ -131,6 +142,7 @@ def pose_learners() -> dict[str, tuple[Any, int]]:
     prior: dict[str, Any] = {"net": "deep-prior", "components": 4, "samples": 3, **quick}
     predicted = {"loss_prediction": LossPrediction(hidden_channels=8)}
     torch_learner = {"module": PoseNet, "embedding": "body", "samples": 3, **common}
+    normalized = {**quick, "batch_size": 10, "lr": 1e-4}
     members = Members(members=2)
     return {
         "deep-prior": (HandPose(**prior), 48),
@@ -138,9 +150,9 @@ def pose_learners() -> dict[str, tuple[Any, int]]:
         "deep-prior, predicted loss": (HandPose(**prior, **predicted), 48),
         "deep-prior, warm start": (HandPose(**prior, warm_start=True), 48),
         "deep-prior-no-pca": (HandPose(net="deep-prior-no-pca", dropout=0.3, samples=3, **quick), 60),
-        "deep-prior-plus": (HandPose(net="deep-prior-plus", components=4, samples=3, **quick), 32),
-        "awr": (HandPose(net="awr", **quick), 32),
-        "awr, predicted loss": (HandPose(net="awr", **quick, **predicted), 32),
+        "deep-prior-plus": (HandPose(net="deep-prior-plus", components=4, samples=3, **normalized), 32),
+        "awr": (HandPose(net="awr", **normalized), 32),
+        "awr, predicted loss": (HandPose(net="awr", **normalized, **predicted), 32),
         "ensemble of deep-prior": (Ensemble(learner=HandPose(**prior), members=members, seed=4), 48),
         "TorchPoseLearner": (TorchPoseLearner(**torch_learner), 48),
         "TorchPoseLearner, augmented": (TorchPoseLearner(**torch_learner, augment=True, validation=0.2), 48),

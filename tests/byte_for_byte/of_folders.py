@@ -126,14 +126,19 @@ def _file(path: Path) -> dict[str, Any]:
     if path.suffix == WEIGHTS:
         return of_weights(torch.load(path, weights_only=True))
     if path.suffix == ".jsonl":
-        lines = [json.dumps(_lasting(json.loads(line))) for line in path.read_text().splitlines()]
-        return {**of_text("\n".join(lines)), "layout": layout("\n".join(lines))}
+        return of_journal([json.loads(line) for line in path.read_text().splitlines()])
     if path.name in ("round.yaml", "config.yaml"):
         text = yaml.safe_dump(_lasting(yaml.safe_load(path.read_text())), sort_keys=False)
     else:
         text = path.read_text()
     # Where the folder lies is said in commands and options.
     text = re.sub(r"(/[^\s,:'\"]+)+/(?=[^\s,:'\"/]+)", "", text) if path.suffix == ".yaml" else text
+    return {**of_text(text), "layout": layout(text)}
+
+
+def of_journal(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Entry of the lines of a journal."""
+    text = "\n".join(json.dumps(_lasting(record)) for record in records)
     return {**of_text(text), "layout": layout(text)}
 
 

@@ -42,6 +42,7 @@ def compute() -> dict[str, Any]:
         "machine": machine(),
         "selectors": {name: of_selectors.entry(name) for name in names.catalogue("selector")},
         "learners": {name: entry() for name, entry in of_learners.cases().items()},
+        "loop": of_folders.of_journal(names.loop()),
         "runs": {name: of_folders.run(name, here / "runs" / name) for name in of_folders.RUNS},
     }
     of_folders.write_inputs(here)
