@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqgcn.catalogue import CATALOGUE, load
 from seqgcn.cli import main
 from seqgcn.config import RunConfig
+from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.datasets import Digits
 from seqgcn.datasets.hands import HandFrames, Skeleton
-from seqgcn.experiment import ActiveLearning
-from seqgcn.extensions import LossPrediction, Members
 from seqgcn.learners import (
     Ensemble,
     HandPose,
@@ -28,6 +26,8 @@ from seqgcn.learners import (
     TorchPoseLearner,
 )
 from seqgcn.runs import RunSet
+from seqgcn.runs.loop import ActiveLearning
+from seqgcn.selectors.extensions import LossPrediction, Members
 
 __all__ = [
     "RunConfig",
