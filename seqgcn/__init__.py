@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from seqgcn.utils import moved
 from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
-    from seqgcn.coverage.k_center import k_center_greedy
+    from seqgcn.coverage import k_center_greedy
     from seqgcn.gcn import ConfidenceGCN
     from seqgcn.graph import FeatureGraph, LowRankAdjacency, to_networkx
     from seqgcn.selectors import (
@@ -115,3 +116,5 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)
+
+moved.install()

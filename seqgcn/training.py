@@ -8,12 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgcn.exceptions import TrainingError
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, how many steps are done and how many there are."""
-
-Say = Callable[[str], None]
-"""Called with a sentence for the user."""
+from seqgcn.utils.callbacks import Progress as Progress
+from seqgcn.utils.callbacks import Say as Say
 
 Batch = TypeVar("Batch")
 

@@ -35,7 +35,7 @@ from seqgcn import CoreSet
 from seqgcn.annotation.depths import BEHIND_SKIN
 from seqgcn.annotation.preview import surface_at
 from seqgcn.datasets.hands import CropOptions, DepthFolder
-from seqgcn.datasets.hands.centers.combining import rival_doubt, steadied
+from seqgcn.datasets.hands.centers.combining import may_mirror, rival_doubt, steadied
 from seqgcn.datasets.hands.centers.files import center_rows
 from seqgcn.datasets.hands.centers.finding import by_rule
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, Centers
@@ -162,8 +162,10 @@ def _clicked(hands: DepthFolder, rule: Centers, count: int, file: Path, seed: in
 def _learn(train: Scene, ids: np.ndarray, seed: int) -> tuple[Localizer, HeldOut]:
     hands, centers = train.hands, train.hands.joints[ids].mean(dim=1)
     grids, sequences = train.grids[ids], hands.sequence[ids].numpy()
-    held = out_of_fold(grids, hands.camera, centers, sequences, cube=250.0, seed=seed)
-    return Localizer.fit(grids, hands.camera, centers, cube=250.0, seed=seed).calibrated(held), held
+    mirrored = may_mirror(centers, [train.candidates[i] for i in ids])
+    held = out_of_fold(grids, hands.camera, centers, sequences, cube=250.0, seed=seed, mirrored=mirrored)
+    model = Localizer.fit(grids, hands.camera, centers, cube=250.0, seed=seed, mirrored=mirrored)
+    return model.calibrated(held), held
 
 
 def _locate(model: Localizer, held: HeldOut, train: Scene, ids: np.ndarray, scene: Scene) -> tuple[Tensor, Tensor]:

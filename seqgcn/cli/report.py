@@ -29,8 +29,9 @@ def add_to(commands: Any) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from seqgcn.report.html import run_page, write_page
+    from seqgcn.report.html import write_page
     from seqgcn.runs.reader import read_runs
+    from seqgcn.runs.run_page import run_page
 
     path = Path(arguments.out) if arguments.out else Path(arguments.run) / PAGE
     write_page(path, run_page(read_runs(arguments.run)))

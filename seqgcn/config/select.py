@@ -171,10 +171,9 @@ class SelectConfig:
         """
         if values.get("validation") != 0.0 or not isinstance(values["validation"], float):
             return False
-        from seqgcn.learners.network import NetworkLearner
-
         kind = load("learner", self.learner)
-        return kind.__module__.startswith("seqgcn.") or (isinstance(kind, type) and issubclass(kind, NetworkLearner))
+        ours = [each for each in getattr(kind, "__mro__", (kind,)) if each.__module__.startswith("seqgcn.")]
+        return kind in ours or any("validation" in vars(each).get("__annotations__", {}) for each in ours)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML."""

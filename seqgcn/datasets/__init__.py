@@ -32,11 +32,11 @@ _MODULES = {
     "CIFAR100": "cifar",
     "Digits": "digits",
     "FashionMNIST": "idx",
-    "ImageDataset": "base",
-    "ImageFolder": "folder",
+    "ImageDataset": "dataset",
+    "ImageFolder": "image_folder",
     "MNIST": "idx",
     "SVHN": "svhn",
-    "Split": "base",
+    "Split": "dataset",
 }
 
 __getattr__, __dir__ = lazy(__name__, _MODULES)

@@ -24,9 +24,7 @@ try:
     from skactiveml.base import SingleAnnotatorPoolQueryStrategy, SkactivemlClassifier
     from skactiveml.utils import MISSING_LABEL, is_labeled
 except ImportError as error:
-    raise MissingPackageError(
-        'seqgcn.integrations.skactiveml needs scikit-activeml: pip install "seqgcn[skactiveml]"'
-    ) from error
+    raise MissingPackageError('the adapter needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
 
 STRATEGIES: dict[str, tuple[str, ...]] = {
     "Badge": ("x", "prob"),

@@ -14,7 +14,7 @@ from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.classification import A_PREDICTED_LOSS
 from seqgcn.learners.common import VALIDATION_ERROR, as_tensor, channels_last
-from seqgcn.learners.inputs import check_frames, check_joints
+from seqgcn.learners.inputs import check_frames, check_joints, shows_pose
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner, Seen, Training
@@ -146,7 +146,9 @@ class HandPose(PoseLearner):
 
     After `fit`, `module_` is the network (in evaluation mode), `loss_` `[epochs]` the training loss,
     `validation_error_` `[epochs]` the mean joint error (mm) on the labeled frames held out, empty if there are none,
-    and `curves_` both by name, for plots. Nothing is stopped or tuned by the validation error.
+    and `curves_` both by name, for plots. Nothing is stopped or tuned by the validation error. `left_out_` is the
+    number of labeled frames that were not trained on as their crops do not show the hand: the mean of the joints lies
+    outside the cube.
 
     Args:
         net: `"deep-prior"`, `"deep-prior-no-pca"` (of the sampler's authors), `"deep-prior-plus"` (DeepPrior++) or
@@ -214,6 +216,7 @@ class HandPose(PoseLearner):
     num_joints_: int = field(init=False)
     size_: int = field(init=False)
     components_: int = field(init=False)
+    left_out_: int = field(init=False)
     loss_: Tensor = field(init=False)
     validation_error_: Tensor = field(init=False)
 
@@ -320,6 +323,11 @@ class HandPose(PoseLearner):
             check_number("dropout", self.dropout, low=0, high=1, open_high=True)
             if RECIPES[self.net].dropout is None:
                 raise ArgumentError(f"net={self.net!r} has no dropout; leave dropout=None")
+
+    def _leave_out(self, inputs: HandFrames, targets: Tensor, kept: Tensor) -> Tensor:
+        shown = shows_pose(inputs[kept], targets[kept])
+        self.left_out_ = int((~shown).sum())
+        return kept[shown]
 
     @property
     def _named(self) -> str:

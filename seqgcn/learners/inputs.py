@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import HandFrames
@@ -46,3 +47,18 @@ def check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
             f"joints must lie in front of the camera (z > 0 mm), but do not in {name_rows(behind)}; "
             "Camera.from_release turns a release's axes into this package's"
         )
+
+
+def shows_pose(frames: HandFrames, joints: Tensor) -> Tensor:
+    """Which crops show the hand whose joints are known, `[n]` bool: the mean of the joints lies in the frame's cube.
+
+    A crop around another hand, or around something else, teaches a network nothing but errors. Where that is true of
+    most frames, though, the centers are not what is wrong with them, and all count.
+
+    Args:
+        frames: n frames.
+        joints: Of their hands, `[n, J, 3]` mm.
+    """
+    away = (joints.mean(dim=1) - frames.centre).abs()
+    shown = (away <= frames.cube.unsqueeze(1) / 2).all(dim=1)
+    return shown if 2 * int(shown.sum()) > len(shown) else torch.ones_like(shown)

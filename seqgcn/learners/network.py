@@ -210,7 +210,8 @@ class NetworkLearner(RestorableNetwork):
             if len(held_out):
                 measured.append(self._measure_held_out(*(values[held_out] for values in everything)))
 
-        if len(held_out):
+        kept = self._leave_out(inputs, targets, kept)
+        if len(kept) < len(inputs):
             inputs, targets = inputs[kept], targets[kept]
         with seeded(derive_seed(self.seed, *self.purposes[0]), device):
             self.start(sizes, inputs, targets, device)
@@ -309,6 +310,11 @@ class NetworkLearner(RestorableNetwork):
 
     def _check_network(self, inputs: Any, targets: Tensor) -> None:
         """Raise an `ArgumentError` if what the network gives does not fit the targets."""
+
+    def _leave_out(self, inputs: Any, targets: Tensor, kept: Tensor) -> Tensor:
+        """Numbers of the items to train on, of those that are not held out: all of them."""
+        del inputs, targets
+        return kept
 
     def _check_for_fit(self) -> None:
         self.check_parameters()

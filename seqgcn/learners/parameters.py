@@ -41,7 +41,8 @@ def check_network_parameters(learner: Any, least: int, count: str, optional: tup
         raise ArgumentError(f"device must be a name such as 'auto', 'cpu' or 'cuda:1', got {learner.device!r}")
     if not isinstance(learner.loss_prediction, LossPrediction | None):
         raise ArgumentError(
-            f"loss_prediction must be None or a LossPrediction of seqgcn.selectors.extensions, got {learner.loss_prediction!r}"
+            "loss_prediction must be None or a LossPrediction of seqgcn.selectors.extensions, got "
+            f"{learner.loss_prediction!r}"
         )
 
 

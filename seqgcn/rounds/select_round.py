@@ -273,6 +273,8 @@ class Round:
         if weights.exists() and isinstance(learner, RestorableLearner):
             return restore_weights(learner, weights)
         learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
+        if left_out := getattr(learner, "left_out_", 0):
+            self.say(f"{left_out} of {len(pool.labelled)} labeled frames are not trained on: their crops miss the hand")
         write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
         if isinstance(learner, RestorableLearner):
             save_weights(learner, weights)

@@ -22,7 +22,7 @@ from seqgcn.evaluation import (
 from seqgcn.evaluation.table import markdown_table
 from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.report import learning_curve
-from seqgcn.report.html import comparison_page
+from seqgcn.runs.comparison_page import comparison_page
 from seqgcn.runs.reader import RunFolder, RunFolders, read_runs, title
 from seqgcn.utils.files import csv_text, write_text
 

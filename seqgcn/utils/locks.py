@@ -27,7 +27,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from seqgcn.exceptions import RunFolderError
-from seqgcn.training import Say
+from seqgcn.utils.callbacks import Say
 from seqgcn.utils.files import remove_leftovers, write_text
 
 LOCK, OWNER = ".lock", ".owner"

@@ -156,6 +156,21 @@ def test_crops_are_shifted_by_what_a_localizer_is_off_unless_a_shift_is_set(hand
     assert bits(small(shift=5.0).fit(off, joints)) == bits(small().fit(frames, joints))
 
 
+def test_crops_that_miss_the_labeled_hand_are_not_trained_on(hands: Hands) -> None:
+    frames, joints = hands(16)
+    # As wide as the cube to the side: the crop is around another hand.
+    joints[3] += torch.tensor([200.0, 0, 0])
+    rest = torch.tensor([i for i in range(16) if i != 3])
+    learner = small(validation=0.0).fit(frames, joints)
+    assert learner.left_out_ == 1
+    assert bits(learner) == bits(small(validation=0.0).fit(frames[rest], joints[rest]))
+
+
+def test_where_most_crops_miss_the_hand_all_are_trained_on(hands: Hands) -> None:
+    frames, joints = hands(16)
+    assert small().fit(frames, joints + torch.tensor([200.0, 0, 0])).left_out_ == 0
+
+
 @pytest.mark.parametrize("net", NETS)
 def test_mirrored_frames_give_mirrored_answers(net: str, hands: Hands) -> None:
     frames, joints = hands(12, SIZES[net])

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from seqgcn.report.html.round import RoundView, round_page
     from seqgcn.report.html.sheet import Picture
     from seqgcn.report.html.strips import Forest, forest
-    from seqgcn.runs.comparison_page import comparison_page
-    from seqgcn.runs.run_page import run_page
 
 __all__ = [
     "Chart",
@@ -26,18 +24,16 @@ __all__ = [
     "RoundView",
     "Table",
     "chart",
-    "comparison_page",
     "crops_page",
     "forest",
     "render",
     "round_page",
-    "run_page",
     "write_page",
 ]
 
 _HOME = dict.fromkeys(("Chart", "Line", "chart"), "charts") | dict.fromkeys(("Forest", "forest"), "strips")
 _HOME |= dict.fromkeys(("RoundView", "round_page"), "round") | {"Picture": "sheet"}
 _HOME |= dict.fromkeys(("Table", "render", "write_page"), "pages")
-_HOME |= {"crops_page": "crops", "run_page": "runs", "comparison_page": "selectors"}
+_HOME |= {"crops_page": "crops"}
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -20,6 +20,9 @@ wherever it is not doubtful: the rule may be sure of something else than the han
 LIKELY = 0.3
 """Chance of its being a hand as well from which on another place is told."""
 
+TWO_HANDS = 0.02
+"""Share of labeled frames with a second hand above which left and right may be what tells which hand is labeled."""
+
 WRONG = 20.0
 """Labeled frames with two hands in which a localizer is taken to have been wrong before any was seen."""
 
@@ -116,3 +119,13 @@ def other_hands(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> Te
         if other is not None and other.score >= LIKELY:
             others[i] = torch.tensor(other.center)
     return others
+
+
+def may_mirror(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> bool:
+    """Whether a localizer can learn from mirrored frames too: nearly no labeled frame shows a second hand.
+
+    Args:
+        points: Centers of m labeled frames, `[m, 3]` mm.
+        candidates: Of the rule, for each of them.
+    """
+    return float(other_hands(points, candidates).isfinite().all(dim=1).float().mean()) <= TWO_HANDS

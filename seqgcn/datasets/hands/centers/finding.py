@@ -4,7 +4,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, source_key, waiting_lock
-from seqgcn.datasets.hands.centers.combining import CONFIDENT, JUMPED, other_hands, rival_doubt, steadied, surer
+from seqgcn.datasets.hands.centers.combining import (
+    CONFIDENT,
+    JUMPED,
+    may_mirror,
+    other_hands,
+    rival_doubt,
+    steadied,
+    surer,
+)
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
@@ -248,10 +256,10 @@ def _by_localizer(
     blank = np.zeros_like(next(each for each in seen if each is not None))
     grids = np.stack([blank if each is None else each for each in seen])
     labels, cube = targets[known], float(hands.cube.max())
-    held = out_of_fold(
-        grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), cube=cube, seed=0, progress=progress
-    )
-    model = Localizer.fit(grids[known.numpy()], camera, labels, cube=cube, seed=0, progress=progress)
+    mirrored = may_mirror(labels, [candidates[i] for i in known.tolist()])
+    how: dict[str, Any] = {"cube": cube, "seed": 0, "mirrored": mirrored, "progress": progress}
+    held = out_of_fold(grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), **how)
+    model = Localizer.fit(grids[known.numpy()], camera, labels, **how)
     points, confidence = model.calibrated(held).locate(grids, camera)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence

@@ -36,8 +36,15 @@ class View(NamedTuple):
     scale: Tensor
 
 
-def draw_views(centers: Tensor, camera: Camera, draws: torch.Generator) -> View:
-    """A view for each center `[b, 3]` mm that keeps it within the grid; one in eight changes nothing."""
+def draw_views(centers: Tensor, camera: Camera, draws: torch.Generator, mirrored: bool = True) -> View:
+    """A view for each center that keeps it within the grid; one in eight changes nothing.
+
+    Args:
+        centers: `[b, 3]` mm.
+        camera: The grid's.
+        draws: Generator.
+        mirrored: Whether a fifth of the views exchanges left and right.
+    """
     b = len(centers)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -48,7 +55,7 @@ def draw_views(centers: Tensor, camera: Camera, draws: torch.Generator) -> View:
     offset = (centers[:, 2] * uniform(-0.3, 0.45) * changed).maximum(150 - centers[:, 2])
     angle = uniform(-0.5, 0.5) * changed
     scale = 1 + uniform(-0.15, 0.15) * changed
-    mirror = (torch.rand(b, generator=draws) < 0.25) & (changed > 0)
+    mirror = (torch.rand(b, generator=draws) < 0.25) & (changed > 0) & mirrored
     still = View(torch.zeros(b, 2), angle, mirror, offset, scale)
     place = camera.to_image(view_centers(centers, camera, still))[:, :2]
     size = torch.tensor([camera.width, camera.height], dtype=torch.float32)
@@ -157,7 +164,14 @@ def draw_surfaces(centers: Tensor, shape: tuple[int, int], camera: Camera, draws
 
 
 def change(
-    depth: Tensor, centers: Tensor, camera: Camera, cube: float, draws: torch.Generator, *, pasted: float = 0.35
+    depth: Tensor,
+    centers: Tensor,
+    camera: Camera,
+    cube: float,
+    draws: torch.Generator,
+    *,
+    pasted: float = 0.35,
+    mirrored: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """A batch seen anew: grids `[b, h, w]` mm and centers `[b, 3]` mm after a view, a share of them pasted.
 
@@ -168,8 +182,9 @@ def change(
         cube: Side of the hand's cube, mm.
         draws: Generator.
         pasted: Share of hands put in front of another frame of the batch or of random surfaces.
+        mirrored: Whether some views exchange left and right.
     """
-    view = draw_views(centers, camera, draws)
+    view = draw_views(centers, camera, draws, mirrored)
     grids, moved = view_grids(depth, centers, camera, view), view_centers(centers, camera, view)
     b = len(grids)
     chosen = torch.rand(b, generator=draws) < pasted

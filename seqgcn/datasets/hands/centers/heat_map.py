@@ -166,14 +166,25 @@ def _log_chance(scores: Tensor, measured: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(network: nn.Module, depth: Tensor, camera: Camera, cube: float) -> Found:
-    """Centers in grids `[n, h, w]` mm, seen straight and mirrored; where the two disagree, the mass is small."""
+def decode(network: nn.Module, depth: Tensor, camera: Camera, cube: float, mirrored: bool = True) -> Found:
+    """Centers in grids.
+
+    Args:
+        network: Trained.
+        depth: The grids, `[n, h, w]` mm.
+        camera: Theirs.
+        cube: Side of the hand's cube, mm.
+        mirrored: Whether the network was trained on mirrored grids too and looks at these both ways; where the two
+            disagree, the mass is small.
+    """
     near = surface(depth)
     points, measured = surface_points(near, camera), near > 0
     chance, vectors = _look(network, depth, near, camera)
-    mirrored, sideways = _look(network, depth.flip(2), near.flip(2), camera)
-    chance = ((chance + mirrored.flip(2)) / 2) * measured
-    vectors = (vectors + sideways.flip(2) * vectors.new_tensor([-1, 1, 1])) / 2
+    if mirrored:
+        flipped, sideways = _look(network, depth.flip(2), near.flip(2), camera)
+        chance = (chance + flipped.flip(2)) / 2
+        vectors = (vectors + sideways.flip(2) * vectors.new_tensor([-1, 1, 1])) / 2
+    chance = chance * measured
     votes, weight = (points + vectors).flatten(1, 2), chance.flatten(1)
     start = votes[torch.arange(len(votes)), _smooth(chance, measured).flatten(1).argmax(dim=1)]
     for _ in range(2):

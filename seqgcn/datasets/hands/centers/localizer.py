@@ -85,12 +85,14 @@ class Localizer:
         cube: Side of the hand's cube, mm.
         calibration: From the heat map's peaks to a confidence.
         others: Networks of the folds, which look at new frames too.
+        mirrored: Whether they were trained on mirrored frames too, and look at frames both ways.
     """
 
     network: HeatMap
     cube: float
     calibration: Calibration = UNCALIBRATED
     others: tuple[HeatMap, ...] = ()
+    mirrored: bool = True
 
     @classmethod
     def fit(
@@ -102,6 +104,7 @@ class Localizer:
         cube: float,
         seed: int,
         steps: int = _STEPS,
+        mirrored: bool = True,
         progress: Progress | None = None,
     ) -> "Localizer":
         """Train on labeled frames; the same bits for the same seed and number of threads on a CPU.
@@ -113,6 +116,8 @@ class Localizer:
             cube: Side of the hand's cube, mm.
             seed: Of initial weights and augmentation.
             steps: Batches, whatever m; rounded up to whole tens above 10.
+            mirrored: Whether frames are also seen mirrored. Where two hands are in view, only left and right may tell
+                which one is labeled, and a localizer that is to learn it must not be.
             progress: Told after every ten steps, as stage `"localizer"`.
 
         Raises:
@@ -131,7 +136,7 @@ class Localizer:
         optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=1e-3)
         each = min(_STEPS_AN_EPOCH, steps)
         epochs = math.ceil(steps / each)
-        batch = _Batches(depth, centers, small, cube, draws)
+        batch = _Batches(depth, centers, small, cube, draws, mirrored)
         train(
             network,
             lambda _: (batch.draw() for _ in range(each)),
@@ -142,7 +147,7 @@ class Localizer:
             progress=progress,
             stage="localizer",
         )
-        return cls(network.eval(), float(cube))
+        return cls(network.eval(), float(cube), mirrored=mirrored)
 
     def locate(self, grids: NDArray[Any], camera: Camera) -> tuple[Tensor, Tensor]:
         """Centers `[n, 3]` mm, NaN in a frame without depth, and their confidence `[n]`, 0 to 1.
@@ -168,7 +173,7 @@ class Localizer:
     def _find(self, grids: Grids, camera: Camera, network: HeatMap) -> Found:
         small = grid_camera(camera)
         parts = [
-            decode(network, _depth(grids[i : i + _LOOK_AT_ONCE]), small, self.cube)
+            decode(network, _depth(grids[i : i + _LOOK_AT_ONCE]), small, self.cube, self.mirrored)
             for i in range(0, len(grids), _LOOK_AT_ONCE)
         ]
         if not parts:
@@ -179,15 +184,18 @@ class Localizer:
 class _Batches:
     """Random labeled grids seen anew; every frame comes once before any comes again."""
 
-    def __init__(self, depth: Tensor, centers: Tensor, small: Camera, cube: float, draws: torch.Generator) -> None:
+    def __init__(
+        self, depth: Tensor, centers: Tensor, small: Camera, cube: float, draws: torch.Generator, mirrored: bool
+    ) -> None:
         self.depth, self.centers, self.small, self.cube, self.draws = depth, centers, small, cube, draws
+        self.mirrored = mirrored
         self.order = torch.empty(0, dtype=torch.int64)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         while len(self.order) < _BATCH:
             self.order = torch.cat((self.order, torch.randperm(len(self.depth), generator=self.draws)))
         rows, self.order = self.order[:_BATCH], self.order[_BATCH:]
-        return change(self.depth[rows], self.centers[rows], self.small, self.cube, self.draws)
+        return change(self.depth[rows], self.centers[rows], self.small, self.cube, self.draws, mirrored=self.mirrored)
 
 
 def out_of_fold(
@@ -200,6 +208,7 @@ def out_of_fold(
     folds: int = 4,
     seed: int,
     steps: int = _STEPS,
+    mirrored: bool = True,
     progress: Progress | None = None,
 ) -> HeldOut:
     """Center of every labeled frame by a localizer trained without the frame's fold.
@@ -216,6 +225,7 @@ def out_of_fold(
         folds: How many; fewer if there are fewer frames.
         seed: Of everything random; each fold has its own.
         steps: Batches for each fold.
+        mirrored: As of `Localizer.fit`.
         progress: Told about every fold, as stage `"localizer folds"`.
 
     Raises:
@@ -233,7 +243,13 @@ def out_of_fold(
     for k, rows in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(grids)), rows)
         model = Localizer.fit(
-            grids[rest], camera, checked[rest], cube=cube, seed=derive_seed(seed, "fold", k), steps=steps
+            grids[rest],
+            camera,
+            checked[rest],
+            cube=cube,
+            seed=derive_seed(seed, "fold", k),
+            steps=steps,
+            mirrored=mirrored,
         )
         found = model._find(grids[rows], camera, model.network)
         networks.append(model.network)

@@ -78,7 +78,8 @@ def draw_setting(scene: SceneName, draws: torch.Generator) -> Setting:
     if scene == "bare":
         return Setting(scene)
     share = torch.rand(5, generator=draws).tolist()
-    side = 1.0 if share[0] < 0.5 else -1.0
+    # All hands drawn are right ones, and that of a person who faces the camera is on the left of the image.
+    side = 1.0 if share[0] < 0.5 and scene != "body" else -1.0
     setting = Setting(scene, side, _arm_from(scene, side, share[1]))
     held = HELD[min(int(share[2] * len(HELD)), len(HELD) - 1)]
     if scene == "objects":

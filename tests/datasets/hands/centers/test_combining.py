@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqgcn.datasets.hands.centers.combining import WRONG, rival_doubt, steadied, surer
+from seqgcn.datasets.hands.centers.combining import WRONG, may_mirror, rival_doubt, steadied, surer
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
 from seqgcn.datasets.hands.centers.rule import Candidate
 
@@ -72,3 +72,10 @@ def test_what_jumps_is_doubted_within_its_sequence_alone() -> None:
     points = torch.tensor([HERE, HERE, (900.0, 0.0, 500.0), HERE, HERE])
     assert steadied(torch.ones(5), points, torch.zeros(5)).tolist() == pytest.approx([1, 1, 0.3, 1, 1])
     assert steadied(torch.ones(5), points, torch.arange(5)).tolist() == [1] * 5
+
+
+def test_a_localizer_learns_from_mirrored_frames_unless_labeled_ones_show_second_hands() -> None:
+    here = torch.tensor([HERE] * 100)
+    assert may_mirror(here, [[TWO_HANDS[0]]] * 100)
+    assert may_mirror(here, [TWO_HANDS] * 2 + [[TWO_HANDS[0]]] * 98)
+    assert not may_mirror(here, [TWO_HANDS] * 3 + [[TWO_HANDS[0]]] * 97)

@@ -58,6 +58,37 @@ def test_discs_are_found_in_frames_never_seen() -> None:
     assert ((confidence >= 0) & (confidence <= 1)).all()
 
 
+@functools.cache
+def pairs(n: int, seed: int = 0) -> tuple[np.ndarray, Tensor]:
+    """Two equal discs side by side, of which the left one is labeled: grids and the left discs' middles, mm."""
+    draws = torch.Generator().manual_seed(seed)
+    v, u = torch.meshgrid(torch.arange(72.0), torch.arange(96.0), indexing="ij")
+    grids, centers = [], []
+    for _ in range(n):
+        share = torch.rand(4, generator=draws)
+        z = 500 + 200 * share[2]
+        depth = z + 200 + 2 * v
+        for column in (34 - 12 * share[0], 62 + 12 * share[1]):
+            center = CAMERA.to_world(torch.stack((column, 20 + 32 * share[3], z)))
+            x, y = (u - CAMERA.cx) / CAMERA.fx * z - center[0], (v - CAMERA.cy) / CAMERA.fy * z - center[1]
+            depth = torch.where(x.hypot(y) < 50, z, depth)
+            if column < CAMERA.cx:
+                centers.append(center)
+        grids.append(shrink(DepthImage(depth), CAMERA))
+    return np.stack(grids), torch.stack(centers)
+
+
+def test_of_two_alike_the_left_one_is_learned_only_from_frames_that_are_not_mirrored() -> None:
+    grids, centers = pairs(40, seed=1)
+
+    def right(mirrored: bool) -> float:
+        model = Localizer.fit(*pairs(30)[:1], CAMERA, pairs(30)[1], cube=250, seed=0, steps=60, mirrored=mirrored)
+        return float(((model.locate(grids, CAMERA)[0] - centers).norm(dim=1) < 40).float().mean())
+
+    assert right(mirrored=False) > 0.9
+    assert right(mirrored=True) < 0.8
+
+
 def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone() -> None:
     grids, centers = toys(10)
     before = torch.random.get_rng_state()

@@ -44,6 +44,11 @@ def test_the_arm_of_a_person_does_not_cross_the_body() -> None:
         assert setting.arm_from != ("left" if setting.side > 0 else "right")
 
 
+def test_the_right_hand_of_a_person_who_faces_the_camera_is_on_the_left_of_the_image() -> None:
+    assert {setting.side for setting in drawn("body")} == {-1}
+    assert {setting.side for setting in drawn("arm")} == {-1, 1}
+
+
 def test_each_scene_has_what_it_is_named_after_and_only_that() -> None:
     assert all(setting[3:] == (None, False, 0, False) for setting in drawn("arm"))
     objects = drawn("objects")

@@ -1,0 +1,1 @@
+"""Adapters to other packages, each imported only by who uses it."""
