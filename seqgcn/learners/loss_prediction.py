@@ -61,7 +61,8 @@ class LossPredictor(nn.Module):
             if example is None:
                 raise ArgumentError("a LossPredictor needs an example of a batch, or the channels of each module")
             channels = _channels(network, self.paths, example)
-        hidden, device = options.hidden_channels, next(network.parameters()).device
+        hidden = options.hidden_channels
+        device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
         self.features = nn.ModuleList(nn.Linear(c, hidden, device=device) for c in channels)
         self.head = nn.Linear(hidden * len(channels), 1, device=device)
         self._seen: dict[str, Tensor] = {}
