@@ -20,7 +20,7 @@ from seqgcn.learners.common import (
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
-from seqgcn.learners.network import NetworkLearner, Seen, Training
+from seqgcn.learners.network import Batch, NetworkLearner, Outputs, Schedule, Seen, Training
 from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress
 from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole, kind_of
@@ -37,13 +37,13 @@ class ClassificationLearner(NetworkLearner):
 
     task: ClassVar[str] = "classification"
     metric: ClassVar[Metric] = ACCURACY
-    count: ClassVar[str] = "num_classes"
-    usual_sizes: ClassVar[Mapping[str, int]] = {"num_classes_": 2}
-    fitted: ClassVar[tuple[str, ...]] = ("num_classes_",)
-    answer: ClassVar[str] = "prob"
-    always: ClassVar[tuple[str, ...]] = ("x", "prob")
-    passes: ClassVar[str] = "prob_samples"
-    curve: ClassVar[tuple[str, str]] = (VALIDATION_ACCURACY, "validation_accuracy_")
+    _count: ClassVar[str] = "num_classes"
+    _usual_sizes: ClassVar[Mapping[str, int]] = {"num_classes_": 2}
+    _fitted: ClassVar[tuple[str, ...]] = ("num_classes_",)
+    _answer: ClassVar[str] = "prob"
+    _always: ClassVar[tuple[str, ...]] = ("x", "prob")
+    _passes: ClassVar[str] = "prob_samples"
+    _curve: ClassVar[tuple[str, str]] = (VALIDATION_ACCURACY, "validation_accuracy_")
     num_classes_: int
 
     @abstractmethod
@@ -55,7 +55,7 @@ class ClassificationLearner(NetworkLearner):
         check_classes(targets, len(inputs))
         return targets, {"num_classes_": self.num_classes or int(targets.max()) + 1}
 
-    def batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> tuple[Tensor, Any]:
+    def make_batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> Batch:
         """Some items, prepared; in training shifted by up to `crop` pixels and, with `flip`, mirrored."""
         batch = self.prepare(inputs[ids]).to(device)
         if training is None:
@@ -66,11 +66,11 @@ class ClassificationLearner(NetworkLearner):
             batch = crop_and_flip(batch, self.crop, self.flip, training.draw)
         return batch, training.targets[ids].to(device, non_blocking=True)
 
-    def outputs(self, inputs: Any, ids: Tensor, items: Any, seen: Seen, wanted: Collection[str]) -> dict[str, Tensor]:
+    def make_outputs(self, inputs: Any, ids: Tensor, items: Any, seen: Seen, wanted: Collection[str]) -> Outputs:
         """Logits and probabilities `[b, classes]`, and those of passes with dropout `[b, t, classes]`."""
         del inputs, ids, items
         said = {"logits": seen.output, "prob": seen.output.float().softmax(dim=1)}
-        return said | ({self.passes: seen.passes().float().softmax(dim=2)} if self.passes in wanted else {})
+        return said | ({self._passes: seen.passes().float().softmax(dim=2)} if self._passes in wanted else {})
 
     def predict_proba(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
         """Class probabilities, `[n, classes]` float32."""
@@ -84,7 +84,7 @@ class ClassificationLearner(NetworkLearner):
     def item_losses(self, inputs: Any, targets: Any, *, progress: Progress | None = None) -> Tensor:
         """Loss of each item, `[n]`: its cross-entropy, nats, unless `loss` is another."""
         logits = self._forward(inputs, ("logits",), progress, "test")["logits"]
-        return self.losses(logits, as_tensor(targets, whole=torch.int64))
+        return self.batch_losses(logits, as_tensor(targets, whole=torch.int64))
 
     def _decide(self, values: Tensor) -> Tensor:
         return values.argmax(dim=1)
@@ -159,11 +159,11 @@ class ImageClassifier(ClassificationLearner):
         "prob_samples": "Passes with dropout need a dropout above 0 (learner.dropout=0.25)",
         "loss_pred": A_PREDICTED_LOSS,
     }
-    usual_sizes: ClassVar[Mapping[str, int]] = {"in_channels_": 1, "num_classes_": 2}
-    fitted: ClassVar[tuple[str, ...]] = ("mean_", "std_")
-    purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (("classifier",), ("dropout",))
+    _usual_sizes: ClassVar[Mapping[str, int]] = {"in_channels_": 1, "num_classes_": 2}
+    _fitted: ClassVar[tuple[str, ...]] = ("mean_", "std_")
+    _purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (("classifier",), ("dropout",))
     # Larger batches than in training: nothing is kept for a backward pass.
-    predict_batch: ClassVar[int | None] = 512
+    _predict_batch: ClassVar[int | None] = 512
     module_: Classifier = field(init=False)
     predictor_: LossPredictor | None = field(init=False)
     in_channels_: int = field(init=False)
@@ -177,12 +177,12 @@ class ImageClassifier(ClassificationLearner):
     def build(self, in_channels: int, num_classes: int) -> Classifier:
         """New network, of the learner's `width` and `dropout`."""
 
-    def make(self, sizes: Mapping[str, int]) -> Classifier:
+    def make_network(self, sizes: Mapping[str, int]) -> Classifier:
         """New network for so many channels and classes."""
         return channels_last(self.build(sizes["in_channels_"], sizes["num_classes_"]))
 
     @property
-    def drops(self) -> bool:
+    def has_passes(self) -> bool:
         """Whether there are passes with dropout."""
         return self.dropout > 0
 
@@ -209,9 +209,9 @@ class ImageClassifier(ClassificationLearner):
             )
         return targets, {"in_channels_": inputs.shape[1], **sizes}
 
-    def start(self, sizes: dict[str, int], inputs: Tensor, targets: Tensor, device: torch.device) -> None:
+    def start_training(self, sizes: dict[str, int], inputs: Tensor, targets: Tensor, device: torch.device) -> None:
         """Make the network, and take the mean and deviation of each channel of the training images."""
-        super().start(sizes, inputs, targets, device)
+        super().start_training(sizes, inputs, targets, device)
         mean, std = channel_statistics(inputs)
         self.mean_, self.std_ = mean.to(device), std.to(device)
 
@@ -219,21 +219,21 @@ class ImageClassifier(ClassificationLearner):
         """Images normalized by the statistics of the training images, float32."""
         return normalise(inputs.to(self.mean_.device, non_blocking=True), self.mean_, self.std_)
 
-    def batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> tuple[Tensor, Any]:
+    def make_batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> Batch:
         """The same, in the layout that convolutions are fastest in."""
-        batch, others = super().batch(inputs, ids, device, training)
+        batch, others = super().make_batch(inputs, ids, device, training)
         return batch.contiguous(memory_format=torch.channels_last), others
 
-    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def training_step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy, and the logits."""
         logits = self.module_(batch)[1]
-        return self.losses(logits, targets).mean(), logits
+        return self.batch_losses(logits, targets).mean(), logits
 
-    def losses(self, output: Tensor, targets: Tensor) -> Tensor:
+    def batch_losses(self, output: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each image, `[b]`."""
         return F.cross_entropy(output, targets, reduction="none")
 
-    def see(self, batch: Tensor) -> Seen:
+    def see_batch(self, batch: Tensor) -> Seen:
         """Embedding and logits; passes with dropout share the embedding."""
         embedding, logits = self.module_(batch)
 
@@ -248,7 +248,7 @@ class ImageClassifier(ClassificationLearner):
             return super().make_optimizer(parameters)
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
+    def make_schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
         """The learning rate times `gamma` after each of the `milestones`."""
         del epochs
         return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)

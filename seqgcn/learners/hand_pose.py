@@ -17,7 +17,7 @@ from seqgcn.learners.common import VALIDATION_ERROR, as_tensor, channels_last
 from seqgcn.learners.inputs import check_frames, check_joints, shows_pose
 from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
-from seqgcn.learners.network import NetworkLearner, Seen, Training
+from seqgcn.learners.network import NetworkLearner, Outputs, Schedule, Seen, Training
 from seqgcn.learners.recipes import RECIPES
 from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.training import Progress
@@ -44,14 +44,14 @@ class PoseLearner(NetworkLearner):
 
     task: ClassVar[str] = "pose"
     metric: ClassVar[Metric] = MEAN_JOINT_ERROR
-    count: ClassVar[str] = "num_joints"
-    usual_sizes: ClassVar[Mapping[str, int]] = {"num_joints_": 21}
-    fitted: ClassVar[tuple[str, ...]] = ("num_joints_",)
-    answer: ClassVar[str] = "joints"
-    always: ClassVar[tuple[str, ...]] = ("x",)
-    passes: ClassVar[str] = "target_samples"
-    curve: ClassVar[tuple[str, str]] = (VALIDATION_ERROR, "validation_error_")
-    items_are_images: ClassVar[bool] = False
+    _count: ClassVar[str] = "num_joints"
+    _usual_sizes: ClassVar[Mapping[str, int]] = {"num_joints_": 21}
+    _fitted: ClassVar[tuple[str, ...]] = ("num_joints_",)
+    _answer: ClassVar[str] = "joints"
+    _always: ClassVar[tuple[str, ...]] = ("x",)
+    _passes: ClassVar[str] = "target_samples"
+    _curve: ClassVar[tuple[str, str]] = (VALIDATION_ERROR, "validation_error_")
+    _items_are_images: ClassVar[bool] = False
     num_joints_: int
 
     def prepare(self, crops: CropBatch) -> Tensor:
@@ -64,7 +64,7 @@ class PoseLearner(NetworkLearner):
         return crops.images
 
     @property
-    def frame(self) -> PoseNet | type[PoseNet]:
+    def reference_frame(self) -> PoseNet | type[PoseNet]:
         """The network's frame of reference: (xyz - center) / (cube / 2)."""
         return PoseNet
 
@@ -77,11 +77,11 @@ class PoseLearner(NetworkLearner):
     def check_items(self, inputs: Any, targets: Any) -> tuple[Tensor, dict[str, int]]:
         """Joints, float32 on the CPU, and how many there are."""
         check_frames(inputs)
-        asked = self.num_joints_ if self._goes_on else getattr(self, self.count, None)
+        asked = self.num_joints_ if self._goes_on else getattr(self, self._count, None)
         check_joints(targets, len(inputs), asked)
         return targets.detach().float().cpu(), {"num_joints_": asked or targets.shape[1]}
 
-    def batch(
+    def make_batch(
         self, inputs: HandFrames, ids: Tensor, device: torch.device, training: Training | None
     ) -> tuple[Tensor, Any]:
         """Some crops, prepared; in training with `augment` each at random shifted, turned, resized or left as it is."""
@@ -91,16 +91,14 @@ class PoseLearner(NetworkLearner):
         pose = inputs.reflect(training.targets[ids].to(device, non_blocking=True), ids)
         if self.augment:
             crops, pose = self._augmentation(inputs.offset).batch(crops, pose, training.draw)
-        return self.prepare(crops).to(device), self.frame.to_frame(pose, crops.centre, crops.cube)
+        return self.prepare(crops).to(device), self.reference_frame.to_frame(pose, crops.centre, crops.cube)
 
-    def outputs(
-        self, inputs: HandFrames, ids: Tensor, items: CropBatch, seen: Seen, wanted: Collection[str]
-    ) -> dict[str, Tensor]:
+    def make_outputs(self, inputs: Any, ids: Tensor, items: Any, seen: Seen, wanted: Collection[str]) -> Outputs:
         """Joints `[b, J, 3]` mm; of passes with dropout `[b, t, 3J]` mm relative to the crop's center."""
         centre, cube = items.centre, items.cube
-        said = {"joints": inputs.reflect(self.frame.from_frame(seen.output, centre, cube), ids)}
-        if self.passes in wanted:
-            said[self.passes] = inputs.reflect(self._relative(seen.passes(), items), ids).flatten(2)
+        said = {"joints": inputs.reflect(self.reference_frame.from_frame(seen.output, centre, cube), ids)}
+        if self._passes in wanted:
+            said[self._passes] = inputs.reflect(self._relative(seen.passes(), items), ids).flatten(2)
         return said
 
     @staticmethod
@@ -114,7 +112,7 @@ class PoseLearner(NetworkLearner):
         In half cube sides, unless `loss` is another.
         """
         poses = (self.predict(inputs, progress=progress), as_tensor(targets).float())
-        return self.losses(*(normalise_pose(pose, inputs.centre, inputs.cube) for pose in poses))
+        return self.batch_losses(*(normalise_pose(pose, inputs.centre, inputs.cube) for pose in poses))
 
     def shift_of(self, frames: HandFrames) -> float:
         """Standard deviation of the shift of training crops along each axis, mm."""
@@ -205,12 +203,12 @@ class HandPose(PoseLearner):
         "a dropout above 0 (learner.dropout=0.3); awr has none",
         "loss_pred": A_PREDICTED_LOSS,
     }
-    usual_sizes: ClassVar[Mapping[str, int]] = {"num_joints_": 1, "size_": 128, "components_": 1}
-    fitted: ClassVar[tuple[str, ...]] = ("num_joints_", "size_", "components_")
-    purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (("handpose",), ("dropout",))
-    optional: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "lr", "dropout", "batch_seed")
+    _usual_sizes: ClassVar[Mapping[str, int]] = {"num_joints_": 1, "size_": 128, "components_": 1}
+    _fitted: ClassVar[tuple[str, ...]] = ("num_joints_", "size_", "components_")
+    _purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (("handpose",), ("dropout",))
+    _optional: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "lr", "dropout", "batch_seed")
     # Small batches: a crop becomes 64 maps of its size on the way.
-    predict_batch: ClassVar[int | None] = 64
+    _predict_batch: ClassVar[int | None] = 64
     module_: PoseNet = field(init=False)
     predictor_: LossPredictor | None = field(init=False)
     num_joints_: int = field(init=False)
@@ -220,20 +218,20 @@ class HandPose(PoseLearner):
     loss_: Tensor = field(init=False)
     validation_error_: Tensor = field(init=False)
 
-    def setting(self, name: str) -> Any:
+    def resolved(self, name: str) -> Any:
         """A parameter's value, or what the recipe has where it is None."""
         value = getattr(self, name)
         return self.defaults(self.net).get(name) if value is None else value
 
     @property
-    def drops(self) -> bool:
+    def has_passes(self) -> bool:
         """Whether there are passes with dropout."""
-        return bool(self.setting("dropout"))
+        return bool(self.resolved("dropout"))
 
-    def make(self, sizes: Mapping[str, int]) -> PoseNet:
+    def make_network(self, sizes: Mapping[str, int]) -> PoseNet:
         """New network for a crop size, px, and so many joints and principal axes."""
         size, joints, components = (sizes[name] for name in ("size_", "num_joints_", "components_"))
-        dropout = self.setting("dropout") or 0.0
+        dropout = self.resolved("dropout") or 0.0
         return channels_last(RECIPES[self.net].build(size, joints, components, dropout, self.width))
 
     def check_inputs(self, inputs: Any, targets: Any = None) -> None:
@@ -249,14 +247,14 @@ class HandPose(PoseLearner):
             self.check_inputs(inputs)
         return targets, {**sizes, "size_": inputs.size, "components_": 0}
 
-    def start(self, sizes: dict[str, int], inputs: HandFrames, targets: Tensor, device: torch.device) -> None:
+    def start_training(self, sizes: dict[str, int], inputs: HandFrames, targets: Tensor, device: torch.device) -> None:
         """Make the network, with the principal axes of the training poses if it composes poses of them."""
         if self._goes_on or not RECIPES[self.net].prior:
-            super().start(sizes, inputs, targets, device)
+            super().start_training(sizes, inputs, targets, device)
             return
         mean, axes = pose_prior(self._prior_poses(inputs, inputs.reflect(targets)), self.components or COMPONENTS)
         sizes["components_"] = len(axes)
-        module = self.make(sizes)
+        module = self.make_network(sizes)
         module.get_submodule("prior").load_state_dict({"weight": axes.T, "bias": mean})
         self._take(sizes, module, device)
 
@@ -265,19 +263,19 @@ class HandPose(PoseLearner):
         return crops.images.contiguous(memory_format=torch.channels_last)
 
     @property
-    def frame(self) -> PoseNet:
+    def reference_frame(self) -> PoseNet:
         """The network's own frame of reference."""
         return self.module_
 
-    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def training_step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The network's own loss, and the pose."""
         return self.module_.loss(batch, targets)
 
-    def losses(self, output: Tensor, targets: Tensor) -> Tensor:
+    def batch_losses(self, output: Tensor, targets: Tensor) -> Tensor:
         """Squared distance of predicted from true joints, averaged over the joints, `[b]`."""
         return PoseNet.item_losses(output, targets)
 
-    def see(self, batch: Tensor) -> Seen:
+    def see_batch(self, batch: Tensor) -> Seen:
         """Embedding and pose; passes with dropout share the convolutions."""
         module = self.module_
         if not isinstance(module, DeepPrior):  # has no dropout
@@ -290,7 +288,7 @@ class HandPose(PoseLearner):
 
         return Seen(*module.regress(features, drop=False), passes)
 
-    def schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
+    def make_schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
         """As published, stretched to other numbers of epochs."""
         factor = RECIPES[self.net].schedule
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: factor(done / epochs))
@@ -334,7 +332,7 @@ class HandPose(PoseLearner):
         return f"a HandPose with net={self.net!r}"
 
     def _relative(self, passes: Tensor, crops: CropBatch) -> Tensor:
-        joints = self.frame.from_frame(passes.flatten(1, 2), crops.centre, crops.cube)
+        joints = self.reference_frame.from_frame(passes.flatten(1, 2), crops.centre, crops.cube)
         relative: Tensor = (joints - crops.centre.unsqueeze(1)).unflatten(1, passes.shape[1:3])
         return relative
 

@@ -54,6 +54,15 @@ class Training(NamedTuple):
     """Augments it."""
 
 
+Batch = tuple[Tensor, Any]
+"""What the network takes; and in training the targets as the loss takes them, else what the outputs depend on."""
+
+Outputs = dict[str, Tensor]
+"""What a network says of a batch, by name."""
+
+Schedule = torch.optim.lr_scheduler.LRScheduler
+
+
 class NetworkLearner(RestorableNetwork):
     """A learner that trains one network; scikit-learn's manners.
 
@@ -61,15 +70,15 @@ class NetworkLearner(RestorableNetwork):
     from `TorchLearner` or `TorchPoseLearner`. Subclasses are dataclasses with the parameters named below. Ten methods
     say what is trained; `ClassificationLearner` and `PoseLearner` have most of them:
 
-    - `make`: a new network
+    - `make_network`: a new network
     - `check_items`: raises what is wrong with items or targets, and says how large a network they need
-    - `start`: prepares the network, and what depends on the training items, before training
-    - `batch`: some items as the network takes them, in training augmented
-    - `step`: the loss of a batch
-    - `losses`: the loss of each item, which Learning Loss predicts
-    - `see`: embedding, output and passes with dropout of a batch
-    - `outputs`: what predictions and descriptions are made of
-    - `make_optimizer` and `schedule`: how the weights are changed
+    - `start_training`: prepares the network, and what depends on the training items, before training
+    - `make_batch`: some items as the network takes them, in training augmented
+    - `training_step`: the loss of a batch
+    - `batch_losses`: the loss of each item, which Learning Loss predicts
+    - `see_batch`: embedding, output and passes with dropout of a batch
+    - `make_outputs`: what predictions and descriptions are made of
+    - `make_optimizer` and `make_schedule`: how the weights are changed
     """
 
     epochs: int | None
@@ -84,19 +93,19 @@ class NetworkLearner(RestorableNetwork):
     seed: int
 
     metric: ClassVar[Metric]
-    answer: ClassVar[str]
-    """Of `outputs`, what `predict` is made of."""
-    always: ClassVar[tuple[str, ...]]
+    _answer: ClassVar[str]
+    """Of `make_outputs`, what `predict` is made of."""
+    _always: ClassVar[tuple[str, ...]]
     """Attributes that every such learner provides."""
-    passes: ClassVar[str]
+    _passes: ClassVar[str]
     """Attribute that holds the passes with dropout."""
-    curve: ClassVar[tuple[str, str]]
+    _curve: ClassVar[tuple[str, str]]
     """Name of the curve of the items held out, and the fitted attribute that keeps it."""
-    purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
+    _purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
     """What seeds are derived for: training, and passes with dropout."""
-    items_are_images: ClassVar[bool] = True
+    _items_are_images: ClassVar[bool] = True
     """Whether the attribute `image` is the items as they were given."""
-    predict_batch: ClassVar[int | None] = None
+    _predict_batch: ClassVar[int | None] = None
     """Items predicted at once; by default `batch_size`."""
 
     loss_: Tensor
@@ -111,69 +120,66 @@ class NetworkLearner(RestorableNetwork):
             ArgumentError: Items or targets cannot be trained on, or not with the network where training goes on.
         """
 
-    def start(self, sizes: dict[str, int], inputs: Any, targets: Tensor, device: torch.device) -> None:
+    def start_training(self, sizes: dict[str, int], inputs: Any, targets: Tensor, device: torch.device) -> None:
         """Make the network that training starts from, unless the last fit's goes on."""
         del inputs, targets
         if not self._goes_on:
-            self._take(sizes, self.make(sizes), device)
+            self._take(sizes, self.make_network(sizes), device)
 
     @abstractmethod
-    def batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> tuple[Tensor, Any]:
-        """Some items as the network takes them, in training augmented.
-
-        Beside them, in training the targets as the loss takes them, else what `outputs` needs to know of the items.
-        """
+    def make_batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> Batch:
+        """Some items as the network takes them, in training with their targets, and augmented."""
 
     @abstractmethod
-    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
+    def training_step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
         """Training loss of a batch, and the network's output."""
 
-    def losses(self, output: Any, targets: Tensor) -> Tensor:
+    def batch_losses(self, output: Any, targets: Tensor) -> Tensor:
         """Loss of each item, `[b]`, by which Learning Loss ranks them; here `self.loss` of each item alone."""
         loss: Callable[[Any, Tensor], Tensor] = getattr(self, "loss")  # noqa: B009  # of a subclass
         return torch.stack([loss(_row(output, i), targets[i : i + 1]) for i in range(len(targets))])
 
     @abstractmethod
-    def see(self, batch: Tensor) -> Seen:
+    def see_batch(self, batch: Tensor) -> Seen:
         """What the network, in evaluation mode, makes of a batch."""
 
     @abstractmethod
-    def outputs(self, inputs: Any, ids: Tensor, items: Any, seen: Seen, wanted: Collection[str]) -> dict[str, Tensor]:
-        """What the network says of items, by name: at least the wanted of `answer`, `always` and `passes`.
+    def make_outputs(self, inputs: Any, ids: Tensor, items: Any, seen: Seen, wanted: Collection[str]) -> Outputs:
+        """What the network says of items, by name: at least what is wanted.
 
         Args:
             inputs: All items.
             ids: Which of them.
-            items: What `batch` gave besides their batch.
-            seen: What `see` made of the batch.
+            items: What `make_batch` gave beside what the network takes.
+            seen: What `see_batch` made of the batch.
             wanted: Names.
         """
 
     def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """What trains the parameters: Adam."""
-        return torch.optim.Adam(parameters, lr=self.setting("lr"), weight_decay=self.weight_decay)
+        return torch.optim.Adam(parameters, lr=self.resolved("lr"), weight_decay=self.weight_decay)
 
-    def schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> torch.optim.lr_scheduler.LRScheduler | None:
+    def make_schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> Schedule | None:
         """What changes the learning rate after each epoch: nothing."""
         del optimizer, epochs
         return None
 
     # What every learner does the same way.
 
-    def setting(self, name: str) -> Any:
+    def resolved(self, name: str) -> Any:
         """A parameter's value, or what None stands for."""
         return getattr(self, name)
 
     @property
-    def drops(self) -> bool:
+    def has_passes(self) -> bool:
         """Whether there are passes with dropout."""
         return self.samples > 0
 
     @property
     def provides(self) -> tuple[str, ...]:
         """Attributes that `describe` can give."""
-        passes = (self.passes,) if self.drops else ()
-        return (*self.always, *passes, *(("loss_pred",) if self.loss_prediction else ()), "image")
+        passes = (self._passes,) if self.has_passes else ()
+        return (*self._always, *passes, *(("loss_pred",) if self.loss_prediction else ()), "image")
 
     def check_parameters(self) -> None:
         """Check the constructor's arguments, as `fit` does first.
@@ -184,7 +190,7 @@ class NetworkLearner(RestorableNetwork):
         self._check_values()
         if self.loss_prediction is not None:
             with torch.device("meta"):
-                find_modules(self.make(self.usual_sizes), self.loss_prediction.modules)
+                find_modules(self.make_network(self._usual_sizes), self.loss_prediction.modules)
 
     def fit(self, inputs: Any, targets: Any, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
         """Train on labeled items.
@@ -202,7 +208,7 @@ class NetworkLearner(RestorableNetwork):
         self._check_for_fit()
         inputs = as_tensor(inputs)
         targets, sizes = self.check_items(inputs, as_tensor(targets, whole=torch.int64))
-        device, epochs = resolve_device(self.device), self.setting("epochs")
+        device, epochs = resolve_device(self.device), self.resolved("epochs")
         held_out, kept = self._split(len(inputs), unconfirmed)
         everything, measured = (inputs, targets), list[float]()
 
@@ -213,8 +219,8 @@ class NetworkLearner(RestorableNetwork):
         kept = self._leave_out(inputs, targets, kept)
         if len(kept) < len(inputs):
             inputs, targets = inputs[kept], targets[kept]
-        with seeded(derive_seed(self.seed, *self.purposes[0]), device):
-            self.start(sizes, inputs, targets, device)
+        with seeded(derive_seed(self.seed, *self._purposes[0]), device):
+            self.start_training(sizes, inputs, targets, device)
             self._check_network(*everything)
             predictor = self._attach(inputs, device)
             parameters = [*self.module_.parameters(), *(predictor.parameters() if predictor else ())]
@@ -223,8 +229,8 @@ class NetworkLearner(RestorableNetwork):
                 raise ArgumentError("no parameter of the network requires a gradient; epochs=0 trains nothing")
 
             def objective(batch: tuple[Tensor, Tensor]) -> Tensor:
-                loss, output = self.step(*batch)
-                return loss if predictor is None else loss + predictor.loss(self.losses(output, batch[1]))
+                loss, output = self.training_step(*batch)
+                return loss if predictor is None else loss + predictor.loss(self.batch_losses(output, batch[1]))
 
             self.loss_ = torch.empty(0)
             try:
@@ -236,7 +242,7 @@ class NetworkLearner(RestorableNetwork):
                         objective,
                         optimizer=optimizer,
                         epochs=epochs,
-                        scheduler=self.schedule(optimizer, epochs),
+                        scheduler=self.make_schedule(optimizer, epochs),
                         autocast=mixed_precision(self.precision, device),
                         after_epoch=validate,
                         progress=progress,
@@ -246,17 +252,17 @@ class NetworkLearner(RestorableNetwork):
             finally:
                 # Also of a training that was broken off: dropout must not stay on.
                 self.module_.eval()
-        setattr(self, self.curve[1], torch.tensor(measured))
+        setattr(self, self._curve[1], torch.tensor(measured))
         return self
 
     @property
     def curves_(self) -> dict[str, Tensor]:
         """What was measured after each epoch, by name and unit."""
-        return curves_by(self, {TRAINING_LOSS: "loss_", self.curve[0]: self.curve[1]})
+        return curves_by(self, {TRAINING_LOSS: "loss_", self._curve[0]: self._curve[1]})
 
     def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
         """Most probable class of each item, `[n]` int64, or its joints `[n, J, 3]` float32, mm."""
-        return self._decide(self._forward(inputs, (self.answer,), progress, "predict")[self.answer])
+        return self._decide(self._forward(inputs, (self._answer,), progress, "predict")[self._answer])
 
     def score(self, inputs: Any, targets: Any, *, progress: Progress | None = None) -> float:
         """The learner's `metric`: accuracy from 0 to 1, or the mean distance of predicted from true joints, mm."""
@@ -297,7 +303,7 @@ class NetworkLearner(RestorableNetwork):
         check_fitted(self)
         check_attributes(self, attributes, self.provides)
         self._check_fitted_with(attributes)
-        given = {"image": inputs} if self.items_are_images and "image" in attributes else {}
+        given = {"image": inputs} if self._items_are_images and "image" in attributes else {}
         computed = [name for name in attributes if name not in given]
         if not computed:
             self.check_inputs(inputs)
@@ -324,7 +330,7 @@ class NetworkLearner(RestorableNetwork):
         """What the curve of the items held out says of these items."""
 
     def _decide(self, values: Tensor) -> Tensor:
-        """A prediction made of `answer`."""
+        """A prediction, of what `make_outputs` gives for it."""
         return values
 
     @property
@@ -339,7 +345,7 @@ class NetworkLearner(RestorableNetwork):
         """Raise an `ArgumentError` if the network was fitted under parameters that cannot give what is asked for."""
         without_predictor = "loss_pred" in attributes and self.predictor_ is None
         without_dropout = getattr(self.module_, "dropout", 1.0) == 0
-        if without_predictor or (without_dropout and self.passes in attributes):
+        if without_predictor or (without_dropout and self._passes in attributes):
             what = "loss_prediction" if without_predictor else "dropout"
             raise ArgumentError(f"{what} was set after this {type(self).__name__} was fitted; fit it again")
 
@@ -352,7 +358,7 @@ class NetworkLearner(RestorableNetwork):
         """Give the network what predicts its loss, if asked for; what it already has stays."""
         if self.loss_prediction is None and self.predictor_ is None:
             return None
-        example, _ = self.batch(inputs, torch.arange(1), device, None)
+        example, _ = self.make_batch(inputs, torch.arange(1), device, None)
         # Under a seed of its own, so that the network's own training draws what it would draw without.
         with seeded(derive_seed(self.seed, "loss prediction"), device):
             self.predictor_ = attach(self._loss_options(self.module_), self.module_, example, self.predictor_)
@@ -364,8 +370,8 @@ class NetworkLearner(RestorableNetwork):
         if self.predictor_ is not None:
             self.predictor_.begin(epoch, epochs)
         draw = generator(self._batch_seed, "batches", epoch)
-        for ids in shuffled_batches(len(inputs), self.setting("batch_size"), draw):
-            yield self.batch(inputs, ids, device, Training(targets, draw))
+        for ids in shuffled_batches(len(inputs), self.resolved("batch_size"), draw):
+            yield self.make_batch(inputs, ids, device, Training(targets, draw))
 
     @torch.no_grad()
     def _forward(
@@ -379,19 +385,19 @@ class NetworkLearner(RestorableNetwork):
         device = next((tensor.device for tensor in module.state_dict().values()), torch.device("cpu"))
 
         def answer(ids: Tensor) -> dict[str, Tensor]:
-            batch, items = self.batch(inputs, ids, device, None)
+            batch, items = self.make_batch(inputs, ids, device, None)
             part = self._pictures(items) if "image" in wanted else {}
             if set(wanted) - set(part):
                 with mixed_precision(self.precision, device):
-                    seen = self.see(batch)
+                    seen = self.see_batch(batch)
                     # Before further passes, which would leave other features behind.
                     if "loss_pred" in wanted and self.predictor_ is not None:
                         part["loss_pred"] = self.predictor_.predict(detach=True)
-                    part |= {"x": seen.embedding, **self.outputs(inputs, ids, items, seen, wanted)}
+                    part |= {"x": seen.embedding, **self.make_outputs(inputs, ids, items, seen, wanted)}
             return {name: part[name] for name in wanted}
 
-        with seeded(derive_seed(self.seed, *self.purposes[1]), device):
-            return in_batches(len(inputs), self.predict_batch or self.setting("batch_size"), answer, progress, stage)
+        with seeded(derive_seed(self.seed, *self._purposes[1]), device):
+            return in_batches(len(inputs), self._predict_batch or self.resolved("batch_size"), answer, progress, stage)
 
     def _pictures(self, items: Any) -> dict[str, Tensor]:
         """The attribute `image` of some items, where it is not the items themselves."""

@@ -24,22 +24,22 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
     loss_prediction: LossPrediction | None
     device: str
 
-    count: ClassVar[str]
+    _count: ClassVar[str]
     """Parameter for how many outputs the network has."""
-    usual_sizes: ClassVar[Mapping[str, int]]
-    """Fitted attributes that `make` is given, and their values where a network is built only to be checked."""
-    fitted: ClassVar[tuple[str, ...]]
+    _usual_sizes: ClassVar[Mapping[str, int]]
+    """Fitted attributes that `make_network` is given, and their values where a network is built only to be checked."""
+    _fitted: ClassVar[tuple[str, ...]]
     """Fitted attributes in `state()`, besides the weights."""
-    least: ClassVar[int] = 1
+    _least: ClassVar[int] = 1
     """The smallest number of epochs and of samples."""
-    optional: ClassVar[tuple[str, ...]] = ("num_classes", "num_joints", "batch_seed")
+    _optional: ClassVar[tuple[str, ...]] = ("num_classes", "num_joints", "batch_seed")
     """Parameters that may be None."""
     module_: Any
     predictor_: LossPredictor | None
 
     @abstractmethod
-    def make(self, sizes: Mapping[str, int]) -> nn.Module:
-        """New network for the fitted attributes of `usual_sizes`."""
+    def make_network(self, sizes: Mapping[str, int]) -> nn.Module:
+        """New network of these sizes, fitted attributes by name."""
 
     def state(self) -> dict[str, Tensor]:
         """Copies of the fitted learner's weights, and of what else it has learned, by name, for `torch.save`.
@@ -48,7 +48,7 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
             ArgumentError: The learner is not fitted.
         """
         check_fitted(self)
-        others = {name: torch.as_tensor(getattr(self, name)) for name in self.fitted}
+        others = {name: torch.as_tensor(getattr(self, name)) for name in self._fitted}
         return copy_weights(self.module_, self.predictor_, **others)
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
@@ -59,18 +59,18 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
                 constructor was not told either.
         """
         self._check_values()
-        if f"{self.count}_" not in state and getattr(self, self.count, 0) is None:
-            raise ArgumentError(f"restore needs {self.count} to be given to the constructor")
+        if f"{self._count}_" not in state and getattr(self, self._count, 0) is None:
+            raise ArgumentError(f"restore needs {self._count} to be given to the constructor")
         device = resolve_device(self.device)
         fresh = copy.copy(self)  # so that a state that does not fit leaves this one as it was
         try:
             with seeded(0, device):
                 sizes = fresh._sizes(state)
-                fresh._take(sizes, fresh.make(sizes), device)
+                fresh._take(sizes, fresh.make_network(sizes), device)
                 if options := self._loss_options(fresh.module_):
                     fresh.predictor_ = LossPredictor(fresh.module_, options, channels=saved_channels(state))
                 load_weights(fresh.module_, state, fresh.predictor_)
-                for name in set(self.fitted) - set(sizes):
+                for name in set(self._fitted) - set(sizes):
                     setattr(fresh, name, state[name].to(device))
         except (KeyError, RuntimeError, ArgumentError) as error:
             lines = str(error).splitlines()
@@ -80,7 +80,7 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
         return self
 
     def _check_values(self) -> None:
-        check_network_parameters(self, self.least, self.count, self.optional)
+        check_network_parameters(self, self._least, self._count, self._optional)
 
     @property
     def _named(self) -> str:
@@ -88,13 +88,13 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
         return f"a {type(self).__name__}"
 
     def _saved(self) -> dict[str, Tensor]:
-        return self.state() | {name: torch.tensor(getattr(self, name)) for name in self.usual_sizes}
+        return self.state() | {name: torch.tensor(getattr(self, name)) for name in self._usual_sizes}
 
     def _sizes(self, state: Mapping[str, Tensor]) -> dict[str, int]:
-        """The sizes that `make` needs, of a state, or else as the constructor was told them."""
-        asked = getattr(self, self.count, None)
-        known = {**({} if asked is None else {f"{self.count}_": asked}), **state}
-        return {name: int(known[name]) for name in self.usual_sizes}
+        """The sizes that `make_network` needs, of a state, or else as the constructor was told them."""
+        asked = getattr(self, self._count, None)
+        known = {**({} if asked is None else {f"{self._count}_": asked}), **state}
+        return {name: int(known[name]) for name in self._usual_sizes}
 
     def _take(self, sizes: Mapping[str, int], module: nn.Module, device: torch.device) -> None:
         for name, value in sizes.items():

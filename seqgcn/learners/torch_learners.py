@@ -3,7 +3,8 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from inspect import isfunction
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -52,11 +53,11 @@ class TorchModel(NetworkLearner):
     batch_seed: int | None = None
     seed: int = 0
 
-    purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (
+    _purposes: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (
         ("torch learner", "train"),
         ("torch learner", "passes"),
     )
-    least: ClassVar[int] = 0
+    _least: ClassVar[int] = 0
     later_parameters: ClassVar[tuple[str, ...]] = ("loss_prediction", "precision", "batch_seed")
     """Parameters that 0.1 did not have; runs and rounds hold them only where they are not as by default."""
     module_: nn.Module = field(init=False, repr=False)
@@ -88,31 +89,32 @@ class TorchModel(NetworkLearner):
             DataFileError: The checkpoint cannot be read.
         """
         self._check_values()
-        count = getattr(self, self.count)
+        count = getattr(self, self._count)
         # How many outputs there are may not be known yet; a checkpoint fits one number alone.
-        module = self._loaded(self.make(self.usual_sizes if count is None else {f"{self.count}_": count}), count)
+        sizes = self._usual_sizes if count is None else {f"{self._count}_": count}
+        module = self._loaded(self.make_network(sizes), count)
         if options := self._loss_options(module):
             find_modules(module, options.modules)
 
-    def make(self, sizes: Mapping[str, int]) -> nn.Module:
+    def make_network(self, sizes: Mapping[str, int]) -> nn.Module:
         """What `build` makes for so many outputs, under a seed of its own."""
         with seeded(derive_seed(self.seed, "torch learner", "weights")):
-            module = self.build(sizes[f"{self.count}_"])
+            module = self.build(sizes[f"{self._count}_"])
         check_layers(module, self.embedding, self.samples)
         return module
 
-    def start(self, sizes: dict[str, int], inputs: Any, targets: Tensor, device: torch.device) -> None:
+    def start_training(self, sizes: dict[str, int], inputs: Any, targets: Tensor, device: torch.device) -> None:
         """Make the network that training starts from, of the checkpoint's weights, unless the last fit's goes on."""
         del inputs, targets
         if not self._goes_on:
-            self._take(sizes, self._loaded(self.make(sizes), True), device)
+            self._take(sizes, self._loaded(self.make_network(sizes), True), device)
 
-    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
+    def training_step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
         """What `loss` says of what the network gives in training, as it is, and that."""
         output = self._trained_on(self.module_(batch), len(batch))
         return self.loss(output, targets), output
 
-    def see(self, batch: Tensor) -> Seen:
+    def see_batch(self, batch: Tensor) -> Seen:
         """Output of the layer that embeds, and of the network; passes with dropout are of all its layers."""
         b = len(batch)
         with watching(self.module_, self.embedding) as embedded:
@@ -139,11 +141,16 @@ class TorchModel(NetworkLearner):
 
     def _check_network(self, inputs: Any, targets: Tensor) -> None:
         del targets
-        self._forward(inputs[torch.arange(min(2, len(inputs)))], (self.answer, "x"))
+        self._forward(inputs[torch.arange(min(2, len(inputs)))], (self._answer, "x"))
 
     def _check_values(self) -> None:
         check_fields(self)
         super()._check_values()
+        for each in fields(self):
+            if any(isfunction(vars(kind).get(each.name)) for kind in type(self).__mro__):
+                raise ArgumentError(
+                    f"{type(self).__name__} has both a parameter and a method {each.name}; rename the parameter"
+                )
         kinds = (("embedding", str), ("prefix", str), ("checkpoint", str | None))
         for name, kind in kinds:
             if not isinstance(getattr(self, name), kind):
@@ -261,7 +268,7 @@ class TorchLearner(TorchModel, ClassificationLearner):
 
     def _check_network(self, inputs: Any, targets: Tensor) -> None:
         some = inputs[torch.arange(min(2, len(inputs)))]
-        classes = self._forward(some, (self.answer, "x"))[self.answer].shape[1]
+        classes = self._forward(some, (self._answer, "x"))[self._answer].shape[1]
         if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
             raise ArgumentError(
                 f"targets must be classes from 0 to {classes - 1}, as the network gives {classes} logits, got "

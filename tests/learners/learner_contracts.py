@@ -469,7 +469,7 @@ def _weights(learner: Any) -> Tensor:
 def _counts(learner: Any) -> dict[str, int]:
     """What `restore` needs to be told of the classes or joints."""
     member = getattr(learner, "members_", [learner])[0]
-    count = getattr(member, "count", "")
+    count = getattr(member, "_count", "")
     return {count: getattr(member, f"{count}_")} if count in member.get_params() else {}
 
 

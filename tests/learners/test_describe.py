@@ -78,7 +78,7 @@ def test_width_is_a_factor_on_the_channels(images: Tensor, targets: Tensor, hand
     frames, joints = hands()
     made_for = {"size_": 64, "num_joints_": 3, "components_": 2}
     for name in ("deep-prior", "deep-prior-no-pca", "deep-prior-plus", "awr"):
-        nets = (pose(net=name, width=width).make(made_for) for width in (0.5, 1.0))
+        nets = (pose(net=name, width=width).make_network(made_for) for width in (0.5, 1.0))
         sizes = [sum(p.numel() for p in net.parameters()) for net in nets]
         assert sizes[0] < 0.7 * sizes[1]
     assert pose(width=0.5).fit(frames, joints).describe(frames, ("x",)).x.shape == (8, 32)

@@ -300,7 +300,7 @@ def test_a_schedule_and_an_optimizer_of_ones_own(images: Tensor, targets: Tensor
     rates: list[float] = []
 
     class Scheduled(Mine):
-        def schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> Any:
+        def make_schedule(self, optimizer: torch.optim.Optimizer, epochs: int) -> Any:
             def factor(done: int) -> float:
                 rates.append(done / epochs)
                 return 0.5
@@ -336,3 +336,12 @@ def failing() -> nn.Module:
 def test_refuses_arguments_of_another_type(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         learner(**options).check_parameters()
+
+
+def test_a_parameter_cannot_be_called_like_a_method(images: Tensor, targets: Tensor) -> None:
+    @dataclass
+    class Shadowing(Mine):
+        make_schedule: str = "cosine"  # type: ignore[assignment]
+
+    with pytest.raises(ArgumentError, match="both a parameter and a method make_schedule"):
+        Shadowing().fit(images, targets)
