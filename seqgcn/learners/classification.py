@@ -18,7 +18,6 @@ from seqgcn.learners.common import (
     check_classes,
 )
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
-from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
 from seqgcn.learners.network import Batch, NetworkLearner, Outputs, Schedule, Seen, Training
 from seqgcn.selectors.extensions import LossPrediction
@@ -45,6 +44,7 @@ class ClassificationLearner(NetworkLearner):
     _passes: ClassVar[str] = "prob_samples"
     _curve: ClassVar[tuple[str, str]] = (VALIDATION_ACCURACY, "validation_accuracy_")
     num_classes_: int
+    validation_accuracy_: Tensor
 
     @abstractmethod
     def prepare(self, inputs: Any, /) -> Tensor:
@@ -165,11 +165,7 @@ class ImageClassifier(ClassificationLearner):
     # Larger batches than in training: nothing is kept for a backward pass.
     _predict_batch: ClassVar[int | None] = 512
     module_: Classifier = field(init=False)
-    predictor_: LossPredictor | None = field(init=False)
     in_channels_: int = field(init=False)
-    num_classes_: int = field(init=False)
-    loss_: Tensor = field(init=False)
-    validation_accuracy_: Tensor = field(init=False)
     mean_: Tensor = field(init=False)
     std_: Tensor = field(init=False)
 

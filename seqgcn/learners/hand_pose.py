@@ -15,7 +15,6 @@ from seqgcn.learners.augmentation import Augmentation
 from seqgcn.learners.classification import A_PREDICTED_LOSS
 from seqgcn.learners.common import VALIDATION_ERROR, as_tensor, channels_last
 from seqgcn.learners.inputs import check_frames, check_joints, shows_pose
-from seqgcn.learners.loss_prediction import LossPredictor
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner, Outputs, Schedule, Seen, Training
 from seqgcn.learners.recipes import RECIPES
@@ -53,6 +52,7 @@ class PoseLearner(NetworkLearner):
     _curve: ClassVar[tuple[str, str]] = (VALIDATION_ERROR, "validation_error_")
     _items_are_images: ClassVar[bool] = False
     num_joints_: int
+    validation_error_: Tensor
 
     def prepare(self, crops: CropBatch) -> Tensor:
         """A batch as the network takes it: its `images` `[b, 1, size, size]`.
@@ -210,13 +210,9 @@ class HandPose(PoseLearner):
     # Small batches: a crop becomes 64 maps of its size on the way.
     _predict_batch: ClassVar[int | None] = 64
     module_: PoseNet = field(init=False)
-    predictor_: LossPredictor | None = field(init=False)
-    num_joints_: int = field(init=False)
     size_: int = field(init=False)
     components_: int = field(init=False)
     left_out_: int = field(init=False)
-    loss_: Tensor = field(init=False)
-    validation_error_: Tensor = field(init=False)
 
     def resolved(self, name: str) -> Any:
         """A parameter's value, or what the recipe has where it is None."""

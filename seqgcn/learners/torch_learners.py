@@ -3,7 +3,7 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from inspect import isfunction
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seqgcn.exceptions import ArgumentError, SeqGCNError
 from seqgcn.learners.classification import A_PREDICTED_LOSS, ClassificationLearner
 from seqgcn.learners.hand_pose import PoseLearner
-from seqgcn.learners.loss_prediction import LossPredictor, find_modules
+from seqgcn.learners.loss_prediction import find_modules
 from seqgcn.learners.network import NetworkLearner, Seen
 from seqgcn.learners.torch_network import (
     check_fields,
@@ -60,9 +60,6 @@ class TorchModel(NetworkLearner):
     _least: ClassVar[int] = 0
     later_parameters: ClassVar[tuple[str, ...]] = ("loss_prediction", "precision", "batch_seed")
     """Parameters that 0.1 did not have; runs and rounds hold them only where they are not as by default."""
-    module_: nn.Module = field(init=False, repr=False)
-    predictor_: LossPredictor | None = field(init=False, repr=False)
-    loss_: Tensor = field(init=False, repr=False)
 
     def build(self, count: int, /) -> nn.Module:
         """New network, under the learner's seed, of so many outputs; one that is given decides itself how many."""
@@ -248,8 +245,6 @@ class TorchLearner(TorchModel, ClassificationLearner):
 
     later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "crop", "flip")
     could_provide: ClassVar[Mapping[str, str]] = {"prob_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
-    num_classes_: int = field(init=False, repr=False)
-    validation_accuracy_: Tensor = field(init=False, repr=False)
 
     def prepare(self, inputs: Any) -> Tensor:
         """A batch as the network takes it: of images `[b, c, h, w]` uint8, float32 in [0, 1]; else as it is."""
@@ -324,8 +319,6 @@ class TorchPoseLearner(TorchModel, PoseLearner):
 
     later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "shift", "rotation", "scale")
     could_provide: ClassVar[Mapping[str, str]] = {"target_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
-    num_joints_: int = field(init=False, repr=False)
-    validation_error_: Tensor = field(init=False, repr=False)
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
         """What is minimized, of a batch: mean squared error of joints `[b, J, 3]`, both in half cube sides.

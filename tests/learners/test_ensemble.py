@@ -125,15 +125,6 @@ def test_curves_are_the_members_mean(hands: Any) -> None:
     assert ensemble().curves_ == {}
 
 
-def test_progress_counts_all_members(images: Tensor, targets: Tensor) -> None:
-    told: list[tuple[str, int, int]] = []
-    fitted = ensemble().fit(images, targets, progress=lambda *step: told.append(step))
-    assert told == [("train", done, 6) for done in range(1, 7)]
-    told.clear()
-    fitted.describe(images, ("prob",), progress=lambda *step: told.append(step))
-    assert told == [("embed", done, 3) for done in range(1, 4)]
-
-
 def test_what_a_selector_adds_to_a_learner() -> None:
     plain = cnn(warm_start=True)
     assert extended(plain, BALD().extensions) is plain
