@@ -53,6 +53,8 @@ class ClassificationLearner(NetworkLearner):
     def check_items(self, inputs: Any, targets: Any) -> tuple[Tensor, dict[str, int]]:
         """Class numbers, and how many classes there are."""
         check_classes(targets, len(inputs))
+        if len(targets) == 0:
+            raise ArgumentError("there are no items; give at least one")
         return targets, {"num_classes_": self.num_classes or int(targets.max()) + 1}
 
     def make_batch(self, inputs: Any, ids: Tensor, device: torch.device, training: Training | None) -> Batch:

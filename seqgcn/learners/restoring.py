@@ -73,7 +73,7 @@ class RestorableNetwork(BaseEstimator, SavedLearner):  # type: ignore[misc]  # s
                 for name in set(self._fitted) - set(sizes):
                     setattr(fresh, name, state[name].to(device))
         except (KeyError, RuntimeError, ArgumentError) as error:
-            lines = str(error).splitlines()
+            lines = (str(error) or type(error).__name__).splitlines()
             reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else lines[-1].strip()
             raise ArgumentError(f"this state is that of another network than {self._named}: {reason}") from error
         self.__dict__.update(fresh.__dict__)

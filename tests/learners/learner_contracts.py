@@ -52,7 +52,7 @@ class Case:
 
     def some(self, ids: Any) -> tuple[Any, Tensor]:
         """Some of the items and targets."""
-        ids = torch.as_tensor(ids)
+        ids = torch.as_tensor(ids, dtype=torch.int64)
         return self.inputs[ids], self.targets[ids]
 
     @property
@@ -341,6 +341,13 @@ def trains_on_a_single_item(case: Case) -> None:
     assert len(learner.predict(case.inputs)) == len(case.inputs)
 
 
+def needs_an_item(case: Case) -> None:
+    """Nothing can be learned from nothing, nor from items without targets."""
+    for items in (case.some([]), (case.inputs, case.targets[:3]), (case.inputs, None)):
+        with pytest.raises(ArgumentError):
+            case.make().fit(*items)
+
+
 def measures_items_held_out(case: Case) -> None:
     """They are measured after each epoch and leave no trace in the training; what nobody confirmed is trained on."""
     learner = case.fit(validation=0.25)
@@ -493,6 +500,7 @@ CONTRACTS: tuple[Callable[[Case], None], ...] = (
     forgets_without_warm_start,
     goes_on_with_warm_start,
     trains_on_a_single_item,
+    needs_an_item,
     measures_items_held_out,
     has_a_seed_of_its_batches,
     predicts_its_losses,
