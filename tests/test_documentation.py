@@ -93,10 +93,10 @@ def test_everything_runs_in_order(page: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
     hands = None
     if page.name == "finding_the_hand.md":
-        # The folder of the page before it, of which a few frames are labeled.
-        lab = render_lab(tmp_path / "lab", frames=36, sequences=6)
+        # The folder of the page before it; enough frames have no label for two rounds of clicks.
+        lab = render_lab(tmp_path / "lab", frames=60, sequences=6)
         hands = truth("depth-folder", lab)
-        keep_labels("depth-folder", lab, tmp_path / "few.csv", 10).replace(lab / "labels.csv")
+        keep_labels("depth-folder", lab, tmp_path / "few.csv", 20).replace(lab / "labels.csv")
     run_everything(page, monkeypatch, hands)
     if page.name == "hand_pose.md":
         assert set(drawn_scenes(tmp_path / "lab").values()) == {"arm", "body", "table", "objects"}
