@@ -2,15 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import ICVL16
@@ -42,6 +43,7 @@ class ICVL(HandDataset):
         labels: With `split="all"`, another file of labels than ``Training/labels.txt``.
         options: How to crop. A centre file has a row for each of the label rows, those of rotated copies too; with
             `split="all"` for each frame, in the order of the numbers in their paths.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -59,10 +61,12 @@ class ICVL(HandDataset):
         cube: float = 250.0,
         labels: str | Path | None = None,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("train", "test", "all"))
         check_bool("original_only", original_only)
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "ICVL", SOURCE)
         if labels is not None and split != "all":
@@ -101,7 +105,7 @@ class ICVL(HandDataset):
             camera=ICVL_CAMERA,
             skeleton=ICVL16,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ import torch
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_msra_bin
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.release import check_count, choose_frames, list_files, need_file
 from seqgcn.datasets.hands.skeleton import MSRA21
 from seqgcn.datasets.hands.text_rows import Rows, points_of, read_rows
@@ -47,6 +48,7 @@ class MSRA(HandDataset):
         strict: Whether missing frames and labels are errors.
         options: How to crop. A centre file has a row for each row of the part's ``joint.txt``, ordered by subject and
             then by gesture (1 to 9, I, IP, L, MP, RP, T, TIP, Y), y up and z negative.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -62,11 +64,13 @@ class MSRA(HandDataset):
         test_subject: int = 0,
         strict: bool = False,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("train", "test"))
         if check_whole("test_subject", test_subject, low=0) >= len(CUBES):
             raise ArgumentError(f"test_subject must be 0 to {len(CUBES) - 1}, got {test_subject!r}")
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         top = check_root(root, "MSRA", SOURCE)
         subjects = [s for s in range(len(CUBES)) if (s == test_subject) == (split == "test")]
         sequences = [found for subject in subjects for found in _sequences(top, subject)]
@@ -95,7 +99,7 @@ class MSRA(HandDataset):
             camera=MSRA_CAMERA,
             skeleton=MSRA21,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_nyu_png
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
 from seqgcn.datasets.hands.text_rows import FARTHEST, JOINTS_OF
@@ -42,6 +43,7 @@ class NYU(HandDataset):
         cube: Side of the cube, mm.
         second_cube: The same for the second subject of the test part, whose hand is smaller.
         options: How to crop. A centre file has a row for each label, y up.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -60,6 +62,7 @@ class NYU(HandDataset):
         cube: float = 300.0,
         second_cube: float = 250.0,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         if split in ("test_1", "test_2"):
             raise ArgumentError(
@@ -71,6 +74,7 @@ class NYU(HandDataset):
         if isinstance(view, bool) or view not in (1, 2, 3):
             raise ArgumentError(f"view must be 1, 2 or 3, got {view!r}")
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         check_number("cube", cube, low=0, open_low=True)
         check_number("second_cube", second_cube, low=0, open_low=True)
         top = check_root(root, "NYU", SOURCE)
@@ -91,7 +95,7 @@ class NYU(HandDataset):
             camera=NYU_CAMERA,
             skeleton=skeleton,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )
