@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
+from seqgcn.datasets.round_pool import RoundFiles, RoundPool, pool_of_items
 from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress, Say
 from seqgcn.utils.seeding import generator
@@ -167,6 +168,14 @@ class ImageDataset:
 
     def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
         """Nothing: images are in memory already."""
+
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+        """What a round picks from: the pool, of which the listed items are labeled.
+
+        Raises:
+            DataFileError: A file cannot be used.
+        """
+        return pool_of_items(self, files, progress=progress, say=say)
 
     @cached_property
     def fingerprint(self) -> str:

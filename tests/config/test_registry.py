@@ -11,19 +11,16 @@ from hypothesis import strategies as st
 from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
-    REQUIRED,
     SET_BY_THE_RUN,
-    Parameter,
-    coerce,
-    describe_type,
     import_path,
     load,
     parameters,
-    suggestion,
     task,
 )
+from seqgcn.config.schema import REQUIRED, Parameter, coerce, describe_type, suggestion
 from seqgcn.datasets import ImageDataset
-from seqgcn.datasets.hands.poses import PoseDataset
+from seqgcn.datasets.hands.splits import HandSplits
+from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
@@ -48,7 +45,8 @@ def test_every_entry(kind: str, name: str) -> None:
         assert load(kind, name)().get_params().items() >= CATALOGUE[kind][name].preset.items()
     else:
         assert component.task == task(kind, name)
-        assert issubclass(component, PoseDataset if component.task == "pose" else ImageDataset)
+        if not isinstance(component, SplitsReader):
+            assert issubclass(component, HandSplits if component.task == "pose" else ImageDataset)
 
 
 def test_default_learners_fit_their_task() -> None:
@@ -324,7 +322,7 @@ def test_coerce_gives_the_type_or_a_config_error(value: Any, wanted: Any) -> Non
         ("learner", "HandPose", "deep-prior"),
         ("dataset", "CIFAR10", "cifar10"),
         ("dataset", "Fashion MNIST", "fashion-mnist"),
-        ("dataset", "BigHandPoses", "hands17"),
+        ("dataset", "BigHand", "hands17"),
     ],
 )
 def test_a_class_or_another_spelling_is_told_its_name(kind: str, written: str, meant: str) -> None:

@@ -57,6 +57,9 @@ class BigHand(HandDataset):
         DataFileError: The label file is damaged or of another format.
     """
 
+    title = "HANDS17"
+    lists_frames = True
+
     def __init__(
         self,
         root: str | Path,

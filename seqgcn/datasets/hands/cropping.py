@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import Cropped, CropStore, source_key
+from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.crop import FULL_SCALE, centre_of_mass, crop
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
@@ -43,6 +44,36 @@ def crop_key(hands: "HandDataset") -> str:
         rule = (name, hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest())
     cubes = hashlib.blake2b(hands.cube.numpy().tobytes()).hexdigest()
     return source_key(hands.root, hands.files, (options.size, rule, hands.camera_key(), cubes, hands.decoding))
+
+
+def cameras_key(cameras: Sequence[Camera]) -> object:
+    """What tells the cameras of all frames; of one, itself, as it was when there was only one."""
+    different = tuple(dict.fromkeys(cameras))
+    if len(different) == 1:
+        return different[0]
+    number = {camera: i for i, camera in enumerate(different)}
+    which = np.array([number[camera] for camera in cameras], np.int64)
+    return different, hashlib.blake2b(which.tobytes()).hexdigest()
+
+
+def fingerprint_of(hands: "HandDataset", store: CropStore, kept: Tensor, found: Centers | None) -> str:
+    """Short hash of a data set's crops and poses.
+
+    Args:
+        hands: The frames.
+        store: Crops of them and of others.
+        kept: Which of the crops, `[n]` int64.
+        found: Centers of all crops, if they were not those of mass.
+    """
+    digest = hashlib.blake2b(store.content.encode(), digest_size=8)
+    mirror = hands.mirror if isinstance(hands.mirror, bool) else hands.mirror.tolist()
+    digest.update(repr((mirror, hands.skeleton.joints)).encode())
+    digest.update(hands.joints.contiguous().numpy().data)
+    digest.update(kept.numpy().data)
+    if found is not None and found.offset is not None:
+        # Learners shift training crops by it.
+        digest.update(f"{found.offset:.3f}".encode())
+    return digest.hexdigest()
 
 
 def crop_frame(hands: "HandDataset", found: Centers | None, i: int) -> Cropped:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -76,6 +76,9 @@ class DepthFolder(HandDataset):
         DataFileError: A file is damaged or of another format, or a link leads out of the folder.
     """
 
+    title = "depth folder"
+    lists_frames = True
+
     def __init__(
         self,
         root: str | Path,
@@ -136,6 +139,13 @@ class DepthFolder(HandDataset):
             ),
             detector_joints=setup.detector_joints,
         )
+        self.title = self.title_of(root, {})
+
+    @classmethod
+    def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:
+        """The folder's name."""
+        del parameters
+        return Path(root).name or cls.title
 
 
 def _decoding(videos: Mapping[str, Video]) -> object:

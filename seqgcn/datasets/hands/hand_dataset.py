@@ -1,29 +1,30 @@
 """What the hand pose data sets have in common: frames on disk, their poses, and the crops networks see."""
 
 import copy
-import hashlib
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast, overload
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, cast, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from seqgcn.datasets.hands import cropping
 from seqgcn.datasets.hands.cache import CropStore, cache_folder, open_or_build
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.choosing import centers_of
 from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.crop import DepthImage
-from seqgcn.datasets.hands.crop_options import CropOptions as CropOptions
-from seqgcn.datasets.hands.cropping import crop_frame, crop_key, empty_frames, in_words, unreadable_frames
-from seqgcn.datasets.hands.frames import CropBatch as CropBatch
-from seqgcn.datasets.hands.frames import HandFrames as HandFrames
+from seqgcn.datasets.hands.crop_options import CropOptions
+from seqgcn.datasets.hands.cropping import in_words
+from seqgcn.datasets.hands.frames import CropBatch, HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.datasets.hands.selection import Ids, indices_of
 from seqgcn.datasets.hands.skeleton import Skeleton
+from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
@@ -67,6 +68,17 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
     Raises:
         ArgumentError: Lengths that differ, or centres without the option.
     """
+
+    title: str = "hands"
+    """Of the data set, for tables and pictures."""
+    published: Mapping[str, float] = MappingProxyType({})
+    """Mean joint errors, mm, of systems trained on all labels and tested on the whole test part."""
+    published_note: ClassVar[str] = ""
+    """What a reader must know about these."""
+    lists_frames: ClassVar[bool] = False
+    """Whether `split="all"` finds frames that no label names yet."""
+    splits: ClassVar[SplitsReader] = SplitsReader()
+    """Reads pool and test part from a folder, as in `ICVL.splits(root, crop_size=64)`."""
 
     def __init__(
         self,
@@ -118,7 +130,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             raise ArgumentError(f"{name}: centres from a file and the option centers go together")
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
-        self._given_centres, self._lenient = centres, lenient
+        self._given_centres, self.lenient = centres, lenient
         self.sides, self.detector_joints = sides, dict(detector_joints or {})
         self.skipped: dict[str, int] = dict(skipped or {})
         self._store: CropStore | None = None
@@ -126,6 +138,28 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         self._kept = torch.arange(n)
         self._found: Centers | None = None
         self._known = torch.empty(0, dtype=torch.int64)
+
+    @classmethod
+    def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:
+        """`title` of a data set that is read from a folder with these arguments."""
+        del root, parameters
+        return cls.title
+
+    @classmethod
+    def published_of(cls, parameters: Mapping[str, Any]) -> Mapping[str, float]:
+        """`published` for a data set that is read with these arguments."""
+        del parameters
+        return cls.published
+
+    @property
+    def inputs(self) -> HandFrames:
+        """What learners see."""
+        return self.frames
+
+    @property
+    def targets(self) -> Tensor:
+        """What they learn: the poses, `[n, J, 3]` float32, mm."""
+        return self.joints
 
     def __len__(self) -> int:
         return len(self.files)
@@ -203,11 +237,6 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         """Which frames have a whole pose, `[n]` bool."""
         return self.joints.isfinite().flatten(1).all(dim=1)
 
-    @property
-    def lenient(self) -> bool:
-        """Whether frames that cannot be read are left out and counted, if they are few."""
-        return self._lenient
-
     def subset(self, ids: Tensor) -> Self:
         """The frames with these ids, `[m]` int64, as a data set of its own; its crops are a cache of their own."""
         if ids.dtype != torch.int64 or ids.dim() != 1:
@@ -248,19 +277,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             ArgumentError: A localizer is asked for, and there are too few labels.
         """
         if self._found is None:
-            from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
-            from seqgcn.datasets.hands.centers.mass import centers_of_mass
-
-            crop = self.options.crop
-            given = torch.full((len(self), 3), torch.nan) if self._given_centres is None else self._given_centres
-            if crop == "file" or bool(given.isfinite().all()):
-                self._found = Centers.given(given, "file")
-            elif crop == "oracle":
-                self._found = Centers.given(self.joints.mean(dim=1), "oracle")
-            elif crop == "mass":
-                self._found = centers_of_mass(self, progress)
-            else:
-                self._found = find_centers(self, self._known, given, progress=progress, say=say)
+            self._found = centers_of(self, self._known, self._given_centres, progress=progress, say=say)
         return self._found
 
     def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:
@@ -292,12 +309,12 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             return self
         folder = cache_folder(self.options.cache)
         self.locate(progress, say)
-        make = partial(crop_frame, self, self._found)
+        make = partial(cropping.crop_frame, self, self._found)
         store = open_or_build(
-            folder, self.name, crop_key(self), len(self), self.options.size, make, progress=progress, say=say
+            folder, self.name, cropping.crop_key(self), len(self), self.options.size, make, progress=progress, say=say
         )
-        unreadable = unreadable_frames(self, store)
-        empty = empty_frames(self, torch.from_numpy(~store.found) & ~unreadable)
+        unreadable = cropping.unreadable_frames(self, store)
+        empty = cropping.empty_frames(self, torch.from_numpy(~store.found) & ~unreadable)
         for reason, frames in (("unreadable", unreadable), ("no depth inside the cube", empty)):
             if frames.any():
                 self.skipped[reason] = int(frames.sum())
@@ -357,15 +374,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
     @property
     def fingerprint(self) -> str:
         """Short hash of crops and poses; another value means other data. The same files elsewhere are the same data."""
-        digest = hashlib.blake2b(self.prepare()._opened.content.encode(), digest_size=8)
-        mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror.tolist()
-        digest.update(repr((mirror, self.skeleton.joints)).encode())
-        digest.update(self.joints.contiguous().numpy().data)
-        digest.update(self._kept.numpy().data)
-        if self._found is not None and self._found.offset is not None:
-            # Learners shift training crops by it.
-            digest.update(f"{self._found.offset:.3f}".encode())
-        return digest.hexdigest()
+        return cropping.fingerprint_of(self, self.prepare()._opened, self._kept, self._found)
 
     @property
     def _opened(self) -> CropStore:
@@ -373,13 +382,8 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         return self._store
 
     def camera_key(self) -> object:
-        """What tells all cameras; of one, itself, as it was when there was only one."""
-        cameras = self.cameras
-        if len(cameras) == 1:
-            return cameras[0]
-        number = {camera: i for i, camera in enumerate(cameras)}
-        which = np.array([number[camera] for camera in self._cameras], np.int64)
-        return cameras, hashlib.blake2b(which.tobytes()).hexdigest()
+        """What tells all cameras: of one, itself."""
+        return cropping.cameras_key(self._cameras)
 
     def _select(self, ids: Tensor) -> Self:
         chosen = copy.copy(self)

@@ -1,6 +1,7 @@
 """ICVL: 16 joints in the frames of an Intel depth camera (Tang et al., CVPR 2014)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -50,6 +51,24 @@ class ICVL(HandDataset):
         MissingFileError: A label file or all images are missing.
         DataFileError: A label file is damaged or of another format.
     """
+
+    title = "ICVL"
+    lists_frames = True
+    published: Mapping[str, float] = {
+        "DeepModel": 11.56,
+        "DeepPrior": 10.4,
+        "DeepPrior++": 8.1,
+        "Ren-4x6x6": 7.63,
+        "Ren-9x6x6": 7.31,
+        "DenseReg": 7.3,
+        "SHPR-Net": 7.22,
+        "HandPointNet": 6.94,
+        "Pose-REN": 6.79,
+        "CrossInfoNet": 6.73,
+        "Point-to-Point": 6.3,
+        "V2V": 6.28,
+        "JGR-P2O": 6.02,
+    }
 
     def __init__(
         self,

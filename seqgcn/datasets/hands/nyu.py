@@ -1,6 +1,7 @@
 """NYU: 36 joints in the frames of a structured-light camera (Tompson et al., SIGGRAPH 2014)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -16,6 +17,7 @@ from seqgcn.datasets.hands.depth import read_nyu_png
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
+from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.datasets.hands.text_rows import FARTHEST, JOINTS_OF
 from seqgcn.datasets.matlab import read_arrays
 from seqgcn.exceptions import ArgumentError, DataFileError
@@ -50,6 +52,25 @@ class NYU(HandDataset):
         MissingFileError: The labels or all images are missing.
         DataFileError: The labels are damaged or of another shape.
     """
+
+    title = "NYU"
+    published: Mapping[str, float] = {
+        "DeepPrior": 19.73,
+        "DeepModel": 17.04,
+        "3DCNN": 14.1,
+        "Ren-4x6x6": 13.39,
+        "Ren-9x6x6": 12.69,
+        "DeepPrior++": 12.24,
+        "Pose-REN": 11.81,
+        "SHPR-Net": 10.78,
+        "HandPointNet": 10.54,
+        "DenseReg": 10.2,
+        "CrossInfoNet": 10.08,
+        "Point-to-Point": 9.1,
+        "V2V": 8.42,
+        "JGR-P2O": 8.29,
+    }
+    splits = SplitsReader(without=("view",))
 
     def __init__(
         self,
@@ -99,6 +120,12 @@ class NYU(HandDataset):
             centres=chosen.centres,
             skipped=chosen.skipped,
         )
+        self.published = self.published_of({"joints": joints})
+
+    @classmethod
+    def published_of(cls, parameters: Mapping[str, Any]) -> Mapping[str, float]:
+        """Published results are on the 14 joints that everybody reports."""
+        return cls.published if parameters.get("joints", "evaluated") == "evaluated" else {}
 
 
 def read_frame(path: Path) -> DepthImage:
