@@ -24,6 +24,7 @@ from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
+from seqgcn.utils.docstrings import first_sentence
 
 ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
 
@@ -335,3 +336,37 @@ def test_suggestion() -> None:
     assert suggestion("marign", ["margin", "k"]) == "; did you mean margin? There are: margin, k"
     assert suggestion("z", {"margin": 1}) == "; there are: margin"
     assert suggestion("z", []) == ""
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_every_parameter_has_a_meaning(kind: str, name: str) -> None:
+    assert [key for key, parameter in parameters(kind, name).items() if not first_sentence(parameter.meaning)] == []
+
+
+LEANING = ("that ", "those ", "the same ", "it ", "of ", "in ", "how many,")
+"""How a line begins that means something only after the line before it."""
+
+
+@pytest.mark.parametrize("name", CATALOGUE["dataset"])
+def test_a_meaning_stands_alone(name: str) -> None:
+    for key, parameter in parameters("dataset", name).items():
+        assert not parameter.meaning.lower().startswith(LEANING), key
+
+
+UNITS = {
+    "near": "mm",
+    "far": "mm",
+    "cube": "mm",
+    "second_cube": "mm",
+    "shift": "mm",
+    "rotation": "degrees",
+    "crop_size": "Pixels",
+    "image_size": "pixels",
+    "depth": "path",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_what_has_a_unit_says_it(kind: str, name: str) -> None:
+    for key, parameter in parameters(kind, name).items():
+        assert UNITS.get(key, "") in first_sentence(parameter.meaning), key

@@ -25,7 +25,7 @@ class DeferredSplits(HandSplits, ABC):
         crop_size: Pixels along a crop's side.
         train_centres: File of the pool's centers, a line x y z in mm for each row of its labels; by default centers
             of mass. HANDS17 and depth folders have one file for all frames: name it twice.
-        test_centres: The same for the test part; give both or neither.
+        test_centres: File of the test part's centers, likewise; give both or neither.
         oracle_centres: Center crops on the true joints. It tells selectors about labels they must not know.
         near: Nearest depth at which a hand may be, mm; the default takes all that was measured.
         far: Farthest depth at which it may be, mm; the default is an arm's length before a person at a desk.

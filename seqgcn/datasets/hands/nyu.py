@@ -39,11 +39,11 @@ class NYU(HandDataset):
         root: Folder with ``train`` and ``test``, each with ``joint_data.mat`` and ``depth_1_0000001.png`` and so on.
         split: Which part. The first 2,440 test frames show subject 1, the others subject 2; the data set's
             `sequence` tells them apart.
-        joints: `"evaluated"`: the 14 on which everybody reports errors; `"all"`: all 36.
+        joints: Joints of the poses: `"evaluated"`, the 14 on which everybody reports errors, or `"all"` 36.
         view: Which of the three cameras.
         strict: Whether missing images and labels are errors.
         cube: Side of the cube, mm.
-        second_cube: The same for the second subject of the test part, whose hand is smaller.
+        second_cube: Side of the cube, mm, for the second subject of the test part, whose hand is smaller.
         options: How to crop. A centre file has a row for each label, y up.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 

@@ -27,10 +27,10 @@ class RenderedHands(DeferredSplits):
 
     Args:
         crop_size: Pixels along a crop's side.
-        frames: In the pool.
-        sequences: Of the pool.
-        test_frames: In the test part.
-        render_seed: Of subjects, movements and noise.
+        frames: Frames in the pool.
+        sequences: Sequences (videos) that the pool is divided into.
+        test_frames: Frames in the test part.
+        render_seed: Seed of subjects, movements and noise.
         cube: Side of the crop's cube, mm.
     """
 
