@@ -1,7 +1,6 @@
 """What the hand pose data sets have in common: frames on disk, their poses, and the crops networks see."""
 
 import copy
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,9 +21,9 @@ from seqgcn.datasets.hands.crop_options import CropOptions
 from seqgcn.datasets.hands.cropping import in_words
 from seqgcn.datasets.hands.frames import CropBatch, HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
-from seqgcn.datasets.hands.selection import Ids, indices_of
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.splits_reader import SplitsReader
+from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress, Say
 
@@ -172,20 +171,17 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int | Ids) -> tuple[Tensor, Tensor] | Self:
         """Item `index`, crop and joints; or the selected frames with the same crops."""
-        if isinstance(index, slice | list | tuple) or getattr(index, "ndim", 0) == 1:
+        if selects_several(index):
             self.prepare()
             return self._select(indices_of(index, len(self), self.name))
-        return self.__getitems__([operator.index(cast("int", index))])[0]
+        return self.__getitems__([cast("int", index)])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """Several items at once, as a `DataLoader` asks for them."""
         before = len(self)
         frames, n = self.frames, len(self)
-        for i in indices:
-            if not -n <= i < n:
-                hint = f"; {before - n} were left out when the crops were made, so call prepare() first"
-                raise IndexError(f"{self.name}: no item {i} among {n} frames{hint if before > n else ''}")
-        ids = torch.tensor(indices, dtype=torch.int64) % n
+        hint = f"; {before - n} were left out when the crops were made, so call prepare() first" if before > n else ""
+        ids = torch.tensor([one_index(i, n, self.name, hint) for i in indices], dtype=torch.int64)
         return list(zip(frames.batch(ids).images, frames.reflect(self.joints[ids], ids), strict=True))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def _check_centres(hands: HandDataset) -> None:
 
 
 _OLD = {
-    "PoseDataset": "HandSplits",
+    "PoseDataset": "splits.HandSplits",
     "PoseFiles": "folder_splits.FolderSplits",
     "ICVLPoses": "icvl.ICVL.splits",
     "NYUPoses": "nyu.NYU.splits",
@@ -228,13 +228,12 @@ _OLD = {
     "BigHandPoses": "bighand.BigHand.splits",
     "FolderPoses": "depth_folder.DepthFolder.splits",
 }
-"""Older names, and what they named is called now."""
+"""Older names, and where what they named is now."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _OLD:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    new = _OLD[name]
-    warnings.warn(f"{name} is now {new}; import it by that name", DeprecationWarning, stacklevel=2)
-    module, _, path = new.partition(".")
-    return attrgetter(path)(import_module(f"seqgcn.datasets.hands.{module}")) if path else globals()[new]
+    module, _, path = _OLD[name].partition(".")
+    warnings.warn(f"{name} is now seqgcn.datasets.hands.{_OLD[name]}", DeprecationWarning, stacklevel=2)
+    return attrgetter(path)(import_module(f"seqgcn.datasets.hands.{module}"))

@@ -298,7 +298,7 @@ def test_a_loader_that_counted_frames_left_out_is_told(tmp_path: Path) -> None:
     options = CropOptions(size=16, crop="mass", cache=str(tmp_path / "cache"), skip_empty=True)
     dataset = toy(tmp_path, (400, 3000), options=options)
     with (
-        pytest.raises(IndexError, match=r"no item 1 among 1 frames; 1 were left out.*prepare\(\)"),
+        pytest.raises(IndexError, match=r"no item 1 among 1; 1 were left out.*prepare\(\)"),
         pytest.warns(SeqGCNWarning, match="left out"),
     ):
         dataset[1]

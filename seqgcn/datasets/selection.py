@@ -1,5 +1,6 @@
-"""Selecting several items of a data set at once."""
+"""Which items of a data set an index means."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,29 @@ from seqgcn.exceptions import ArgumentError
 
 Ids = slice | Sequence[int] | Sequence[bool] | Tensor | NDArray[Any]
 """What selects items: a slice, indices (negative ones count from the end), or a mask of all."""
+
+
+def selects_several(index: Any) -> bool:
+    """Whether an index selects several items, as an `Ids` does, and not one."""
+    return isinstance(index, slice | list | tuple) or getattr(index, "ndim", 0) == 1
+
+
+def one_index(index: Any, n: int, name: str, hint: str = "") -> int:
+    """Number of one item, 0 to n - 1.
+
+    Args:
+        index: A whole number; a negative one counts from the end.
+        n: Number of items.
+        name: Of the data set, for the message.
+        hint: End of the message.
+
+    Raises:
+        IndexError: There is no such item, which also ends a loop over the items.
+    """
+    i = operator.index(index)
+    if not -n <= i < n:
+        raise IndexError(f"{name}: no item {i} among {n}{hint}")
+    return i % n
 
 
 def indices_of(index: Any, n: int, name: str) -> Tensor:
