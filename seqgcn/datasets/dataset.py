@@ -77,7 +77,8 @@ def check_dataset(dataset: Any) -> None:
         raise ArgumentError(
             f"{type(dataset).__name__} is no data set of a pool and a test part: it lacks {', '.join(missing)}; "
             "seqgcn.datasets.ImageDataset makes one of tensors: ImageDataset(name=NAME, train=Split(images, targets), "
-            "test=Split(images, targets), classes=NAMES)"
+            "test=Split(images, targets), classes=NAMES), and "
+            "seqgcn.datasets.hands.HandSplits(train, test) one of hand frames"
         )
 
 

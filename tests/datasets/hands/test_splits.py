@@ -10,6 +10,7 @@ import torch
 from hand_releases import write_folder, write_icvl, write_msra
 
 from seqgcn.config.registry import load, parameters
+from seqgcn.datasets.dataset import check_dataset
 from seqgcn.datasets.hands import ICVL, MSRA, NYU, BigHand, CropOptions, DepthFolder, HandSplits
 from seqgcn.datasets.hands.folder_splits import FolderSplits
 from seqgcn.exceptions import ArgumentError
@@ -149,3 +150,8 @@ def test_an_old_name_makes_the_same_data_set(root: Path, options: CropOptions) -
     old = ICVLPoses(root=str(root), crop_size=16, crop="mass", cache=options.cache)
     assert old.fingerprint == both(root, options).fingerprint
     assert old.every_frame().files == ICVL(root, "all").files
+
+
+def test_one_part_is_no_data_set_for_the_loop_which_says_what_is(root: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"ICVL is no data set.*lacks train, test.*HandSplits\(train, test\)"):
+        check_dataset(ICVL(root))
