@@ -10,15 +10,13 @@ from typing import Any, get_type_hints
 from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
-    REQUIRED,
     SET_BY_THE_RUN,
-    coerce,
     import_path,
     load,
     parameters,
-    suggestion,
     task,
 )
+from seqgcn.config.schema import REQUIRED, coerce, suggestion
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"

@@ -1,7 +1,9 @@
 """One's own images: a folder of folders, one for each class."""
 
+import hashlib
 import re
 import warnings
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,9 @@ from PIL import Image, ImageOps
 
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.dataset import ImageDataset, Split
+from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
 from seqgcn.exceptions import DataFileError
+from seqgcn.training import Progress, Say
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_number, check_whole
 
@@ -71,6 +75,47 @@ class ImageFolder(ImageDataset):
             train=Split(images[:pool], targets[:pool]),
             test=Split(images[pool:], targets[pool:]),
             classes=classes,
+        )
+
+    @classmethod
+    def unsplit(cls, root: str | Path, image_size: int | None = None, test_fraction: float = 0.2) -> "UnsplitImages":
+        """All images below the folder, whose folders mean nothing; of the arguments `test_fraction` neither."""
+        del test_fraction
+        return UnsplitImages(root, image_size)
+
+
+@dataclass(frozen=True)
+class UnsplitImages:
+    """All images below a folder, of which a table tells the classes that are known.
+
+    Args:
+        root: The folder.
+        image_size: As for `ImageFolder`.
+    """
+
+    root: str | Path
+    image_size: int | None = None
+
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+        """What a round picks from.
+
+        Raises:
+            MissingFileError: The folder does not exist.
+            DataFileError: An image or the table cannot be used.
+        """
+        del progress, say
+        items, images = read_images_below(self.root, self.image_size)
+        classes, known = files.classes(items)
+        ids = sorted(known)
+        digest = hashlib.blake2b(images.numpy().data, digest_size=8).hexdigest()
+        return RoundPool(
+            name=Path(self.root).resolve().name,
+            items=items,
+            labelled=torch.tensor(ids, dtype=torch.int64),
+            inputs=images,
+            targets=torch.tensor([known[item] for item in ids], dtype=torch.int64),
+            classes=tuple(classes),
+            fingerprint=short_hash(digest, items, classes, known),
         )
 
 

@@ -40,10 +40,10 @@ class DiscriminativeAL(Selector):
     `epochs`, of each mini-query's training.
 
     Args:
-        queries: Mini-queries; with a smaller budget, one a pick.
+        queries: Rounds of mini-queries; with a smaller budget, one a pick.
         hidden_channels: Size of each hidden layer.
         epochs: Longest training of a classifier.
-        accuracy: It stops after an epoch in which this share was told right.
+        accuracy: Training stops after an epoch in which this share was classified right.
         lr: Adam's learning rate.
         batch_size: Nodes a step.
         seed: Of initial weights and batches.

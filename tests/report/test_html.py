@@ -13,9 +13,10 @@ from run_folders import record, write_run, write_runs
 import seqgcn.report.html
 from seqgcn.evaluation import ACCURACY, Comparison
 from seqgcn.exceptions import RunFolderError
-from seqgcn.report.html import Line, Table, chart, forest, render, run_page
+from seqgcn.report.html import Line, Table, chart, forest, render
 from seqgcn.runs.comparison_page import mean_lines, means_table, seeds_caption
 from seqgcn.runs.reader import read_runs
+from seqgcn.runs.run_page import run_page
 
 EVIL = "<script>alert(1)</script>.png"
 VOID = {"meta", "link", "br", "img"}
