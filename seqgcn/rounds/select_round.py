@@ -23,7 +23,7 @@ from seqgcn.exceptions import ConfigError
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import changes, check_described, new_learner, new_selector, sources
+from seqgcn.learners.named import changes, check_described, new_learner, sources
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
 from seqgcn.rounds.constraints import Videos, choose, most_items
@@ -51,7 +51,8 @@ from seqgcn.rounds.record import (
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.runs.loop import machine, other_conditions
-from seqgcn.selectors.selector import Selection, Selector, for_cycle
+from seqgcn.selectors.adapter import new_selector
+from seqgcn.selectors.selector import Selection, Selector
 from seqgcn.training import Progress, Say
 from seqgcn.utils.files import make_folder, remove_leftovers, write_text
 from seqgcn.utils.locks import locked
@@ -153,7 +154,7 @@ class Round:
         name, selector = self._selector_in_force()
         with as_config_errors():
             selection = choose(
-                for_cycle(selector, seed=derive_seed(config.seed, 0, "selector"), cycle=0),
+                selector.for_cycle(seed=derive_seed(config.seed, 0, "selector"), cycle=0),
                 # Data.to moves what it is called on; all that follows is done on the CPU.
                 copy.copy(data).to(resolve_device(config.device)),
                 config.budget,

@@ -19,13 +19,14 @@ from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import check_described, check_learner, check_selector, sources
+from seqgcn.learners.named import check_described, check_learner, sources
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, training_set
+from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.extensions import Generated
-from seqgcn.selectors.selector import Selector, for_cycle
+from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import derive_seed, generator
 from seqgcn.utils.validation import check_whole
@@ -87,7 +88,7 @@ class ActiveLearning:
     ) -> None:
         check_dataset(dataset)
         check_learner(learner)
-        check_selector(selector)
+        selector = as_selector(selector)
         if warm_start:
             if not isinstance(learner, RestorableLearner):
                 raise ArgumentError(
@@ -145,7 +146,7 @@ class ActiveLearning:
         seconds = dict.fromkeys(("train", "test", "embed", "select"), 0.0)
         train, test, labelled = self.dataset.train, self.dataset.test, pool.labelled
         learner.set_params(seed=seeds["learner"])
-        selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
+        selector = self.selector.for_cycle(seed=seeds["selector"], cycle=cycle)
         with _timed(seconds, "train"):
             generated = self._generate(selector, pool, learner)
             inputs, targets = training_set(train, pool, pseudo, generated)

@@ -157,9 +157,9 @@ class Spy(Random):
 
     seen: list[Data]
 
-    def _answer(self, query: Any) -> Selection:
+    def pick(self, query: Any) -> Selection:
         self.seen.append(query.data)
-        return super()._answer(query)
+        return super().pick(query)
 
 
 def test_selector_sees_the_whole_pool_or_a_subset(start: Start) -> None:
