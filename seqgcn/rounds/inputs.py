@@ -3,14 +3,13 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,18 +17,16 @@ from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.dataset import Dataset
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
+from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
 from seqgcn.datasets.image_folder import read_images_below
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
+from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
 from seqgcn.training import Progress, Say
 from seqgcn.utils.validation import name_some
-
-THUMBNAIL = 16
-"""Pixels along the side of the thumbnails that describe items before anything is learned."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,21 +68,6 @@ class RoundPool:
 
     def __len__(self) -> int:
         return len(self.items)
-
-
-def thumbnails_of(inputs: HandFrames | Tensor) -> Tensor:
-    """What describes items of which none is labelled: small grey pictures as vectors, `[n, d]` float32.
-
-    Args:
-        inputs: Hand frames, or images `[n, c, h, w]` uint8.
-    """
-    blocks: Iterable[Tensor]
-    if isinstance(inputs, HandFrames):
-        blocks = (inputs.batch(ids).images for ids in torch.arange(len(inputs)).split(1024))
-    else:
-        blocks = (part.float().mean(dim=1, keepdim=True) / 255 for part in inputs.split(1024))
-    # Of pictures smaller than that, as many pixels as there are.
-    return torch.cat([F.adaptive_avg_pool2d(part, min(THUMBNAIL, *part.shape[2:])).flatten(1) for part in blocks])
 
 
 def pool_of_features(config: SelectConfig) -> RoundPool:

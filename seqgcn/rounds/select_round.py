@@ -36,7 +36,6 @@ from seqgcn.rounds.inputs import (
     pool_of_dataset,
     pool_of_features,
     short_hash,
-    thumbnails_of,
 )
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.record import (
@@ -50,6 +49,8 @@ from seqgcn.rounds.record import (
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
+from seqgcn.runs.cold_start import COLD_START as COLD_START
+from seqgcn.runs.cold_start import thumbnails_of
 from seqgcn.runs.loop import machine, other_conditions
 from seqgcn.selectors.adapter import new_selector
 from seqgcn.selectors.selector import Selection, Selector
@@ -62,9 +63,6 @@ PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
 CROPS = "crops"
 """Key of what is known of hands' crops in `round.yaml`."""
-
-COLD_START = "typiclust"
-"""What picks where nothing is labelled and the selector asked for learns from labels."""
 
 
 class Round:
