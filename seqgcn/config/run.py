@@ -50,7 +50,7 @@ class RunConfig:
         ConfigError: A value is of the wrong type.
     """
 
-    dataset: str = option("digits", "data set", kind="dataset")
+    dataset: str = option("digits", f"data set; {YOURS}", kind="dataset")
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     learner: str = option(
         "",

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.config.select import SelectConfig
-from seqgcn.datasets.dataset import Dataset
+from seqgcn.datasets.dataset import Dataset, Part
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.centers.found import Centers
 from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
 from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
 from seqgcn.datasets.image_folder import read_images_below
+from seqgcn.datasets.item_dataset import ItemDataset, Items
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
@@ -246,10 +247,15 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
 
 
 def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None, say: Say) -> RoundPool:
-    dataset.prepare(progress, say)
-    train = dataset.train
+    # One of the user's own may have items without a label, and a round needs no test part.
+    own = dataset.everything if isinstance(dataset, ItemDataset) else None
+    if own is None:
+        dataset.prepare(progress, say)
+    train: Part = own or dataset.train
     items: Sequence[str] | None = getattr(train, "files", None)
     labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))
+    if own is not None:
+        labelled = _labelled_of(own, config.labelled, labelled)
     ids = torch.tensor(labelled, dtype=torch.int64)
     hands = dataset.hands("train") if isinstance(dataset, PoseDataset) else None
     return RoundPool(
@@ -264,6 +270,21 @@ def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | 
         centers=None if hands is None else hands.centers,
         fingerprint=short_hash(dataset.fingerprint, labelled),
     )
+
+
+def _labelled_of(items: Items, path: str | None, listed: list[int]) -> list[int]:
+    """Numbers of the items that count as labelled: those of a list, else those with a label, if others have none.
+
+    Raises:
+        DataFileError: One of the list has no label.
+    """
+    known = items.labeled
+    if path is None:
+        return [] if bool(known.all()) else known.nonzero().flatten().tolist()
+    unknown = [item for item in listed if not known[item]]
+    if unknown:
+        raise DataFileError(f"{path}: item {unknown[0]} is listed as labelled, but the data set has no label of it")
+    return listed
 
 
 def _pool_of_images(config: SelectConfig, image_size: int | None) -> RoundPool:

@@ -10,7 +10,8 @@ import torch
 from sklearn.base import clone
 
 import seqgcn
-from seqgcn.datasets.dataset import Dataset, check_dataset
+from seqgcn.datasets.dataset import Dataset
+from seqgcn.datasets.item_dataset import as_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.named import sources
@@ -20,7 +21,6 @@ from seqgcn.runs.pool import Pool
 from seqgcn.runs.stages import Stages, device_of, learner_for
 from seqgcn.runs.training_set import check_pseudo
 from seqgcn.selectors.adapter import as_selector
-from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_whole
@@ -39,7 +39,7 @@ class ActiveLearning:
     become labelled by it.
 
     Args:
-        dataset: Pool and test part.
+        dataset: Pool and test part; of one's own data too, as `seqgcn.datasets.as_dataset` takes it.
         learner: Unfitted learner, cloned for each cycle.
         selector: Given its own seed for each cycle.
         budget: Items revealed a cycle.
@@ -67,9 +67,9 @@ class ActiveLearning:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         learner: Learner,
-        selector: Selector,
+        selector: Any,
         *,
         budget: int,
         cycles: int,
@@ -80,13 +80,12 @@ class ActiveLearning:
         journal: Journal | None = None,
         progress: Progress | None = None,
     ) -> None:
-        check_dataset(dataset)
+        dataset = as_dataset(dataset)
         selector = as_selector(selector)
         classes = getattr(dataset, "classes", None)
-        learner = learner_for(
-            selector, learner, num_classes=None if classes is None else len(classes), warm_start=warm_start
-        )
-        self.dataset, self.learner, self.selector = dataset, learner, selector
+        learner = learner_for(selector, learner, num_classes=len(classes) if classes else None, warm_start=warm_start)
+        self.dataset: Dataset = dataset
+        self.learner, self.selector = learner, selector
         self.sources = sources(learner, selector)
         self.budget = check_whole("budget", budget)
         self.cycles = check_whole("cycles", cycles)
