@@ -1,5 +1,6 @@
 """How items are described, and what picks among them, before any of them is labeled."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from seqgcn.config.registry import load
 from seqgcn.config.select import LABEL_FREE
 from seqgcn.datasets.hands.hand_dataset import HandFrames
-from seqgcn.exceptions import ArgumentError
+from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.selectors.selector import Selector
 from seqgcn.utils.validation import kind_of
 
@@ -61,3 +62,21 @@ def needs_no_label(selector: Selector) -> bool:
         return False
     label_free = any(type(selector) is load("selector", name) for name in LABEL_FREE)
     return label_free or not type(selector).__module__.startswith("seqgcn.selectors.")
+
+
+def first_choice(selector: Selector, inputs: Any) -> tuple[Selector | None, Tensor]:
+    """What picks when nothing is labeled in place of a selector, if it learns from labels, and what describes items.
+
+    Raises:
+        ArgumentError: The items cannot be described without a learner.
+    """
+    x = describe_unlabeled(inputs)
+    if needs_no_label(selector):
+        return None, x
+    warnings.warn(
+        f"nothing is labeled yet, which {type(selector).__name__} needs: {COLD_START} picks instead, among items "
+        "described without a learner",
+        SeqGCNWarning,
+        stacklevel=4,
+    )
+    return load("selector", COLD_START)(), x
