@@ -86,6 +86,7 @@ class Stages:
         subset: The selector sees only this many random candidates; all for None.
         seed: Of everything random, with cycle and purpose.
         warm_start: Whether a cycle trains on from the last cycle's weights.
+        extras: Whether items that the selector generates are trained on.
         progress: Told about every stage.
     """
 
@@ -101,11 +102,12 @@ class Stages:
         subset: int | None = None,
         seed: int = 0,
         warm_start: bool = False,
+        extras: bool = True,
         progress: Progress | None = None,
     ) -> None:
         self.inputs, self.targets, self.learner, self.pool = inputs, targets, learner, pool
         self.selector, self.num_classes, self.subset = selector, num_classes, subset
-        self.seed, self.warm_start, self.progress = seed, warm_start, progress
+        self.seed, self.warm_start, self.extras, self.progress = seed, warm_start, extras, progress
         self.fitted: Learner | None = None
         self.pseudo: Pseudo = {}
         self.begin(0)
@@ -131,7 +133,7 @@ class Stages:
         self.fitted = learner if goes_on else None  # two networks need more memory than one
         learner.set_params(seed=self.seeds["learner"])
         with self._timed("train"):
-            self.generated = self._generate(learner)
+            self.generated = self._generate(learner) if self.extras else None
             inputs, targets = training_set(cast(Part, self), self.pool, self.pseudo, self.generated)
             labelled = len(self.pool.labelled)
             further = {"unconfirmed": len(targets) - labelled} if len(targets) > labelled else {}
@@ -156,7 +158,7 @@ class Stages:
             selector: In place of the usual one.
             x: In place of what a learner says of all items, `[n, d]`.
         """
-        chooser = (selector or self.selector).for_cycle(seed=self.seeds["selector"], cycle=self.cycle)
+        chooser = self.chooser(selector)
         with self._timed("embed"):
             n_id = self.pool.sample(self.subset, torch.Generator().manual_seed(self.seeds["subset"]))
             data = self._whole() if self.learner is None else self._described(chooser, n_id, x)
@@ -168,6 +170,21 @@ class Stages:
             with self._timed("embed"):
                 trusted = self._trust(self.pool.ids_of(selection.pseudo, data))
         return Chosen(items=items, scores=scores, selection=selection, n_id=data.n_id.cpu(), trusted=trusted)
+
+    def chooser(self, selector: Selector | None = None) -> Selector:
+        """The selector, or another one, with the seed of this cycle."""
+        return (selector or self.selector).for_cycle(seed=self.seeds["selector"], cycle=self.cycle)
+
+    def describe(self, n_id: Tensor | None, selector: Selector, always: tuple[str, ...] = ()) -> Data:
+        """What the learner says of some items `[m]`, or of all for None: what the selector reads, and `always`."""
+        learner = self._fitted()
+        wanted = tuple(dict.fromkeys((*always, *selector.wanted(learner.provides))))
+        if not wanted:
+            return Data()
+        inputs = self.inputs if n_id is None else self.inputs[n_id]
+        description = learner.describe(inputs, wanted, progress=self.progress)
+        check_described(learner, description, wanted, len(inputs))
+        return description
 
     def record(self, chosen: Chosen | None, environment: Mapping[str, Any]) -> CycleRecord:
         """What happened in this cycle; `chosen` is None where nothing was picked."""
@@ -198,20 +215,14 @@ class Stages:
 
     def _described(self, selector: Selector, n_id: Tensor, x: Tensor | None) -> Data:
         """What the learner says of some items, on its device; of all of them `x`, if that is given."""
-        description = Data()
-        if x is not None:
-            description.x = x[n_id]
-        elif wanted := selector.wanted(self._fitted().provides):
-            description = self._fitted().describe(self.inputs[n_id], wanted, progress=self.progress)
-            check_described(self._fitted(), description, wanted, len(n_id))
+        description = self.describe(n_id, selector) if x is None else Data(x=x[n_id])
         return self.pool.as_data(n_id, description).to(device_of(self.learner))
 
     def _generate(self, learner: Learner) -> Generated | None:
         """Items that the selector makes from the labeled ones, if it is one that does."""
         assert self.targets is not None  # noqa: S101  # for mypy
         labelled, since = self.pool.labelled, self.pool.since
-        selector = self.selector.for_cycle(seed=self.seeds["selector"], cycle=self.cycle)
-        return selector.generate(
+        return self.chooser().generate(
             self.inputs[labelled],
             self.targets[labelled],
             torch.tensor([since[item] > 0 for item in labelled.tolist()]),
