@@ -99,6 +99,8 @@ class ActiveLearner:
             raise ArgumentError("subset, warm_start and test go with a learner, and learner is None")
         frames = given.values if isinstance(given.values, HandFrames) else None
         joints = None if frames is None else len(frames.skeleton)
+        if frames is not None and (check_size := getattr(learner, "check_size", None)):
+            check_size(frames.size)
         self._held_out, self._refused = given.held_out, given.refused
         self._pool = Pool(given.n, given.held_out)
         self._targets = Targets(given.n, classes=names, task=getattr(learner, "task", None), joints=joints)
@@ -142,8 +144,9 @@ class ActiveLearner:
             raise ArgumentError(f"n ({n}) must not be larger than subset ({stages.subset})")
         chooser, x = (None, None) if stages.learner is None else self._prepared()
         chosen = stages.select(n, selector=chooser, x=x)
-        self._history.append(stages.record(chosen, {**machine(device_of(stages.learner)), **self._environment}))
+        record = stages.record(chosen, {**machine(device_of(stages.learner)), **self._environment})
         pool.ask(chosen.items)
+        self._history.append(record)
         picks = Picks(
             items=tuple(chosen.items),
             scores=tuple(chosen.scores),
@@ -168,6 +171,7 @@ class ActiveLearner:
             ArgumentError: There is no such item, it is kept out by a mask, a label is of another kind, shape or class
                 than the others, or replaces another one.
         """
+        stages = self._stages
         ids, given = pairs_of(items.items if isinstance(items, Picks) else items, labels)
         self._check_items(ids)
         told = [(item, label) for item, label in zip(ids, given, strict=True) if label is not None]
@@ -179,10 +183,10 @@ class ActiveLearner:
         changed = [place for place, item in enumerate(chosen) if not self._same(item, values[place])]
         if not overwrite:
             self._check_new(chosen, values, changed)
-        self._pool.reveal([item for item in chosen if item not in since], cycle=self._stages.cycle)
+        self._pool.reveal([item for item in chosen if item not in since], cycle=stages.cycle)
         self._targets.keep(chosen, values)
         self._pool.skip(skipped)
-        self._forget_pseudo()
+        stages.forget_pseudo()
         self._stale = self._stale or bool(changed)
         return self
 
@@ -400,14 +404,7 @@ class ActiveLearner:
 
     def _same(self, item: int, value: Tensor) -> bool:
         held = self._targets[item]
-        return held is not None and item in self._pool.since and torch.equal(torch.as_tensor(held).to(value), value)
-
-    def _forget_pseudo(self) -> None:
-        """Items that were told a label are no longer trained on under a predicted one."""
-        pseudo, labelled = self._stages.pseudo, self._pool.since
-        if pseudo:
-            kept = [place for place, item in enumerate(pseudo["items"]) if item not in labelled]
-            self._stages.pseudo = {key: [values[place] for place in kept] for key, values in pseudo.items()}
+        return held is not None and torch.equal(torch.as_tensor(held).to(value), value)
 
 
 def _shown(label: Any) -> str:

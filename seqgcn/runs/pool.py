@@ -83,8 +83,18 @@ class Pool:
         self._close(new)
 
     def ask(self, ids: Iterable[int]) -> None:
-        """Count items as asked for: no candidates any more, and as good as labelled for selectors."""
-        self._asked.update(dict.fromkeys(map(operator.index, ids)))
+        """Count items as asked for: no candidates any more, and as good as labelled for selectors.
+
+        Raises:
+            ArgumentError: An item is no candidate, or given twice.
+        """
+        chosen = list(map(operator.index, ids))
+        candidates = set(self.candidates.tolist())
+        for item in chosen:
+            if item not in candidates:
+                raise ArgumentError(f"item {item} was picked, but may not be: it is labelled, asked for or left out")
+            candidates.discard(item)
+        self._asked.update(dict.fromkeys(chosen))
 
     def skip(self, ids: Iterable[int]) -> None:
         """Leave items without a label out from now on."""

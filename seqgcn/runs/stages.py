@@ -140,6 +140,13 @@ class Stages:
             learner.fit(inputs, targets, **further, progress=self.progress)
         self.fitted = learner
 
+    def forget_pseudo(self) -> None:
+        """Train no longer on predicted labels of items that have a true one now."""
+        if self.pseudo:
+            labelled = self.pool.since
+            kept = [place for place, item in enumerate(self.pseudo["items"]) if item not in labelled]
+            self.pseudo = {key: [values[place] for place in kept] for key, values in self.pseudo.items()}
+
     def test(self, inputs: Any, targets: Tensor) -> None:
         """Measure what was trained on items whose labels are known."""
         learner = self._fitted()

@@ -1,6 +1,7 @@
 """The loop with a person in it: what is asked, what may be told, and what comes of it."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from torch_geometric.data import Batch, Data, HeteroData
 import seqgcn
 from seqgcn import CEAL, ActiveLearner, CoreGCN, CoreSet, Margin, Random
 from seqgcn.datasets import Digits, ImageDataset
+from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.learners import SmallCNNClassifier
+from seqgcn.learners import HandPose, SmallCNNClassifier
 from seqgcn.runs import Picks
 from seqgcn.runs.loop import ActiveLearning
 
@@ -517,3 +520,51 @@ def test_every_item_can_be_labeled_in_turn(toy: ImageDataset) -> None:
         picks = al.ask(size)
         al.tell(picks, truth(toy, picks))
     assert sorted(al.labels_) == list(range(60))
+
+
+# hand poses
+
+
+def frames_of(n: int = 12, size: int = 60) -> HandFrames:
+    """Frames of noise in cubes of 200 mm, of hands of two joints."""
+    crops = (
+        torch.randint(-9000, 9000, (n, size, size), generator=torch.Generator().manual_seed(2)).to(torch.int16).numpy()
+    )
+    centre = torch.tensor([0.0, 0.0, 500.0]).repeat(n, 1)
+    return HandFrames(crops, torch.arange(n), centre, torch.full((n,), 200.0), Skeleton(("palm", "tip"), ((0, 1),)))
+
+
+POSE = torch.tensor([[0.0, 10.0, 500.0], [5.0, -20.0, 510.0]])
+
+
+def test_joints_of_hand_frames_are_told(tmp_path: Path) -> None:
+    frames, learner = frames_of(), HandPose(net="deep-prior-no-pca", epochs=1, width=0.0625, device="cpu")
+    al = ActiveLearner(learner, CoreSet(), frames)
+    first = al.ask(3)
+    al.tell(first, [POSE + number for number in range(3)])
+    assert torch.equal(al.labels_[first.items[1]], POSE + 1)
+    second = al.ask(2)
+    assert al.learner_.predict(frames).shape == (12, 2, 3)
+    al.tell(second, {second.items[0]: (POSE + 4).numpy().tolist()})
+    al.save(tmp_path)
+    loaded = ActiveLearner.load(tmp_path, learner, CoreSet(), frames)
+    assert loaded.ask(3).items == al.ask(3).items
+
+
+def test_crops_that_are_too_small_are_said_at_once() -> None:
+    with pytest.raises(ArgumentError, match="at least 60 px, got 48"):
+        ActiveLearner(HandPose(net="deep-prior-no-pca", device="cpu"), CoreSet(), frames_of(size=48))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (3, r"shape \[2, 3\], got \[\]"),
+        (POSE[:1], r"shape \[2, 3\], got \[1, 3\]"),
+        (POSE.flatten(), r"shape \[2, 3\], got \[6\]"),
+        (POSE / 0, "NaN or infinite"),
+    ],
+)
+def test_the_first_pose_must_be_one_already(label: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=f"item 4: .*{message}"):
+        ActiveLearner(HandPose(epochs=1, device="cpu"), CoreSet(), frames_of()).tell({4: label})
