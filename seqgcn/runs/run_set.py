@@ -358,7 +358,7 @@ def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
         RunFolderError: Nothing to resume.
     """
     selectors = "-".join(SelectorSpec.parse(text).folder for text in config.selector[:4])
-    stem = f"{config.dataset}-{config.learner.replace(':', '_')}-{selectors}"
+    stem = f"{config.dataset}-{config.learner}-{selectors}".replace(":", "_")
     taken = [parent / stem]
     while (taken[-1] / CONFIG).exists():
         taken.append(parent / f"{stem}-{len(taken) + 1}")

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import inspect
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Self, cast
 
@@ -15,6 +16,10 @@ from seqgcn.utils.validation import check_instance, kind_of
 
 READ = ("x", "prob")
 """What a selector is given that does not say in `needs` what it reads, as far as it is there."""
+
+
+_MISSING = re.compile(r"'GlobalStorage' object has no attribute '(\w+)'")
+"""How a `Data` says what it does not have."""
 
 
 class DuckSelector(Selector):
@@ -45,7 +50,19 @@ class DuckSelector(Selector):
         data = copy.copy(query.data)
         # So that it need not know of masks that hold nodes out.
         data.pool_mask = query.candidates
-        return _checked(type(self).__name__, self.selector.select(data, query.budget), query)
+        name = type(self).__name__
+        try:
+            picked = self.selector.select(data, query.budget)
+        except AttributeError as error:
+            missing = _MISSING.search(str(error))
+            if missing is None:
+                raise
+            there = ", ".join(sorted(map(str, data.keys())))
+            raise ArgumentError(
+                f"{name}.select reads data.{missing[1]}, which is not there (there are {there}); a learner is asked "
+                f'for what the class names: needs = ("{missing[1]}",)'
+            ) from error
+        return _checked(name, picked, query)
 
     def for_cycle(self, *, seed: int, cycle: int) -> Self:
         """The same with the seed and the number of a cycle, as far as the object has such attributes."""
@@ -89,6 +106,7 @@ def as_selector(selector: Any) -> Selector:
     Raises:
         ArgumentError: It is a class, or has no such method.
 
+    >>> from torch_geometric.data import Data
     >>> class Last:
     ...     def select(self, data, budget):
     ...         return data.pool_mask.nonzero().flatten()[-budget:]

@@ -93,7 +93,8 @@ def test_a_class_is_run_resumed_and_reported(capsys: pytest.CaptureFixture[str])
 def test_a_function_or_an_object_may_give_both_parts(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *SHORT, "--dataset", f"own_data:{name}", "--out", "out"]) == 0
     assert "no test part" not in told(capsys)
-    assert main(["run", *SHORT, "--dataset", f"own_data:{name}", "--out", "small", "--pool-size", "12"]) == 0
+    assert main(["run", *SHORT, "--dataset", f"own_data:{name}", "--pool-size", "12"]) == 0
+    assert [folder.name for folder in Path("runs").iterdir()] == [f"own_data_{name}-small-cnn-margin"]
 
 
 def test_files_below_a_root() -> None:

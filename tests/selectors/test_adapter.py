@@ -141,6 +141,25 @@ def test_what_cannot_select_is_refused_with_the_way_out(wrong: Any, message: str
         as_selector(wrong)
 
 
+def test_an_attribute_that_is_not_there_is_named_with_the_way_to_it() -> None:
+    class Confident:
+        def select(self, data: Data, budget: int) -> Any:
+            return data.prob_samples.mean(dim=1)
+
+    class Mistaken:
+        def select(self, data: Data, budget: int) -> Any:
+            return budget.no_such_thing  # type: ignore[attr-defined]
+
+    data = Data(x=torch.rand(4, 2), train_mask=torch.zeros(4, dtype=torch.bool))
+    message = (
+        r'Confident.select reads data.prob_samples.*there are pool_mask, train_mask, x.*needs = \("prob_samples",\)'
+    )
+    with pytest.raises(ArgumentError, match=message):
+        as_selector(Confident()).select(data, 2)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        as_selector(Mistaken()).select(data, 2)
+
+
 def test_another_signature_is_refused_before_anything_is_trained() -> None:
     class Three:
         def select(self, data: Data, budget: int, model: Any) -> Any: ...
