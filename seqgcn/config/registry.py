@@ -177,6 +177,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "depth-folder": _hands("pools:FolderPoses", "your own depth frames with camera.yaml and labels.csv"),
     },
 }
+"""Selectors, learners and data sets by their names on the command line."""
 
 SET_BY_THE_RUN = {
     "seed": "--seeds",

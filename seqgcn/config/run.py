@@ -24,6 +24,8 @@ from seqgcn.config.registry import (
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
+"""File of a run folder that holds its configuration, with every default resolved."""
+
 PATHS = ("train_centres", "test_centres", "centers", "cache", "checkpoint")
 """Parameters that are paths."""
 

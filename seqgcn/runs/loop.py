@@ -56,7 +56,7 @@ class ActiveLearning:
         ArgumentError: Data set, learner or selector is something else; the pool is too small for the labels asked for,
             a count is not positive, or the learner does not give what the selector needs.
 
-    Example:
+    Examples:
         >>> from seqgcn import Random
         >>> from seqgcn.datasets import Digits
         >>> from seqgcn.learners import SmallCNNClassifier
