@@ -199,8 +199,8 @@ DEFAULT_LEARNER = {"classification": "small-cnn", "pose": "deep-prior"}
 """What a data set of each task is learned with if nothing else is asked for."""
 
 
-YOURS = ("selector", "learner")
-"""Kinds of which a user's own take part by import path, `MODULE:CLASS`."""
+YOURS = ("selector", "learner", "dataset")
+"""Kinds of which a user's own take part by import path, `MODULE:CLASS`; of a data set also a function or an object."""
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -259,8 +259,12 @@ def _colon(name: str) -> str:
     return f", as in {module}:{attribute}" if module and attribute.isidentifier() else ""
 
 
-def _imported(kind: str, name: str) -> type:
-    """A user's own class, found as `python -m` finds modules."""
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _imported(kind: str, name: str) -> Callable[..., Any]:
+    """A user's own class, or what makes a data set, found as `python -m` finds modules."""
     module, _, attribute = name.partition(":")
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
@@ -274,6 +278,8 @@ def _imported(kind: str, name: str) -> type:
             "in the current directory, then where this Python has its packages)"
         ) from error
     component = getattr(held, attribute, None)
+    if kind == "dataset" and component is not None:
+        return component if callable(component) else partial(_itself, component)
     if not isinstance(component, type):
         classes = [key for key, value in vars(held).items() if getattr(value, "__module__", None) == module]
         what = f"has no {attribute!r}" if component is None else f"has {attribute!r}, but that is no class"
@@ -306,7 +312,7 @@ def parameters(kind: str, name: str) -> dict[str, Parameter]:
 def _parameters_of_yours(component: Callable[..., Any]) -> dict[str, Parameter]:
     """Of a class that nobody wrote for YAML: without hints, or with any; what YAML cannot hold cannot be set."""
     try:
-        hints = typing.get_type_hints(component.__init__)
+        hints = typing.get_type_hints(getattr(component, "__init__") if isinstance(component, type) else component)  # noqa: B009
     except Exception:  # a hint may name what is imported for type checkers alone
         hints = {}
     known: dict[str, Parameter] = {}

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -152,6 +153,19 @@ def read_images_below(root: str | Path, image_size: int | None = None) -> tuple[
             raise DataFileError(f"{top}: the name {name!r} has a line break or is not UTF-8; rename it")
     images = _read_images([_Item(path, 0) for path in paths], image_size)
     return names, images
+
+
+def read_image_files(files: Sequence[str | Path], image_size: int | None = None) -> torch.Tensor:
+    """Images of a list of files, `[n, 1 or 3, height, width]` uint8.
+
+    Args:
+        files: Their paths.
+        image_size: As for `ImageFolder`.
+
+    Raises:
+        DataFileError: One cannot be used; see `ImageFolder`.
+    """
+    return _read_images([_Item(Path(file).expanduser(), 0) for file in files], image_size)
 
 
 class _Item(NamedTuple):

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.folder_splits import FolderSplits
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.datasets.round_pool import RoundPool as RoundPool
 from seqgcn.datasets.round_pool import pool_of_items
@@ -25,26 +24,9 @@ from seqgcn.datasets.round_pool import short_hash as short_hash
 from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
+from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
 from seqgcn.training import Progress, Say
 from seqgcn.utils.validation import name_some
-
-THUMBNAIL = 16
-"""Pixels along the side of the thumbnails that describe items before anything is learned."""
-
-
-def thumbnails_of(inputs: HandFrames | Tensor) -> Tensor:
-    """What describes items of which none is labelled: small grey pictures as vectors, `[n, d]` float32.
-
-    Args:
-        inputs: Hand frames, or images `[n, c, h, w]` uint8.
-    """
-    blocks: Iterable[Tensor]
-    if isinstance(inputs, HandFrames):
-        blocks = (inputs.batch(ids).images for ids in torch.arange(len(inputs)).split(1024))
-    else:
-        blocks = (part.float().mean(dim=1, keepdim=True) / 255 for part in inputs.split(1024))
-    # Of pictures smaller than that, as many pixels as there are.
-    return torch.cat([F.adaptive_avg_pool2d(part, min(THUMBNAIL, *part.shape[2:])).flatten(1) for part in blocks])
 
 
 def pool_of_features(config: SelectConfig) -> RoundPool:

@@ -66,7 +66,8 @@ class DiscriminativeAL(Selector):
         check_number("lr", self.lr, low=0, open_low=True)
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         x = query.features()
         query.require_labels(type(self).__name__)
         labelled, candidates = query.labelled.clone(), query.candidates.clone()

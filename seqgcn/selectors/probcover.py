@@ -72,7 +72,8 @@ class ProbCover(Selector):
             raise ArgumentError("classes must be at least 2, as every ball is pure with one, got 1")
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         nodes = (query.labelled | query.candidates).nonzero().squeeze(1)
         nodes = nodes[torch.randperm(len(nodes), generator=generator(self.seed, "probcover")).to(nodes.device)]
         x = unit_rows(query.features()[nodes])[0]

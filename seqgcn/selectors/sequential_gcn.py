@@ -116,7 +116,8 @@ class UncertainGCN(GCNSelector):
         check_number("margin", self.margin, low=0, high=1)
         check_choice("rule", self.rule, ("nearest", "farthest"))
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         fit = self._fit(query)
         distance = (fit.confidence - self.margin).abs()
         return query.highest(
@@ -147,7 +148,8 @@ class CoreGCN(GCNSelector):
         super().__post_init__()
         check_bool("include_logit", self.include_logit)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         weights = self._weights(query)
         fit = self._fit(query)
         features = fit.features
