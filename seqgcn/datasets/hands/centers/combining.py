@@ -54,7 +54,8 @@ def rival_doubt(
 ) -> Tensor:
     """Confidence of a localizer, less where another place looks like a hand as well, `[n]`: c (1 - r (1 - t)).
 
-    r is how much the likeliest other place looks like a hand. t is how often the localizer was right all the same where
+    r is twice how much the likeliest other place looks like a hand, at most 1: what looks like one half as much is the
+    labeled one often enough. t is how often the localizer was right all the same where
     labels tell: of two hands it can know which one is meant only from those. Labeled frames of the frame's own sequence
     count one each. Each other sequence counts as one, however many of its frames are labeled: they show the same two
     hands. `WRONG` more, in which it was wrong, are added.
@@ -68,7 +69,7 @@ def rival_doubt(
         right: In which of them it was right, by networks that had not seen their labels, `[m]` bool.
     """
     others = [another_hand(each, (x, y, z)) for each, (x, y, z) in zip(candidates, points.tolist(), strict=True)]
-    rivals = torch.tensor([0.0 if other is None else other.score for other in others])
+    rivals = torch.tensor([0.0 if other is None else min(1.0, 2 * other.score) for other in others])
     names, number = sequence.unique(return_inverse=True)
     seen, told = (
         torch.zeros(len(names)).index_add_(0, number[known], each) for each in (rivals[known], rivals[known] * right)

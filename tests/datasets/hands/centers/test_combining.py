@@ -34,18 +34,17 @@ def doubted(right: list[bool], candidates: list[Candidate], sequences: list[int]
 
 
 def test_two_hands_are_doubted_until_labels_show_that_the_localizer_tells_them_apart() -> None:
-    assert doubted([], TWO_HANDS) == pytest.approx(0.2)
-    assert doubted([False] * 60, TWO_HANDS) == pytest.approx(0.2)
-    told_apart = 60 * 0.8 / (60 * 0.8 + WRONG)
-    assert doubted([True] * 60, TWO_HANDS) == pytest.approx(1 - 0.8 * (1 - told_apart))
+    assert doubted([], TWO_HANDS) == pytest.approx(0)
+    assert doubted([False] * 60, TWO_HANDS) == pytest.approx(0)
+    assert doubted([True] * 60, TWO_HANDS) == pytest.approx(60 / (60 + WRONG))
 
 
 def test_many_labels_of_one_sequence_show_little_about_others_and_much_about_itself() -> None:
     elsewhere = doubted([True] * 60, TWO_HANDS, [0] * 60 + [1])
-    assert elsewhere == pytest.approx(1 - 0.8 * (1 - 1 / (1 + WRONG)))
-    assert doubted([True] * 60, TWO_HANDS, [0] * 61) == pytest.approx(1 - 0.8 * (1 - 48 / (48 + WRONG)))
+    assert elsewhere == pytest.approx(1 / (1 + WRONG))
+    assert doubted([True] * 60, TWO_HANDS, [0] * 61) == pytest.approx(60 / (60 + WRONG))
     both = doubted([True] * 60, TWO_HANDS, [0] * 30 + [1] * 31)
-    assert both == pytest.approx(1 - 0.8 * (1 - (24 + 1) / (24 + 1 + WRONG)))
+    assert both == pytest.approx((30 + 1) / (30 + 1 + WRONG))
 
 
 def test_one_hand_or_none_seen_by_the_rule_is_no_reason_to_doubt() -> None:
