@@ -122,7 +122,7 @@ def test_a_round_knows_which_items_have_a_label(capsys: pytest.CaptureFixture[st
     assert all(item % 4 for item in picked)
     Path("ids.txt").write_text("0\n1\n")
     assert main([*given[:-1], "dataset.known=4", "--labelled", "ids.txt", "--out", "other"]) == 1
-    assert "item 1 is listed as labelled, but the data set has no label of it" in told(capsys)
+    assert "ids.txt: item 1 is listed" in told(capsys)
 
 
 def test_labels_that_nobody_knows_cannot_be_replayed(capsys: pytest.CaptureFixture[str]) -> None:
