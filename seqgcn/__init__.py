@@ -1,5 +1,6 @@
 """Choose which items to label: sequential GCN active learning on PyTorch Geometric."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from seqgcn.utils import moved
@@ -118,3 +119,6 @@ __all__ = [
 __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 moved.install()
+
+# A library prints nothing by itself: who wants its messages adds a handler.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -23,11 +23,11 @@ def see_landmarks(patch: pytest.MonkeyPatch, find: Callable[[tuple[float, float,
 
     patch.setattr("seqgcn.datasets.hands.landmarks.store.LandmarkModel", NoModel)
     patch.setattr("seqgcn.datasets.hands.landmarks.store.find_joints", found)
-    for user in ("learners.landmarks", "rounds.first_joints", "rounds.round"):
+    for user in ("learners.landmarks", "rounds.first_joints", "rounds.select_round"):
         patch.setattr(f"seqgcn.{user}.detector_available", lambda: True)
 
 
 def lack_landmarks(patch: pytest.MonkeyPatch) -> None:
     """Have no mediapipe, whatever is installed."""
-    for user in ("learners.landmarks", "rounds.first_joints", "rounds.round"):
+    for user in ("learners.landmarks", "rounds.first_joints", "rounds.select_round"):
         patch.setattr(f"seqgcn.{user}.detector_available", lambda: False)

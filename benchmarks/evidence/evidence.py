@@ -77,7 +77,7 @@ def main() -> None:
 def _runs(config: RunConfig, folder: Path) -> RunSet:
     """The runs of one selector, in a folder of its own."""
     folder = folder / SelectorSpec.parse(config.selector[0]).folder
-    return RunSet(config, folder, resume=(folder / CONFIG).exists(), say=print)
+    return RunSet(config, folder, resume=(folder / CONFIG).exists())
 
 
 def _seconds(runs: dict[int, list[CycleRecord]]) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,12 +71,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         held = held_config(folder)
         config = config if arguments.config else RunConfig(**merged(held, given))
-    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
-        # A warning printed by Python itself would tear the bars apart.
-        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
-        runs = RunSet(
-            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
-        )
+    with Bars(hidden=arguments.quiet) as bars:
+        runs = RunSet(config, folder, resume=arguments.resume, progress=bars)
         bars.plan(len(runs.runs) * (config.cycles + 1))
         try:
             for event in runs:

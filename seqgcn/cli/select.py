@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +68,13 @@ def _select(arguments: argparse.Namespace) -> int:
         lost = left_behind(Path(arguments.earlier), values)
         from_file = merged(values, from_file)
     config = SelectConfig(**merged(from_file, given))
-    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
-        # A warning printed by Python itself would tear the bars apart.
-        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+    log = logging.getLogger("seqgcn")
+    with Bars(hidden=arguments.quiet) as bars:
         if lost:
-            bars.note(f"seqgcn: {lost}")
-        asked = Round(
-            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
-        )
+            log.warning(lost)
+        asked = Round(config, folder, resume=arguments.resume, progress=bars)
         if asked.done:
-            bars.note(f"seqgcn: this round is done already: {folder / 'picks.csv'}")
+            log.info(f"this round is done already: {folder / 'picks.csv'}")
             return DONE
         try:
             result = asked()

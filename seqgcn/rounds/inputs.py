@@ -1,6 +1,7 @@
 """What a round picks from: items with names, some of them labelled, and what describes them."""
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +26,10 @@ from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.validation import name_some
+
+_log = logging.getLogger("seqgcn")
 
 THUMBNAIL = 16
 """Pixels along the side of the thumbnails that describe items before anything is learned."""
@@ -131,7 +134,6 @@ def pool_of_dataset(
     *,
     crop_check: Any = None,
     progress: Progress | None = None,
-    say: Say = lambda _message: None,
 ) -> RoundPool:
     """The pool of a data set: frames in its folders, or the items of its pool, whichever it can tell.
 
@@ -140,7 +142,6 @@ def pool_of_dataset(
         parameters: The data set's own.
         crop_check: Called with the size of the crops, px, before any is made.
         progress: Told about the making of crops.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: The folder or the labels are missing on the command line.
@@ -154,20 +155,20 @@ def pool_of_dataset(
     if crop_check is not None and hasattr(dataset, "crop_size"):
         crop_check(dataset.crop_size)
     if isinstance(dataset, PoseFiles):
-        return _pool_of_frames(config, dataset, progress, say)
-    return _pool_of_items(config, dataset, progress, say)
+        return _pool_of_frames(config, dataset, progress)
+    return _pool_of_items(config, dataset, progress)
 
 
-def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress | None, say: Say) -> RoundPool:
+def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress | None) -> RoundPool:
     hands, listed = list_hands(config, dataset)
     if hands.skipped:
-        say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+        _log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
     check_lists(config, hands.files)
     hands.learn_from(labelled_hands(hands, listed))
-    hands.locate(progress, say)
-    check_crops(hands, dataset.accept_crops, say)
-    hands.prepare(progress, say)
-    check_mass(hands, dataset.accept_crops, say)
+    hands.locate(progress, _log.info)
+    check_crops(hands, dataset.accept_crops, _log.info)
+    hands.prepare(progress, _log.info)
+    check_mass(hands, dataset.accept_crops, _log.info)
     # Once more, as frames that turned out to be empty may have been left out.
     labelled = labelled_hands(hands, listed)
     return RoundPool(
@@ -263,8 +264,8 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
     return torch.from_numpy(costs)
 
 
-def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None, say: Say) -> RoundPool:
-    dataset.prepare(progress, say)
+def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None) -> RoundPool:
+    dataset.prepare(progress, _log.info)
     train = dataset.train
     items: Sequence[str] | None = getattr(train, "files", None)
     labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))

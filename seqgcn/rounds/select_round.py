@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -50,12 +51,14 @@ from seqgcn.rounds.record import (
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
-from seqgcn.runs.loop import machine, other_conditions
 from seqgcn.selectors.selector import Selection, Selector, for_cycle
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.environment import machine, other_conditions
 from seqgcn.utils.files import make_folder, remove_leftovers, write_text
 from seqgcn.utils.locks import locked
 from seqgcn.utils.seeding import derive_seed
+
+_log = logging.getLogger("seqgcn")
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
@@ -78,7 +81,6 @@ class Round:
         folder: Where; made if it is not there.
         resume: Go on with what the folder holds, under the same configuration.
         progress: Told about every stage.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: A component or parameter is unknown or of the wrong type, or the learner cannot serve the selector.
@@ -93,9 +95,8 @@ class Round:
         *,
         resume: bool = False,
         progress: Progress | None = None,
-        say: Say = lambda _message: None,
     ) -> None:
-        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        self.config, self.folder, self.progress = config, Path(folder), progress
         self.parameters = config.settle()
         with as_config_errors():
             resolve_device(config.device)
@@ -121,9 +122,9 @@ class Round:
             # Before anything is trained.
             most_items(self.candidates, config.budget, **self.terms)
         for note in self.terms["videos"].notes if self.terms["videos"] else ():
-            self.say(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
+            _log.info(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
         if self.pool.frames is not None and config.ask != CENTER and config.dataset not in LABELS:
-            self.say(
+            _log.info(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
                 "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
             )
@@ -137,7 +138,7 @@ class Round:
             TrainingError: The learner or the selector diverged.
             RunFolderError: Another process is at work in the folder, or it cannot be written.
         """
-        with locked(self.folder, self.say):
+        with locked(self.folder):
             # What was not whole yet when a process was killed must not go to the annotators.
             for folder in (self.folder / TASKS, self.folder / TASKS / IMAGES):
                 remove_leftovers(folder)
@@ -162,14 +163,14 @@ class Round:
             )
         unused = _unused(name, selector, selection)
         if unused:
-            self.say(unused)
+            _log.warning(unused)
         index = selection.index
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
         if len(index) and config.ask == CENTER:
             hand_off_clicks(self.folder, pool, index, selection.score, self.progress)
         elif len(index):
-            hand_off(self.folder, pool, index, selection.score, learner, self.progress, self.say)
+            hand_off(self.folder, pool, index, selection.score, learner, self.progress)
         result = RoundResult(
             pool=pool,
             data=data,
@@ -240,13 +241,12 @@ class Round:
                 return pool_of_features(self.config)
             if self.config.ask == CENTER:
                 parameters = self.parameters["dataset"]
-                return pool_of_clicks(self.config, parameters, progress=self.progress, say=self.say)
+                return pool_of_clicks(self.config, parameters, progress=self.progress)
             return pool_of_dataset(
                 self.config,
                 self.parameters["dataset"],
                 crop_check=getattr(learner, "check_size", None),
                 progress=self.progress,
-                say=self.say,
             )
 
     def _selector_in_force(self) -> tuple[str, Selector]:
@@ -256,7 +256,7 @@ class Round:
         own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
         if len(self.pool.labelled) or name in LABEL_FREE or own:
             return name, self.selector
-        self.say(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
+        _log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
 
     def _trained(self) -> Learner | None:
@@ -274,7 +274,9 @@ class Round:
             return restore_weights(learner, weights)
         learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
         if left_out := getattr(learner, "left_out_", 0):
-            self.say(f"{left_out} of {len(pool.labelled)} labeled frames are not trained on: their crops miss the hand")
+            _log.warning(
+                f"{left_out} of {len(pool.labelled)} labeled frames are not trained on: their crops miss the hand"
+            )
         write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
         if isinstance(learner, RestorableLearner):
             save_weights(learner, weights)
@@ -288,7 +290,7 @@ class Round:
         if learner is None:
             poses = pool.frames is not None and detector_available()
             hint = "; --learner mediapipe describes them by poses" if poses else ""
-            self.say(
+            _log.info(
                 f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )
             return Data(x=thumbnails_of(pool.inputs))
@@ -332,11 +334,11 @@ class Round:
                     # It may be its embedding that was mended; an hour of training is not thrown away unasked.
                     notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
                 for note in [*notes, *other_conditions(held["environment"], self._machine())]:
-                    self.say(f"{self.folder}: {note}")
+                    _log.warning(f"{self.folder}: {note}")
             return
         check_free(self.folder)
         make_folder(self.folder)
-        with locked(self.folder, self.say):
+        with locked(self.folder):
             # Another process may have been here since.
             check_free(self.folder)
             write_text(self.folder / ROUND, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))

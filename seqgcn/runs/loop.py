@@ -1,11 +1,9 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
 import math
-import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +11,6 @@ import torch
 from sklearn.base import clone
 from torch_geometric.data import Data
 
-import seqgcn
 from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
@@ -27,6 +24,7 @@ from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, tra
 from seqgcn.selectors.extensions import Generated
 from seqgcn.selectors.selector import Selector, for_cycle
 from seqgcn.training import Progress
+from seqgcn.utils.environment import machine
 from seqgcn.utils.seeding import derive_seed, generator
 from seqgcn.utils.validation import check_whole
 
@@ -268,45 +266,8 @@ def environment(learner: Learner) -> dict[str, Any]:
     return machine(_device(learner))
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """The same for a device."""
-    packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
-    return {
-        "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
-        | {name: _version(name) for name in packages}
-        # The package's own name for itself tells which CUDA it was built for.
-        | {"torch": str(torch.__version__)},
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
-    }
-
-
-def other_conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """A sentence on conditions, as from `machine`, that are not what they were; none if all are."""
-    held, found = unnested(then), unnested(now)
-    changed = [f"{key} was {held.get(key)}, is {found[key]}" for key in found if found[key] != held.get(key)]
-    told = "resumed under other conditions, so results may differ in the last bits: "
-    return [told + "; ".join(changed)] if changed else []
-
-
-def unnested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with the items of its mappings in their place."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= value if isinstance(value, dict) else {key: value}
-    return flat
-
-
 def _device(learner: Learner) -> torch.device:
     return resolve_device(str(getattr(learner, "device", None) or "cpu"))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -31,13 +32,16 @@ from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.named import changes, new_learner, new_selector
 from seqgcn.runs.journal import CycleRecord, Journal
-from seqgcn.runs.loop import ActiveLearning, environment, other_conditions, unnested
+from seqgcn.runs.loop import ActiveLearning, environment
 from seqgcn.runs.reader import JOURNAL, PICKS
 from seqgcn.runs.summary import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
 from seqgcn.selectors.selector import Selector
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.environment import other_conditions, unnested
 from seqgcn.utils.files import make_folder, write_text
 from seqgcn.utils.locks import locked
+
+_log = logging.getLogger("seqgcn")
 
 COMPARISON = "comparison.md"
 
@@ -81,7 +85,6 @@ class RunSet:
         folder: Where; made if it is not there.
         resume: Go on with what the folder holds.
         progress: Told about every stage.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: A component or parameter is unknown, or of the wrong type.
@@ -96,9 +99,8 @@ class RunSet:
         *,
         resume: bool = False,
         progress: Progress | None = None,
-        say: Say = lambda _message: None,
     ) -> None:
-        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        self.config, self.folder, self.progress = config, Path(folder), progress
         specs = [SelectorSpec.parse(text) for text in config.selector]
         single = len(specs) * len(config.seeds) == 1
         self.runs = [
@@ -126,10 +128,10 @@ class RunSet:
 
     def __iter__(self) -> Iterator[Event]:
         """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
-        with locked(self.folder, self.say), _finally(self.summarise):
+        with locked(self.folder), _finally(self.summarise):
             for run in self.runs:
                 # One of several may also be gone on with alone.
-                with nullcontext() if run.folder == self.folder else locked(run.folder, self.say):
+                with nullcontext() if run.folder == self.folder else locked(run.folder):
                     yield from self._run(run)
 
     def _run(self, run: Run) -> Iterator[Event]:
@@ -197,7 +199,7 @@ class RunSet:
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
                 learner.check_size(dataset.crop_size)
-            dataset.prepare(self.progress, self.say)
+            dataset.prepare(self.progress, _log.info)
             return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:
@@ -255,7 +257,7 @@ class RunSet:
             _check_folder(folder, document, resume=resume)
         for folder, document in documents.items():
             make_folder(folder, "the run folder ")
-            with locked(folder, self.say):
+            with locked(folder):
                 # Another process may have been here since.
                 _check_folder(folder, document, resume=resume)
                 if not (folder / CONFIG).exists():
@@ -264,9 +266,9 @@ class RunSet:
     def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
         held = run.journal.read()[-1].environment
         for note in changes(held.get("sources"), loop.sources):
-            self.say(f"{run.folder}: {note}")
+            _log.warning(f"{run.folder}: {note}")
         for note in other_conditions(held, environment(loop.learner)):
-            self.say(f"{run.folder}: {note}")
+            _log.warning(f"{run.folder}: {note}")
 
 
 def _serves(learner: Learner, name: str) -> bool:

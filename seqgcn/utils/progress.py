@@ -7,6 +7,14 @@ from typing import Any, Self
 from tqdm import tqdm
 
 
+def write_line(text: str) -> None:
+    """Write a line to standard error, above the bars if there are any."""
+    if sys.stderr.isatty():
+        tqdm.write(text, file=sys.stderr)
+    else:
+        sys.stderr.write(f"{text}\n")
+
+
 class Bars:
     """A bar for the cycles and, below it, one for the stage at work; what `progress=` takes.
 
@@ -45,16 +53,9 @@ class Bars:
         """Count a cycle and write its line above the bars."""
         if self._hidden:
             return
-        self.note(headline)
+        write_line(headline)
         if self._cycles is not None:
             self._cycles.update()
-
-    def note(self, text: str) -> None:
-        """Write a line above the bars, also where they are hidden."""
-        if self._live:
-            tqdm.write(text, file=sys.stderr)
-        else:
-            sys.stderr.write(f"{text}\n")
 
     def close(self) -> None:
         """Take the bars away."""

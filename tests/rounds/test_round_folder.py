@@ -196,20 +196,19 @@ def test_files_that_have_changed(tmp_path: Path, digits: Callable[..., SelectCon
 
 
 def test_other_conditions_are_said(
-    tmp_path: Path, digits: Callable[..., SelectConfig], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, digits: Callable[..., SelectConfig], monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
-    said: list[str] = []
-    Round(digits(), tmp_path / "round", say=said.append)
-    Round(digits(), tmp_path / "round", resume=True, say=said.append)
-    assert said == []
+    Round(digits(), tmp_path / "round")
+    Round(digits(), tmp_path / "round", resume=True)
+    assert messages == []
     monkeypatch.setattr("seqgcn.__version__", "9.9")
     other = "resumed under other conditions, so results may differ in the last bits: seqgcn was 0.1.0, is 9.9"
-    asked = Round(digits(), tmp_path / "round", resume=True, say=said.append)
-    assert said == [f"{tmp_path / 'round'}: {other}"]
+    asked = Round(digits(), tmp_path / "round", resume=True)
+    assert messages == [f"{tmp_path / 'round'}: {other}"]
     asked()
-    said.clear()
-    assert Round(digits(), tmp_path / "round", resume=True, say=said.append).done
-    assert said == []  # nothing is left to differ
+    messages.clear()
+    assert Round(digits(), tmp_path / "round", resume=True).done
+    assert messages == []  # nothing is left to differ
 
 
 def test_items_that_came_on_top(tmp_path: Path) -> None:
