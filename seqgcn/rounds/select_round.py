@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import yaml
 from sklearn.base import clone
 from torch_geometric.data import Data
 
@@ -42,20 +41,18 @@ from seqgcn.rounds.inputs import (
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.record import (
     LABELLED,
-    ROUND,
-    check_free,
     check_same,
     options_as_yaml,
     parameters_as_yaml,
     read_round,
+    round_directory,
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.selectors.selector import Selection, Selector, for_cycle
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine, other_conditions
-from seqgcn.utils.files import make_folder, remove_leftovers, write_text
-from seqgcn.utils.locks import locked
+from seqgcn.utils.files import remove_leftovers, write_text
 from seqgcn.utils.seeding import derive_seed
 
 _log = logging.getLogger("seqgcn")
@@ -97,6 +94,7 @@ class Round:
         progress: Progress | None = None,
     ) -> None:
         self.config, self.folder, self.progress = config, Path(folder), progress
+        self.directory = round_directory(self.folder)
         self.parameters = config.settle()
         with as_config_errors():
             resolve_device(config.device)
@@ -109,7 +107,7 @@ class Round:
                 "name a folder elsewhere with --out"
             )
         if not resume:
-            check_free(self.folder)
+            self.directory.check_free()
         self.pool = self._read_pool(learner)
         self.candidates = candidates_of(config, self.pool)
         self.terms: dict[str, Any] = {
@@ -138,7 +136,7 @@ class Round:
             TrainingError: The learner or the selector diverged.
             RunFolderError: Another process is at work in the folder, or it cannot be written.
         """
-        with locked(self.folder):
+        with self.directory.locked():
             # What was not whole yet when a process was killed must not go to the annotators.
             for folder in (self.folder / TASKS, self.folder / TASKS / IMAGES):
                 remove_leftovers(folder)
@@ -326,25 +324,20 @@ class Round:
                 "what is in the items, or their labels,": self.pool.fingerprint,
             },
         }
-        if resume:
-            held = check_same(self.folder, document)
-            if not self.done:
-                notes = changes(held.get("sources"), self._sources())
-                if changes(held.get("sources"), sources(self.learner, None)) and (self.folder / WEIGHTS).exists():
-                    # It may be its embedding that was mended; an hour of training is not thrown away unasked.
-                    notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
-                for note in [*notes, *other_conditions(held["environment"], self._machine())]:
-                    _log.warning(f"{self.folder}: {note}")
+        if not resume:
+            self.directory.claim(lambda: self._begun(document))
             return
-        check_free(self.folder)
-        make_folder(self.folder)
-        with locked(self.folder):
-            # Another process may have been here since.
-            check_free(self.folder)
-            write_text(self.folder / ROUND, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))
+        held = check_same(self.folder, document)
+        if not self.done:
+            notes = changes(held.get("sources"), self._sources())
+            if changes(held.get("sources"), sources(self.learner, None)) and (self.folder / WEIGHTS).exists():
+                # It may be its embedding that was mended; an hour of training is not thrown away unasked.
+                notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
+            self.directory.warn([*notes, *other_conditions(held["environment"], self._machine())])
 
-    def _record(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What was asked, how to ask it again, and under which conditions it is answered."""
+    def _begun(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The record of a new round: what is asked, how to ask it again, and in which environment it is answered."""
+        self.directory.check_free()
         return {
             **document,
             "command": self.config.command(self.folder),

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.config.run import (
     CONFIG,
@@ -31,22 +29,18 @@ from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.named import changes, new_learner, new_selector
+from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning, environment
-from seqgcn.runs.reader import JOURNAL, PICKS
-from seqgcn.runs.summary import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
+from seqgcn.runs.reader import JOURNAL
+from seqgcn.runs.summary import COMPARISON, compare_with_random, draw, draw_training, write_picks
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
-from seqgcn.utils.environment import other_conditions, unnested
-from seqgcn.utils.files import make_folder, write_text
+from seqgcn.utils.environment import other_conditions
+from seqgcn.utils.files import write_text
 from seqgcn.utils.locks import locked
 
 _log = logging.getLogger("seqgcn")
-
-COMPARISON = "comparison.md"
-
-_MAY_DIFFER = ("root", "device", "dataset.cache")
-"""Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +50,12 @@ class Run:
     spec: SelectorSpec
     seed: int
     folder: Path
+    cycles: int
 
     @property
     def journal(self) -> Journal:
         """The run's journal."""
-        return Journal(self.folder / JOURNAL)
+        return Journal(self.folder / JOURNAL, self.cycles)
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ class RunSet:
     Args:
         config: What to run.
         folder: Where; made if it is not there.
-        resume: Go on with what the folder holds.
+        resume: Go on with what the folder holds, which may be fewer cycles, selectors or seeds.
         progress: Told about every stage.
 
     Raises:
@@ -104,7 +99,7 @@ class RunSet:
         specs = [SelectorSpec.parse(text) for text in config.selector]
         single = len(specs) * len(config.seeds) == 1
         self.runs = [
-            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}")
+            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}", config.cycles)
             for seed in config.seeds
             for spec in specs
         ]
@@ -119,7 +114,7 @@ class RunSet:
         if not resume:
             # Before crops are made, which can take long; `_claim` looks again.
             for folder in (self.folder, *(run.folder for run in self.runs)):
-                _check_free(folder)
+                run_directory(folder).check_free()
         self.dataset = self._load_dataset(learner)
         with as_config_errors():
             for run in self.runs:
@@ -142,7 +137,7 @@ class RunSet:
         with _finally(lambda: self._draw(run)):
             for number, record in enumerate(loop):
                 if number >= known:
-                    _check_same(run.folder / CONFIG, self._document([run]))
+                    check_same(run.folder, self._document([run]))
                 yield Event(run, record, replayed=number < known)
 
     def _loop(self, run: Run) -> ActiveLearning:
@@ -250,25 +245,14 @@ class RunSet:
         return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint, **references}
 
     def _claim(self, resume: bool) -> None:
-        """Write the configuration of every run into its folder, or make sure that it is the one already there."""
+        """Write the configuration of every run into its folder, or make sure that what is there fits it."""
         documents = {self.folder: self._document(self.runs)}
-        documents |= {run.folder: self._document([run]) for run in self.runs}
-        for folder, document in documents.items():
-            _check_folder(folder, document, resume=resume)
-        for folder, document in documents.items():
-            make_folder(folder, "the run folder ")
-            with locked(folder):
-                # Another process may have been here since.
-                _check_folder(folder, document, resume=resume)
-                if not (folder / CONFIG).exists():
-                    write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
+        claim(self.folder, documents | {run.folder: self._document([run]) for run in self.runs}, resume=resume)
 
     def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
         held = run.journal.read()[-1].environment
-        for note in changes(held.get("sources"), loop.sources):
-            _log.warning(f"{run.folder}: {note}")
-        for note in other_conditions(held, environment(loop.learner)):
-            _log.warning(f"{run.folder}: {note}")
+        notes = [*changes(held.get("sources"), loop.sources), *other_conditions(held, environment(loop.learner))]
+        run_directory(run.folder).warn(notes)
 
 
 def _serves(learner: Learner, name: str) -> bool:
@@ -281,46 +265,6 @@ def _serves(learner: Learner, name: str) -> bool:
 
 def _check_served(learner: Learner, selector: Selector) -> None:
     check_served(extended(learner, selector.extensions), selector)
-
-
-def _check_free(folder: Path) -> None:
-    if (folder / CONFIG).exists():
-        raise RunFolderError(f"{folder} holds a run already: go on with --resume, or name another folder with --out")
-
-
-def _check_folder(folder: Path, document: Mapping[str, Any], *, resume: bool) -> None:
-    if (folder / CONFIG).exists():
-        if not resume:
-            _check_free(folder)
-        _check_same(folder / CONFIG, document)
-        return
-    for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
-        if (folder / name).exists():
-            raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
-
-
-def _check_same(path: Path, document: Mapping[str, Any]) -> None:
-    try:
-        held = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from error
-    if not isinstance(held, dict):
-        raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
-    # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
-    now, held = (
-        unnested({key: value for key, value in values.items() if key != REFERENCES})
-        for values in (yaml.safe_load(yaml.safe_dump(document)), held)
-    )
-    keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
-    if keys == [FINGERPRINT]:
-        raise RunFolderError(
-            f"the data set has changed since {path.parent} was begun; restore it, or name another folder"
-        )
-    if keys:
-        changes = "; ".join(f"{key} is {held.get(key)} there, {now.get(key)} now" for key in keys)
-        raise RunFolderError(
-            f"{path.parent} holds another configuration ({changes}); take that back, or name another folder with --out"
-        )
 
 
 @contextmanager
@@ -338,18 +282,27 @@ def _finally(finish: Callable[[], None]) -> Iterator[None]:
     finish()
 
 
-def held_config(folder: Path) -> dict[str, Any]:
+def held_config(folder: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a run folder is configured with, to go on with it.
+
+    Args:
+        folder: Of one run, or of several.
+        given: Options that are given now. Where these name several selectors, parameters of the selector of a
+            single run are left out: they are not for the others.
 
     Raises:
         RunFolderError: It holds no run, or its configuration cannot be read.
     """
     try:
-        return read_config(folder / CONFIG)
+        values = read_config(folder / CONFIG)
     except MissingFileError as error:
         raise RunFolderError(f"there is no run in {folder} to resume; without --resume one is begun there") from error
     except ConfigError as error:
         raise RunFolderError(str(error)) from error
+    single = len(values.get("selector", ())) == len(values.get("seeds", ())) == 1
+    if single and len((given or {}).get("selector", ())) > 1:
+        values["set"] = {key: each for key, each in values.get("set", {}).items() if not key.startswith("selector.")}
+    return values
 
 
 def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
