@@ -1,6 +1,5 @@
 """Choose which items to label: sequential GCN active learning on PyTorch Geometric."""
 
-import logging
 from typing import TYPE_CHECKING
 
 from seqgcn.utils import moved
@@ -119,6 +118,3 @@ __all__ = [
 __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 moved.install()
-
-# A library prints nothing by itself: who wants its messages adds a handler.
-logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqgcn.cli.codes import DONE
 from seqgcn.cli.options import add_threads, setting
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.messages import log
 from seqgcn.utils.progress import Bars
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def _crops(arguments: argparse.Namespace) -> int:
     from seqgcn.rounds.inputs import labelled_hands
 
     path, again = Path(arguments.out), _command(arguments)
-    log = logging.getLogger("seqgcn")
     if arguments.quiet:
         log.setLevel(logging.WARNING)
     with Bars(hidden=arguments.quiet) as bars:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
-
-_log = logging.getLogger("seqgcn")
+from seqgcn.utils.messages import log
 
 DEPTHS = ("prediction", "surface+offset", "column")
 
@@ -90,15 +88,15 @@ def _import(arguments: argparse.Namespace) -> int:
         print(f"{imported.again:,} more frames have that label already, or are of earlier rounds.")
     if imported.labels is None:
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
-            _log.info(
+            log.info(
                 "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
             )
         if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
-            _log.info(
+            log.info(
                 "frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right"
             )
         rest = ", or add what is right with --partial" if imported.checked.valid else ""
-        _log.info(f"nothing was added; mend what is wrong and import again{rest}")
+        log.info(f"nothing was added; mend what is wrong and import again{rest}")
         return BAD_DATA
     for sentence in imported.told:
         print(sentence)
@@ -132,9 +130,9 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
         print(f"{imported.again:,} more frames were answered so before, or are of earlier rounds.")
     if imported.centers is None:
         if any(problem.what == UNTOUCHED for problem in imported.checked.problems):
-            _log.info("if somebody looked at all of these and they are right, say so with --accept-predictions")
+            log.info("if somebody looked at all of these and they are right, say so with --accept-predictions")
         rest = ", or add what is right with --partial" if imported.checked.valid or imported.no_hand else ""
-        _log.info(f"nothing was added; mend what is wrong and import again{rest}")
+        log.info(f"nothing was added; mend what is wrong and import again{rest}")
         return BAD_DATA
     for sentence in imported.told:
         print(sentence)

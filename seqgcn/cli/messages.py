@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from seqgcn.utils.messages import log
 from seqgcn.utils.progress import write_line
 
 
@@ -18,15 +19,14 @@ class _Lines(logging.Handler):
 @contextmanager
 def shown_messages() -> Iterator[None]:
     """Show log messages from INFO up, and warnings, while a command runs."""
-    logger, handler = logging.getLogger("seqgcn"), _Lines()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    handler, level = _Lines(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
     try:
         with warnings.catch_warnings():
             # A warning printed by Python itself would tear the bars apart.
             warnings.showwarning = lambda message, *_where, **_more: write_line(f"seqgcn: {message}")
             yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        log.removeHandler(handler)
+        log.setLevel(level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.messages import log
 from seqgcn.utils.progress import Bars
 
 
@@ -68,7 +68,6 @@ def _select(arguments: argparse.Namespace) -> int:
         lost = left_behind(Path(arguments.earlier), values)
         from_file = merged(values, from_file)
     config = SelectConfig(**merged(from_file, given))
-    log = logging.getLogger("seqgcn")
     with Bars(hidden=arguments.quiet) as bars:
         if lost:
             log.warning(lost)

@@ -5,7 +5,6 @@ whole depth and by how doubtful the hand is that was found in them, so that what
 frames too. What is clicked goes into a file of centers (`click_import`).
 """
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -30,9 +29,8 @@ from seqgcn.exceptions import ConfigError, DataFileError
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.inputs import RoundPool, check_lists, labelled_hands, list_hands, short_hash
 from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
-
-_log = logging.getLogger("seqgcn")
 
 CELL = 6
 """Cells of the localizer's grid along the side of one of a thumbnail."""
@@ -69,14 +67,14 @@ def pool_of_clicks(config: SelectConfig, parameters: Mapping[str, Any], *, progr
     hands, listed = list_hands(config, dataset)
     _check_names(dataset.centers, hands)
     if hands.skipped:
-        _log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+        log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
     check_lists(config, hands.files)
     labelled = labelled_hands(hands, listed)
     hands.learn_from(labelled)
     x, read = thumbnails(hands, progress)
     unfit = _unfit(hands, x, read)
-    found = hands.find(progress, _log.info)
-    _log.info(f"{hands.name}: {found.summary()}")
+    found = hands.find(progress, log.info)
+    log.info(f"{hands.name}: {found.summary()}")
     known = torch.from_numpy(found.source == SOURCES.index("file")) & found.points.isfinite().all(dim=1)
     known[labelled] = True
     return RoundPool(
@@ -187,11 +185,11 @@ def _unfit(hands: HandDataset, x: Tensor, read: NDArray[np.bool_]) -> Tensor:
         what = f"{hands.name}: {len(lost):,} of {len(hands):,} frames cannot be read"
         if len(lost) > UNREADABLE * len(hands):
             raise DataFileError(f"{what}, more than a tenth: {names}")
-        _log.warning(f"{what} and are not asked for: {names}")
+        log.warning(f"{what} and are not asked for: {names}")
     black = (x == 0).all(dim=1) & torch.from_numpy(read)
     if black.any():
         names = name_some([hands.files[i] for i in black.nonzero().flatten().tolist()])
-        _log.warning(
+        log.warning(
             f"{hands.name}: {int(black.sum()):,} of {len(hands):,} frames have no depth from {hands.options.near:g} to "
             f"{hands.options.far:g} mm (near, far) and are not asked for: {names}"
         )

@@ -1,6 +1,5 @@
 """The joints that annotators start from: the learner's predictions, or where nothing was trained, mediapipe's."""
 
-import logging
 from typing import NamedTuple
 
 from torch import Tensor
@@ -12,9 +11,8 @@ from seqgcn.exceptions import MissingPackageError
 from seqgcn.learners.base import Learner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
-
-_log = logging.getLogger("seqgcn")
 
 
 class FirstJoints(NamedTuple):
@@ -48,12 +46,12 @@ def first_joints(
     try:
         joints = learner.predict(frames[index], progress=progress)
     except MissingPackageError as error:  # of another version, say; the picks do without
-        _log.warning(f"no joints to start from: {error}")
+        log.warning(f"no joints to start from: {error}")
         return FirstJoints(None)
     by: str = getattr(learner, "predicted_by", "")
     if by:
         seen = int(joints.isfinite().all(dim=2).any(dim=1).sum())
         nameless = unmapped(hands.skeleton, hands.landmark_weights)
         rest = f"; none for {name_some(nameless)} (detector_joints in camera.yaml says which they are)"
-        _log.info(f"joints to start from: {by}'s, in {seen:,} of {len(index):,} frames{rest if nameless else ''}")
+        log.info(f"joints to start from: {by}'s, in {seen:,} of {len(index):,} frames{rest if nameless else ''}")
     return FirstJoints(joints, by)

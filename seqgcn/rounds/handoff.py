@@ -1,6 +1,5 @@
 """From picks to labelling tools, and from what these export to labels."""
 
-import logging
 import os
 import shlex
 import shutil
@@ -54,9 +53,8 @@ from seqgcn.rounds.result import read_curves
 from seqgcn.training import Progress
 from seqgcn.utils.files import make_folder, sync_folder, write_text
 from seqgcn.utils.locks import locked
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import check_choice, check_number, name_some
-
-_log = logging.getLogger("seqgcn")
 
 LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
 """File of all labels there are after a round, by data set."""
@@ -205,7 +203,7 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     sources = _sources(terms, tasks, hands)
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if "surface+offset" in terms.joint_depth and nameless:
-        _log.warning(
+        log.warning(
             f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken"
         )
     given = [annotation for path in exports for annotation in read_annotations(Path(path), folder)]

@@ -1,7 +1,6 @@
 """What a round picks from: items with names, some of them labelled, and what describes them."""
 
 import hashlib
-import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +26,8 @@ from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
-
-_log = logging.getLogger("seqgcn")
 
 THUMBNAIL = 16
 """Pixels along the side of the thumbnails that describe items before anything is learned."""
@@ -162,13 +160,13 @@ def pool_of_dataset(
 def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress | None) -> RoundPool:
     hands, listed = list_hands(config, dataset)
     if hands.skipped:
-        _log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+        log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
     check_lists(config, hands.files)
     hands.learn_from(labelled_hands(hands, listed))
-    hands.locate(progress, _log.info)
-    check_crops(hands, dataset.accept_crops, _log.info)
-    hands.prepare(progress, _log.info)
-    check_mass(hands, dataset.accept_crops, _log.info)
+    hands.locate(progress, log.info)
+    check_crops(hands, dataset.accept_crops, log.info)
+    hands.prepare(progress, log.info)
+    check_mass(hands, dataset.accept_crops, log.info)
     # Once more, as frames that turned out to be empty may have been left out.
     labelled = labelled_hands(hands, listed)
     return RoundPool(
@@ -265,7 +263,7 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
 
 
 def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None) -> RoundPool:
-    dataset.prepare(progress, _log.info)
+    dataset.prepare(progress, log.info)
     train = dataset.train
     items: Sequence[str] | None = getattr(train, "files", None)
     labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))

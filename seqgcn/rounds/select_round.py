@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -53,9 +52,8 @@ from seqgcn.selectors.selector import Selection, Selector, for_cycle
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine, other_conditions
 from seqgcn.utils.files import remove_leftovers, write_text
+from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import derive_seed
-
-_log = logging.getLogger("seqgcn")
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
@@ -120,9 +118,9 @@ class Round:
             # Before anything is trained.
             most_items(self.candidates, config.budget, **self.terms)
         for note in self.terms["videos"].notes if self.terms["videos"] else ():
-            _log.info(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
+            log.info(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
         if self.pool.frames is not None and config.ask != CENTER and config.dataset not in LABELS:
-            _log.info(
+            log.info(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
                 "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
             )
@@ -161,7 +159,7 @@ class Round:
             )
         unused = _unused(name, selector, selection)
         if unused:
-            _log.warning(unused)
+            log.warning(unused)
         index = selection.index
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
@@ -254,7 +252,7 @@ class Round:
         own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
         if len(self.pool.labelled) or name in LABEL_FREE or own:
             return name, self.selector
-        _log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
+        log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
 
     def _trained(self) -> Learner | None:
@@ -272,7 +270,7 @@ class Round:
             return restore_weights(learner, weights)
         learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
         if left_out := getattr(learner, "left_out_", 0):
-            _log.warning(
+            log.warning(
                 f"{left_out} of {len(pool.labelled)} labeled frames are not trained on: their crops miss the hand"
             )
         write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
@@ -288,7 +286,7 @@ class Round:
         if learner is None:
             poses = pool.frames is not None and detector_available()
             hint = "; --learner mediapipe describes them by poses" if poses else ""
-            _log.info(
+            log.info(
                 f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )
             return Data(x=thumbnails_of(pool.inputs))

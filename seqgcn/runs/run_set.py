@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -39,8 +38,7 @@ from seqgcn.training import Progress
 from seqgcn.utils.environment import other_conditions
 from seqgcn.utils.files import write_text
 from seqgcn.utils.locks import locked
-
-_log = logging.getLogger("seqgcn")
+from seqgcn.utils.messages import log
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ class RunSet:
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
                 learner.check_size(dataset.crop_size)
-            dataset.prepare(self.progress, _log.info)
+            dataset.prepare(self.progress, log.info)
             return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:

@@ -13,7 +13,6 @@ its boot: where that is the same, so is the host.
 """
 
 import json
-import logging
 import os
 import platform
 import shlex
@@ -29,10 +28,9 @@ from filelock import FileLock, Timeout
 
 from seqgcn.exceptions import RunFolderError
 from seqgcn.utils.files import remove_leftovers, write_text
+from seqgcn.utils.messages import log
 
 LOCK, OWNER = ".lock", ".owner"
-
-_log = logging.getLogger("seqgcn")
 
 
 @dataclass(frozen=True)
@@ -149,4 +147,4 @@ def _take_over(folder: Path) -> None:
             f"{folder} is in use by {owner}, or was when that exited without releasing its lock; it cannot be seen "
             f"from {platform.node()}. If it is no longer at work, delete {folder / OWNER} and try again"
         )
-    _log.warning(f"{folder}: {owner} exited without releasing its lock, as when killed; it is taken over")
+    log.warning(f"{folder}: {owner} exited without releasing its lock, as when killed; it is taken over")

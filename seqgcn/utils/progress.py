@@ -1,10 +1,15 @@
 """Progress bars on a terminal, plain lines elsewhere."""
 
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from tqdm import tqdm
+
+EVERY = 60.0
+"""Seconds between the lines about a long stage where there is no terminal."""
 
 
 def write_line(text: str) -> None:
@@ -18,14 +23,15 @@ def write_line(text: str) -> None:
 class Bars:
     """A bar for the cycles and, below it, one for the stage at work; what `progress=` takes.
 
-    Where standard error is no terminal, only a line a cycle is written.
+    Where standard error is no terminal, a line a cycle is written and, of stages that take longer, a line a minute.
 
     Args:
         hidden: Show nothing at all.
+        clock: Tells the seconds since some moment.
     """
 
-    def __init__(self, *, hidden: bool = False) -> None:
-        self._hidden = hidden
+    def __init__(self, *, hidden: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hidden, self._clock, self._written = hidden, clock, clock()
         self._live = sys.stderr.isatty() and not hidden
         self._cycles: tqdm[Any] | None = None
         self._stage: tqdm[Any] | None = None
@@ -39,6 +45,7 @@ class Bars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps of a stage are done."""
         if not self._live:
+            self._write_now_and_then(stage, done, total)
             return
         if self._stage is not None and (stage != self._name or done <= self._stage.n):
             self._stage.close()
@@ -48,6 +55,14 @@ class Bars:
             bar: tqdm[Any] = tqdm(total=total, desc=f"  {stage}", position=below, leave=False, dynamic_ncols=True)
             self._stage, self._name = bar, stage
         self._stage.update(done - self._stage.n)
+
+    def _write_now_and_then(self, stage: str, done: int, total: int) -> None:
+        now = self._clock()
+        if stage != self._name:
+            self._name, self._written = stage, now
+        if not self._hidden and now - self._written >= EVERY:
+            self._written = now
+            write_line(f"{stage}: {done:,} of {total:,}")
 
     def cycle_done(self, headline: str) -> None:
         """Count a cycle and write its line above the bars."""

@@ -1,6 +1,5 @@
 """The folder of a run or a round: claimed once, worked in by one process at a time, resumed as it was begun."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ import yaml
 from seqgcn.exceptions import RunFolderError
 from seqgcn.utils.files import make_folder, write_text
 from seqgcn.utils.locks import locked
-
-_log = logging.getLogger("seqgcn")
+from seqgcn.utils.messages import log
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class RunDirectory:
     def warn(self, notes: Iterable[str]) -> None:
         """Log sentences about this folder."""
         for note in notes:
-            _log.warning(f"{self.path}: {note}")
+            log.warning(f"{self.path}: {note}")
 
 
 def as_read(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import warnings
 import pytest
 
 from seqgcn.cli.messages import shown_messages
-
-log = logging.getLogger("seqgcn")
+from seqgcn.utils.messages import log
 
 
 def test_a_command_shows_messages_and_warnings_as_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +33,6 @@ def test_the_loggers_settings_outlast_a_command() -> None:
 
 
 def test_a_library_user_who_asks_for_no_messages_sees_none() -> None:
-    code = "import logging, seqgcn; logging.getLogger('seqgcn').error('not shown')"
+    code = "from seqgcn.utils.messages import log; log.error('not shown')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert (done.stdout, done.stderr) == ("", "")
