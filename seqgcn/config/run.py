@@ -14,6 +14,7 @@ from seqgcn.config.registry import (
     SET_BY_THE_RUN,
     coerce,
     import_path,
+    load,
     parameters,
     suggestion,
     task,
@@ -282,6 +283,10 @@ def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: Selector
             raise ConfigError(f"{names[kind]} has no parameter {key!r}{suggestion(key, known[kind])}")
         values[kind][key] = coerce(full, value, known[kind][key].type)
     for kind, each in values.items():
+        # So that runs and rounds begun before there were such parameters hold the same configuration as now.
+        for key in getattr(load(kind, names[kind]), "later_parameters", ()):
+            if key in each and each[key] == known[kind][key].default:
+                del each[key]
         if unset := [f"{kind}.{key}" for key, value in each.items() if value is REQUIRED]:
             raise ConfigError(f"{names[kind]} has no default for {', '.join(unset)}; give --set {unset[0]}=VALUE")
     return values

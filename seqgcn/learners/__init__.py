@@ -1,16 +1,22 @@
-"""Learners: trained on the labelled items, they describe the whole pool to a selector."""
+"""Learners: trained on the labeled items, they describe the whole pool to a selector."""
 
 from seqgcn.learners.base import Diagnosed, Learner, MemberLearner, RestorableLearner
-from seqgcn.learners.classifier import ImageClassifier, ResNet18Classifier, SmallCNNClassifier
+from seqgcn.learners.classification import (
+    ClassificationLearner,
+    ImageClassifier,
+    ResNet18Classifier,
+    SmallCNNClassifier,
+)
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.ensemble import Ensemble
 from seqgcn.learners.extend import check_served, extended
-from seqgcn.learners.handpose import HandPose
+from seqgcn.learners.hand_pose import HandPose, PoseLearner
 from seqgcn.learners.landmarks import MediapipeHands
-from seqgcn.learners.torch_model import TorchLearner
-from seqgcn.learners.torch_pose import TorchPoseLearner
+from seqgcn.learners.network import NetworkLearner
+from seqgcn.learners.torch_learners import TorchLearner, TorchPoseLearner
 
 __all__ = [
+    "ClassificationLearner",
     "Diagnosed",
     "Ensemble",
     "HandPose",
@@ -18,6 +24,8 @@ __all__ = [
     "Learner",
     "MediapipeHands",
     "MemberLearner",
+    "NetworkLearner",
+    "PoseLearner",
     "ResNet18Classifier",
     "RestorableLearner",
     "SmallCNNClassifier",

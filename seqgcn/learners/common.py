@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,10 +45,27 @@ def mixed_precision(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
 
-def place(module: Module, device: torch.device) -> Module:
-    """A network on a device, in the layout both CPU and GPU convolutions are fastest in: channels last."""
-    module.to(device)
+def channels_last(module: Module) -> Module:
+    """A network in the layout that both CPU and GPU convolutions are fastest in."""
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def as_tensor(values: Any, whole: torch.dtype | None = None) -> Any:
+    """A NumPy array as a tensor, float64 as float32; anything else as it is.
+
+    Args:
+        values: Items or targets.
+        whole: What whole numbers become, if not what they are.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        return values
+    if values.dtype == np.float64:
+        values = values.astype(np.float32)
+    if whole is not None and values.dtype.kind in "iu":
+        return torch.from_numpy(values.astype(np.int64)).to(whole)
+    # torch takes neither negative strides nor memory that it may not write to.
+    usable = values.flags.writeable and min(values.strides, default=0) >= 0
+    return torch.from_numpy(values if usable else values.copy())
 
 
 def shuffled_batches(n: int, batch_size: int, draw: torch.Generator) -> list[Tensor]:
@@ -161,17 +179,13 @@ def copy_weights(module: nn.Module, predictor: nn.Module | None = None, **others
     return {name: tensor.clone() for name, tensor in weights.items()}
 
 
-def load_weights(module: nn.Module, state: dict[str, Tensor], predictor: nn.Module | None = None) -> None:
+def load_weights(module: nn.Module, state: Mapping[str, Tensor], predictor: nn.Module | None = None) -> None:
     """Put the weights of `copy_weights` into a network and its loss predictor, and the network into evaluation mode.
 
     Raises:
-        ArgumentError: They are those of another network.
+        RuntimeError: They are those of another network.
     """
     for target, prefix in ((module, _PREFIX), (predictor, _PREDICTOR)):
         if target is not None:
-            try:
-                target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-            except RuntimeError as error:
-                reason = str(error).splitlines()[-1].strip()
-                raise ArgumentError(f"this state is that of another network: {reason}") from error
+            target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     module.eval()

@@ -13,14 +13,16 @@ from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.base import MemberLearner
 from seqgcn.learners.common import check_attributes
+from seqgcn.learners.parameters import check_seed
+from seqgcn.learners.saved import SavedLearner
 from seqgcn.selectors.extensions import Members
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import derive_seed
-from seqgcn.utils.validation import check_instance
+from seqgcn.utils.validation import check_bool, check_instance
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-learn is untyped
     """Networks trained apart on the same items, whose mean prediction counts (Beluch et al., CVPR 2018).
 
     It gives `prob_samples` `[n, members, num_classes]` or, for poses, `target_samples` `[n, members, 3J]` mm; `prob` is
@@ -67,17 +69,19 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             raise ArgumentError(
                 f"members must be Members(members=...) of seqgcn.selectors.extensions, got {self.members!r}"
             )
+        check_bool("warm_start", self.warm_start)
+        check_seed(self.seed)
         check_instance("learner", self.learner)
         if not isinstance(self.learner, MemberLearner):
             lacking = [each for each in ("state", "restore", "measure") if not hasattr(self.learner, each)]
             what = f"no {', '.join(lacking)}()" if lacking else "not all that a learner needs"
             raise ArgumentError(f"{type(self.learner).__name__} cannot be a member of an ensemble: it has {what}")
-        for name in ("seed", "batch_seed", "width"):
+        for name in ("seed", "batch_seed", *(() if self.members.width == 1 else ("width",))):
             if name not in self.learner.get_params():
                 raise ArgumentError(f"{type(self.learner).__name__} has no parameter {name}, which an ensemble sets")
         self._member(0).check_parameters()
 
-    def fit(self, inputs: Any, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
+    def fit(self, inputs: Any, targets: Any, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
         """Train every member on the same items.
 
         Raises:
@@ -100,11 +104,11 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             return self._samples(inputs, progress, "predict").mean(dim=1).argmax(dim=1)
         return torch.stack([m.predict(inputs, progress=p) for m, p in self._parts(progress)], dim=1).mean(dim=1)
 
-    def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
+    def score(self, inputs: Any, targets: Any, *, progress: Progress | None = None) -> float:
         """The members' metric, of their mean prediction."""
         return self.learner.measure(self.predict(inputs, progress=progress), targets)
 
-    def measure(self, predictions: Tensor, targets: Tensor) -> float:
+    def measure(self, predictions: Tensor, targets: Any) -> float:
         """The members' metric of predictions."""
         return self.learner.measure(predictions, targets)
 
@@ -147,7 +151,15 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             ArgumentError: The ensemble is not fitted.
         """
         self._check_fitted()
-        return {f"{k}.{name}": value for k, m in enumerate(self.members_) for name, value in m.state().items()}
+        return self._numbered([member.state() for member in self.members_])
+
+    def _saved(self) -> dict[str, Tensor]:
+        self._check_fitted()
+        return self._numbered([m._saved() if isinstance(m, SavedLearner) else m.state() for m in self.members_])
+
+    @staticmethod
+    def _numbered(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {f"{number}.{name}": value for number, state in enumerate(states) for name, value in state.items()}
 
     def restore(self, state: dict[str, Tensor]) -> Self:
         """Take over an earlier `state()` of as many members.
@@ -166,8 +178,12 @@ class Ensemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         return self
 
     def _member(self, number: int) -> MemberLearner:
-        width = self.learner.get_params()["width"] * self.members.width
-        settings = {"width": width, "warm_start": self.warm_start, **self._seeds(number)}
+        settings: dict[str, Any] = {"warm_start": self.warm_start, **self._seeds(number)}
+        if self.members.width != 1:
+            width = self.learner.get_params()["width"]
+            # A learner of one's own may count channels instead of having a factor on them.
+            whole = isinstance(width, int)
+            settings["width"] = max(1, round(width * self.members.width)) if whole else width * self.members.width
         member: MemberLearner = clone(self.learner).set_params(**settings)
         return member
 

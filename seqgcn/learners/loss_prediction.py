@@ -9,7 +9,7 @@ by which of two items has the larger loss (section 3.3), not by how large the lo
 learned, and a squared error would mostly follow that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import nan
@@ -39,18 +39,30 @@ class LossPredictor(nn.Module):
         network: What it is attached to until `remove`.
         options: Which modules, and how many features of each; without modules, the network's own `loss_modules`.
         example: A batch the network can be called with; it is passed through once, in evaluation mode, to see sizes.
+        channels: Instead of an example, how many channels each module puts out.
 
     Raises:
         ArgumentError: A path leads to no module, or to one that is not run exactly once or puts out neither
             `[b, c, h, w]` nor `[b, c]`; or no path is given and the network names none.
     """
 
-    def __init__(self, network: nn.Module, options: LossPrediction, example: Tensor) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        options: LossPrediction,
+        example: Tensor | None = None,
+        *,
+        channels: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.options, self._detach = options, False
         self.paths = find_modules(network, options.modules)
-        channels = _channels(network, self.paths, example)
-        hidden, device = options.hidden_channels, example.device
+        if channels is None:
+            if example is None:
+                raise ArgumentError("a LossPredictor needs an example of a batch, or the channels of each module")
+            channels = _channels(network, self.paths, example)
+        hidden = options.hidden_channels
+        device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
         self.features = nn.ModuleList(nn.Linear(c, hidden, device=device) for c in channels)
         self.head = nn.Linear(hidden * len(channels), 1, device=device)
         self._seen: dict[str, Tensor] = {}
@@ -120,6 +132,16 @@ def attach(
     if before is not None:
         before.remove()
     return None if options is None else LossPredictor(network, options, example)
+
+
+def saved_channels(state: Mapping[str, Tensor]) -> list[int]:
+    """Channels of each module that a learner's saved loss predictor reads.
+
+    Raises:
+        KeyError: The learner did not predict its loss.
+    """
+    names = [f"predictor_.features.{number}.weight" for number in range(len(state))]
+    return [state[name].shape[1] for number, name in enumerate(names) if number == 0 or name in state]
 
 
 def prediction_loss(options: LossPrediction, predicted: Tensor, actual: Tensor) -> Tensor:

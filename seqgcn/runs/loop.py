@@ -239,6 +239,8 @@ class ActiveLearning:
             for key, value in self.learner.get_params().items()
             # Those of an ensemble's members are listed one by one, as learner__parameter.
             if key.rpartition("__")[2] not in ("seed", "batch_seed", "device") and not isinstance(value, Learner)
+            # A journal begun before there was such a parameter agrees with the default.
+            if not (key in getattr(self.learner, "later_parameters", ()) and value == getattr(type(self.learner), key))
         }
         return {
             "data": self.dataset.fingerprint,

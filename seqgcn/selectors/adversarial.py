@@ -1,8 +1,8 @@
-"""Small networks that make images, and the two games against a discriminator that strategies train them in.
+"""Small networks that generate images, and the two adversarial trainings that selectors use them in.
 
-In both games each side's loss holds the weights of the other fixed, so one step on the sum of the losses moves both
-sides, and the package's one training loop serves. Lengths are counted in steps: how long it takes does not grow with
-the pool.
+In both, the loss of each side keeps the weights of the other fixed, so one step on the sum of the losses updates both
+sides, and the package's one training loop serves. Lengths are counted in steps: training time does not grow with the
+pool.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,15 +26,15 @@ Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameOptions:
-    """Sizes of the networks, and how the two sides are trained.
+class AdversarialOptions:
+    """Sizes of the networks and options of their training.
 
     Args:
         image_size: Images are resized to squares of this many pixels a side, a multiple of 4.
         latent_channels: Size of an image's code.
         hidden_channels: Channels of the first convolution; the second has twice as many.
         beta: Weight of the divergence of the codes from the standard normal distribution.
-        adversary_weight: Weight of what the discriminator says in the loss of the side it judges.
+        adversary_weight: Weight of the discriminator's term in the loss of the VAE.
         steps: Steps of Adam.
         batch_size: Images a step, of each kind that a step takes.
         lr: Adam's learning rate.
@@ -173,11 +173,11 @@ def resized(images: Tensor, image_size: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LabelGame:
-    """What `play_for_labels` trained, and what it says about every image.
+class TrainedVAAL:
+    """The networks that `train_vaal` trained, and the discriminator's output for every image.
 
     Args:
-        logit: Of looking labelled, `[n]`.
+        logit: Of being labelled, `[n]`.
         loss: Of the VAE, `[steps]`.
         discriminator_loss: Of its steps, `[(steps + 1) // 2]`.
         vae: The VAE.
@@ -189,10 +189,15 @@ class LabelGame:
     vae: VAE
 
 
-def play_for_labels(
-    images: Tensor, labelled: Tensor, unlabelled: Tensor, options: GameOptions, *, progress: Progress | None = None
-) -> LabelGame:
-    r"""Train a beta-VAE whose codes do not give away which images are labelled, and a discriminator that finds out.
+def train_vaal(
+    images: Tensor,
+    labelled: Tensor,
+    unlabelled: Tensor,
+    options: AdversarialOptions,
+    *,
+    progress: Progress | None = None,
+) -> TrainedVAAL:
+    r"""Train a beta-VAE against a discriminator that tells labelled from unlabelled images by their codes.
 
     VAAL (Sinha, Ebrahimi, Darrell, ICCV 2019): the VAE minimises :math:`-\mathrm{ELBO} - \lambda \log D(\mu(x))` over
     labelled and unlabelled images, in as many of each a step; the discriminator, in every second step, the binary
@@ -231,16 +236,16 @@ def play_for_labels(
             total = negative_elbo(logits, pixels, mean, log_variance, options.beta) + options.adversary_weight * fooled
             losses[0].append(total.detach())
             if step % 2 == 0:
-                told = F.binary_cross_entropy_with_logits(discriminator(mean.detach()), is_labelled.to(pixels))
-                losses[1].append(told.detach())
-                total = total + told
+                told_apart = F.binary_cross_entropy_with_logits(discriminator(mean.detach()), is_labelled.to(pixels))
+                losses[1].append(told_apart.detach())
+                total = total + told_apart
             return total
 
         _train(both, batches, loss, options, progress, "vaal")
         with torch.no_grad():
             blocks = (resized(some, options.image_size) for some in images.split(_SCORED_AT_A_TIME))
             logit = torch.cat([discriminator(vae.encode(block)[0]) for block in blocks])
-    return LabelGame(
+    return TrainedVAAL(
         logit=_finite(logit, "vaal"),
         loss=torch.stack(losses[0]).cpu(),
         discriminator_loss=torch.stack(losses[1]).cpu(),
@@ -248,22 +253,22 @@ def play_for_labels(
     )
 
 
-class LooksGame(NamedTuple):
-    """What `play_for_looks` trained: a conditional VAE, and the discriminator that it was to fool."""
+class TrainedVAEACGAN(NamedTuple):
+    """The networks that `train_vae_acgan` trained: a conditional VAE and the discriminator it was trained against."""
 
     vae: VAE
     discriminator: ImageDiscriminator
 
 
-def play_for_looks(
+def train_vae_acgan(
     images: Tensor,
     targets: Tensor,
-    options: GameOptions,
+    options: AdversarialOptions,
     *,
     num_classes: int,
     device: torch.device,
     progress: Progress | None = None,
-) -> LooksGame:
+) -> TrainedVAEACGAN:
     r"""Train a VAE-ACGAN: a conditional VAE whose images pass for real ones of the class they are made for.
 
     The generative part of BGADL (Tran, Do, Reid, Carneiro, ICML 2019): the encoder e and the generator g minimise
@@ -308,7 +313,7 @@ def play_for_looks(
             return total + F.softplus(real).mean() + F.cross_entropy(kind, made_for)
 
         _train(both, batches, loss, options, progress, "bgadl")
-    return LooksGame(vae, discriminator)
+    return TrainedVAEACGAN(vae, discriminator)
 
 
 @torch.no_grad()
@@ -374,7 +379,7 @@ def _train(
     both: nn.Module,
     batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[Batch], Tensor],
-    options: GameOptions,
+    options: AdversarialOptions,
     progress: Progress | None,
     stage: str,
 ) -> None:

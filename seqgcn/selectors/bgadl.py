@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.adversarial import GameOptions, play_for_looks, reconstruct
+from seqgcn.selectors.adversarial import AdversarialOptions, reconstruct, train_vae_acgan
 from seqgcn.selectors.bayesian import BALD
 from seqgcn.selectors.extensions import Generated
 from seqgcn.training import Progress
@@ -15,7 +15,7 @@ from seqgcn.utils.validation import check_mask, check_whole, kind_of, name_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class BGADL(GameOptions, BALD):
+class BGADL(AdversarialOptions, BALD):
     r"""BALD, with a generated image beside every image it picked (Tran, Do, Reid, Carneiro, ICML 2019).
 
     The labelled images train a VAE-ACGAN, and each picked image :math:`x^*` of class :math:`y^*` gives
@@ -27,8 +27,8 @@ class BGADL(GameOptions, BALD):
     nothing but the labels. The paper's discriminator shares its classifier with the learner; here the learner may be
     any, so the discriminator has its own.
 
-    The score is that of `BALD`. The arguments, those of `GameOptions`, say how images are made, and change no pick of
-    the cycle at hand.
+    The score is that of `BALD`. The arguments are those of `AdversarialOptions`: they set how images are generated and
+    change no pick of the present cycle.
     """
 
     def generate(
@@ -60,9 +60,9 @@ class BGADL(GameOptions, BALD):
             return None
         # As for `select`: it trains, also where the caller has switched gradients off.
         with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
-            game = play_for_looks(images, targets, self, num_classes=num_classes, device=device, progress=progress)
+            trained = train_vae_acgan(images, targets, self, num_classes=num_classes, device=device, progress=progress)
             source = picked.nonzero().squeeze(1)
-            made = reconstruct(game.vae, images[source], targets[source], self.image_size, device)
+            made = reconstruct(trained.vae, images[source], targets[source], self.image_size, device)
             return Generated(images=made, targets=targets[source], source=source)
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from seqgcn.selectors.adversarial import GameOptions, play_for_labels
+from seqgcn.selectors.adversarial import AdversarialOptions, train_vaal
 from seqgcn.selectors.selector import Query, Selection, Selector
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAAL(GameOptions, Selector):
+class VAAL(AdversarialOptions, Selector):
     r"""Picks the images that a discriminator is surest are unlabelled (Sinha, Ebrahimi, Darrell, ICCV 2019).
 
     .. math:: \arg\min_{i \in U} D(\mu(x_i))
@@ -19,8 +19,8 @@ class VAAL(GameOptions, Selector):
     trains them for longer.
 
     The score is :math:`1 - D`. Details: `confidence` `[n]`, D; `loss` `[steps]`, the VAE's; `discriminator_loss`
-    `[(steps + 1) // 2]`. The arguments are those of `GameOptions`; a step takes `batch_size` labelled and as many
-    unlabelled images.
+    `[(steps + 1) // 2]`. The arguments are those of `AdversarialOptions`; a step takes `batch_size` labelled and as
+    many unlabelled images.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("image",)
@@ -28,12 +28,12 @@ class VAAL(GameOptions, Selector):
     def _answer(self, query: Query) -> Selection:
         images = query.images()
         query.require_labels(type(self).__name__)
-        game = play_for_labels(images, query.labelled, query.candidates, self, progress=query.progress)
+        trained = train_vaal(images, query.labelled, query.candidates, self, progress=query.progress)
         # By the logit, as probabilities near 1 round to 1.
         picks = query.highest(
-            -game.logit,
-            confidence=game.logit.sigmoid(),
-            loss=game.loss,
-            discriminator_loss=game.discriminator_loss,
+            -trained.logit,
+            confidence=trained.logit.sigmoid(),
+            loss=trained.loss,
+            discriminator_loss=trained.discriminator_loss,
         )
         return replace(picks, score=picks.score.sigmoid())

@@ -253,7 +253,7 @@ def check_images(image: Any, n: int) -> Tensor:
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise an `ArgumentError` that lists the choices if `value` is none of them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 

@@ -156,6 +156,29 @@ def test_a_network_in_thirty_lines(home: Path) -> None:
     assert main(["report", "out"]) == 0
 
 
+def test_ensembles_and_learning_loss_of_ones_own_network(home: Path) -> None:
+    Path("gaining.py").write_text(NETWORK)
+    given = ["--learner", "gaining:MyLearner", "--set", "learner.flip=true", "--set", "learner.crop=1"]
+    given += ["--selector", "ensemble:members=2", "learning-loss", "--set", "learner.precision=bfloat16"]
+    assert main(["run", *SHORT, *given, "--set", "learner.validation=0.2", "--out", "out"]) == 0
+    watched = records("out/learning-loss/seed-0")[0]
+    assert "loss rank correlation" in watched["metric"]
+    assert watched["environment"]["setup"]["learner"]["flip"] == "True"
+    assert records("out/ensemble_members=2/seed-0")[0]["environment"]["setup"]["learner"]["class"] == "Ensemble"
+
+
+def test_a_run_begun_before_there_were_such_parameters_goes_on(home: Path) -> None:
+    Path("older.py").write_text(NETWORK)
+    assert run("--learner", "older:MyLearner", "--out", "out") == 0
+    settings = yaml.safe_load(Path("out/config.yaml").read_text())["set"]
+    setup = records("out")[0]["environment"]["setup"]["learner"]
+    for name in ("crop", "flip", "precision", "loss_prediction"):
+        assert f"learner.{name}" not in settings
+        assert name not in setup
+    assert run("--learner", "older:MyLearner", "--set", "learner.crop=2", "--out", "other") == 0
+    assert yaml.safe_load(Path("other/config.yaml").read_text())["set"]["learner.crop"] == 2
+
+
 def test_found_from_the_current_directory_by_the_real_command(home: Path) -> None:
     Path("in_a_file.py").write_text(PLAIN)
     command = [str(Path(sys.executable).with_name("seqgcn")), "run", *SHORT, "--selector", "random"]

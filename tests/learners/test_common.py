@@ -6,12 +6,14 @@ from torch import nn
 
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.common import (
+    channels_last,
     check_attributes,
     check_fitted,
     copy_weights,
+    count_held_out,
+    hold_out,
     load_weights,
     mixed_precision,
-    place,
     shuffled_batches,
 )
 from seqgcn.utils.seeding import seeded
@@ -38,10 +40,10 @@ def test_precision() -> None:
             assert (weight @ weight).dtype == dtype
 
 
-def test_place_is_channels_last() -> None:
+def test_layout_is_channels_last() -> None:
     with seeded(0):
         module = nn.Conv2d(3, 4, 3)
-    assert place(module, torch.device("cpu")) is module
+    assert channels_last(module) is module
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -64,3 +66,15 @@ def test_messages() -> None:
     check_attributes(object(), ("x",), ("x", "prob"))
     with pytest.raises(ArgumentError, match="this object is not fitted yet; call fit first"):
         check_fitted(object())
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "count"), [(9, 0.5, 0), (10, 0.1, 1), (10, 0.01, 1), (40, 0.99, 39), (99, 0, 0)]
+)
+@pytest.mark.parametrize("unconfirmed", [0, 7])
+def test_how_many_items_are_held_out(n: int, share: float, count: int, unconfirmed: int) -> None:
+    held_out, kept = hold_out(n + unconfirmed, share, unconfirmed, torch.Generator().manual_seed(1))
+    assert len(held_out) == count == count_held_out(n, share)
+    assert torch.equal(torch.cat((held_out, kept)).sort().values, torch.arange(n + unconfirmed))
+    assert torch.equal(kept, kept.sort().values)
+    assert (held_out < n).all()

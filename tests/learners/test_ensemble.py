@@ -1,12 +1,12 @@
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
-from sklearn.base import clone
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners import Ensemble, HandPose, Learner, RestorableLearner, SmallCNNClassifier, extended
+from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, TorchLearner, extended
 from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
 from seqgcn.selectors.extensions import LossPrediction, Members
@@ -27,13 +27,6 @@ def ensemble(learner: Any = None, seed: int = 0, warm_start: bool = False, **mem
 
 def weights(learner: Any) -> Tensor:
     return torch.cat([value.flatten().double() for value in learner.state().values()])
-
-
-def test_is_a_learner() -> None:
-    assert isinstance(ensemble(), Learner)
-    assert isinstance(ensemble(), RestorableLearner)
-    assert clone(ensemble(seed=4)).get_params()["seed"] == 4
-    assert ensemble().metric == cnn().metric
 
 
 def test_the_mean_of_the_members_counts(images: Tensor, targets: Tensor) -> None:
@@ -83,32 +76,30 @@ def test_in_what_members_differ(images: Tensor, targets: Tensor) -> None:
     assert len(weights(wide.members_[0])) > 2 * len(weights(trained.members_[0]))
 
 
-def test_the_same_seed_gives_the_same_members(images: Tensor, targets: Tensor) -> None:
-    first, again, other = (ensemble(seed=seed).fit(images, targets) for seed in (1, 1, 2))
-    assert torch.equal(weights(first), weights(again))
-    assert not torch.equal(weights(first), weights(other))
-
-
-def test_state_and_restore(images: Tensor, targets: Tensor) -> None:
+def test_the_state_of_another_ensemble_is_refused(images: Tensor, targets: Tensor) -> None:
     fitted = ensemble().fit(images, targets)
-    restored = ensemble().restore(fitted.state())
-    assert torch.equal(restored.predict(images), fitted.predict(images))
     with pytest.raises(ArgumentError, match="this state is not that of an ensemble of 2"):
         ensemble(members=2).restore(fitted.state())
     with pytest.raises(ArgumentError, match="restore needs num_classes"):
         ensemble(cnn(num_classes=None)).restore(fitted.state())
-    with pytest.raises(ArgumentError, match="not fitted yet; call fit first"):
-        ensemble().state()
 
 
-def test_warm_start_goes_on_from_the_members(images: Tensor, targets: Tensor) -> None:
-    warm = ensemble(warm_start=True).fit(images, targets)
-    before = weights(warm)
-    after = weights(ensemble(cnn(lr=1e-12), warm_start=True).restore(warm.state()).fit(images, targets))
-    assert len(after) == len(before)
-    fresh = weights(ensemble(cnn(lr=1e-12)).fit(images, targets))
-    # Batch norm's running statistics move even so.
-    assert (after - before).abs().median() < 1e-6 < (fresh - before).abs().median()
+def test_width_is_that_of_members_that_have_one(images: Tensor, targets: Tensor) -> None:
+    @dataclass
+    class Own(TorchLearner):
+        embedding: str = "1"
+        width: int = 3
+
+        def build(self, num_classes: int) -> nn.Module:
+            return nn.Sequential(nn.Flatten(), nn.Linear(64, self.width), nn.Linear(self.width, num_classes))
+
+    fitted = ensemble(Own(epochs=1), width=2.5).fit(images, targets)
+    assert [member.width for member in fitted.members_] == [8, 8, 8]
+    assert fitted.describe(images, ("prob_samples",)).prob_samples.shape == (20, 3, 4)
+    without = TorchLearner(module=Own(num_classes=4).build, embedding="1")
+    ensemble(TorchLearner(module=lambda: Own().build(4), embedding="1", epochs=1)).fit(images, targets)
+    with pytest.raises(ArgumentError, match="no parameter width"):
+        ensemble(without, width=2.0).fit(images, targets)
 
 
 def test_each_member_passes_over_the_items_once(images: Tensor, targets: Tensor, monkeypatch: Any) -> None:
@@ -132,15 +123,6 @@ def test_curves_are_the_members_mean(hands: Any) -> None:
     mean = torch.stack([member.loss_ for member in fitted.members_]).mean(dim=0)
     torch.testing.assert_close(fitted.curves_["training loss"], mean)
     assert ensemble().curves_ == {}
-
-
-def test_progress_counts_all_members(images: Tensor, targets: Tensor) -> None:
-    told: list[tuple[str, int, int]] = []
-    fitted = ensemble().fit(images, targets, progress=lambda *step: told.append(step))
-    assert told == [("train", done, 6) for done in range(1, 7)]
-    told.clear()
-    fitted.describe(images, ("prob",), progress=lambda *step: told.append(step))
-    assert told == [("embed", done, 3) for done in range(1, 4)]
 
 
 def test_what_a_selector_adds_to_a_learner() -> None:

@@ -13,20 +13,20 @@ from seqgcn.datasets import Digits
 from seqgcn.exceptions import ArgumentError, TrainingError
 from seqgcn.selectors.adversarial import (
     VAE,
-    GameOptions,
+    AdversarialOptions,
     ImageDiscriminator,
     _held,
     _steady_convolutions,
     negative_elbo,
-    play_for_labels,
-    play_for_looks,
     reconstruct,
     resized,
+    train_vaal,
+    train_vae_acgan,
 )
 
 CPU = torch.device("cpu")
-TINY = GameOptions(image_size=8, latent_channels=3, hidden_channels=4, steps=4, batch_size=6)
-SMALL = GameOptions(image_size=8, latent_channels=16, hidden_channels=16, steps=400)
+TINY = AdversarialOptions(image_size=8, latent_channels=3, hidden_channels=4, steps=4, batch_size=6)
+SMALL = AdversarialOptions(image_size=8, latent_channels=16, hidden_channels=16, steps=400)
 
 
 def pictures(n: int = 20, size: tuple[int, ...] = (1, 8, 8), seed: int = 0) -> Tensor:
@@ -107,9 +107,9 @@ def test_a_held_module_passes_gradients_on_but_takes_none() -> None:
 def test_the_autoencoder_learns_both_kinds_of_images() -> None:
     images = Digits().train.inputs
     labelled = first(100, len(images))
-    game = play_for_labels(images, labelled, ~labelled, SMALL)
+    game = train_vaal(images, labelled, ~labelled, SMALL)
     assert game.loss[-20:].mean() < game.loss[0]
-    begun = play_for_labels(images, labelled, ~labelled, replace(SMALL, steps=1))
+    begun = train_vaal(images, labelled, ~labelled, replace(SMALL, steps=1))
     with torch.no_grad():
         made, at_first = (
             255 * vae.decode(vae.encode(resized(images, 8))[0]).sigmoid() for vae in (game.vae, begun.vae)
@@ -126,7 +126,7 @@ def test_the_adversary_makes_the_discriminator_wrong_more_often() -> None:
     labelled = (targets < 5) & (torch.arange(len(targets)) % 2 == 0)
     options = replace(SMALL, steps=300, lr=3e-3)
     alone, against = (
-        play_for_labels(images, labelled, ~labelled, replace(options, adversary_weight=weight)) for weight in (0.0, 5.0)
+        train_vaal(images, labelled, ~labelled, replace(options, adversary_weight=weight)) for weight in (0.0, 5.0)
     )
     assert against.discriminator_loss[-50:].mean() > alone.discriminator_loss[-50:].mean() + 0.05
 
@@ -134,7 +134,7 @@ def test_the_adversary_makes_the_discriminator_wrong_more_often() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 5, 100])
 def test_the_discriminator_is_trained_every_second_step(steps: int) -> None:
     calls: list[tuple[str, int, int]] = []
-    game = play_for_labels(
+    game = train_vaal(
         pictures(), first(8), ~first(8), replace(TINY, steps=steps), progress=lambda *call: calls.append(call)
     )
     assert game.loss.shape == (steps,)
@@ -144,10 +144,10 @@ def test_the_discriminator_is_trained_every_second_step(steps: int) -> None:
 
 def test_precision_is_that_of_the_images() -> None:
     images = pictures().float() / 255
-    whole, single = (play_for_labels(some, first(8), ~first(8), TINY) for some in (pictures(), images))
+    whole, single = (train_vaal(some, first(8), ~first(8), TINY) for some in (pictures(), images))
     assert torch.equal(whole.logit, single.logit)
     assert single.logit.dtype == torch.float32
-    assert play_for_labels(images.double(), first(8), ~first(8), TINY).logit.dtype == torch.float64
+    assert train_vaal(images.double(), first(8), ~first(8), TINY).logit.dtype == torch.float64
 
 
 # the game for looks
@@ -155,7 +155,7 @@ def test_precision_is_that_of_the_images() -> None:
 
 def test_what_is_made_has_the_size_and_kind_of_its_source() -> None:
     images, targets = pictures(12, (3, 9, 6)), torch.arange(12) % 4
-    vae = play_for_looks(images, targets, TINY, num_classes=4, device=CPU).vae
+    vae = train_vae_acgan(images, targets, TINY, num_classes=4, device=CPU).vae
     made = reconstruct(vae, images, targets, 8, CPU)
     assert (made.dtype, made.shape) == (torch.uint8, images.shape)
 
@@ -163,14 +163,14 @@ def test_what_is_made_has_the_size_and_kind_of_its_source() -> None:
 def test_the_class_asked_for_is_the_class_made() -> None:
     digits = Digits()
     images, targets = digits.train[torch.arange(150)].inputs, digits.train.targets[:150]
-    vae = play_for_looks(images, targets, SMALL, num_classes=10, device=CPU).vae
+    vae = train_vae_acgan(images, targets, SMALL, num_classes=10, device=CPU).vae
     judge = LogisticRegression(max_iter=500).fit(digits.test.inputs.flatten(1) / 255, digits.test.targets)
     for shift in (0, 3):
         wanted = (targets + shift) % 10
         seen = judge.predict(reconstruct(vae, images, wanted, 8, CPU).flatten(1) / 255)
         assert (torch.from_numpy(seen) == wanted).float().mean() > 0.8
 
-    begun = play_for_looks(images, targets, replace(SMALL, steps=1), num_classes=10, device=CPU).vae
+    begun = train_vae_acgan(images, targets, replace(SMALL, steps=1), num_classes=10, device=CPU).vae
     rebuilt, at_first = (error(reconstruct(some, images, targets, 8, CPU), images) for some in (vae, begun))
     assert rebuilt < at_first / 2
     assert rebuilt < 0.65 * error(images.float().mean(dim=0), images)
@@ -180,7 +180,7 @@ def looks(adversary_weight: float) -> dict[str, Tensor]:
     """What a trained discriminator says, each image right or wrong: digits 8 and 9 are asked for, but never shown."""
     split, options = Digits().train, replace(SMALL, steps=200, lr=3e-3, adversary_weight=adversary_weight)
     images, targets = (part[split.targets < 8] for part in (split.inputs, split.targets))
-    vae, discriminator = play_for_looks(images, targets, options, num_classes=10, device=CPU)
+    vae, discriminator = train_vae_acgan(images, targets, options, num_classes=10, device=CPU)
     asked, draw = torch.arange(1000) % 10, torch.Generator().manual_seed(0)
     with torch.no_grad():
         real, kind = discriminator(resized(images, 8))
@@ -210,8 +210,8 @@ def test_the_discriminator_tells_real_from_made_unless_it_is_fooled() -> None:
 
 def test_both_games_repeat_and_leave_global_states_alone() -> None:
     def both() -> list[Tensor]:
-        vae = play_for_looks(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU).vae
-        return [play_for_labels(pictures(), first(8), ~first(8), TINY).logit, *vae.state_dict().values()]
+        vae = train_vae_acgan(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU).vae
+        return [train_vaal(pictures(), first(8), ~first(8), TINY).logit, *vae.state_dict().values()]
 
     before = torch.random.get_rng_state()
     once = both()
@@ -249,8 +249,8 @@ def test_games_on_a_cpu_change_no_setting_of_convolutions(unusual: dict[str, Any
     def look(*_call: object) -> None:
         seen.append(settings())
 
-    play_for_labels(pictures(), first(8), ~first(8), TINY, progress=look)
-    play_for_looks(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU, progress=look)
+    train_vaal(pictures(), first(8), ~first(8), TINY, progress=look)
+    train_vae_acgan(pictures(), torch.arange(20) % 3, TINY, num_classes=3, device=CPU, progress=look)
     assert seen == [unusual] * 8
     assert settings() == unusual
 
@@ -271,13 +271,13 @@ def test_convolutions_on_a_gpu_are_deterministic_and_all_else_is_the_users(unusu
 def test_divergence_is_reported() -> None:
     wild = replace(TINY, lr=1e30, steps=3)
     with pytest.raises(TrainingError, match=r"vaal: .* lower the learning rate"):
-        play_for_labels(pictures(), first(8), ~first(8), wild)
+        train_vaal(pictures(), first(8), ~first(8), wild)
     with pytest.raises(TrainingError, match=r"bgadl: .* lower the learning rate"):
-        play_for_looks(pictures(), torch.arange(20) % 3, wild, num_classes=3, device=CPU)
+        train_vae_acgan(pictures(), torch.arange(20) % 3, wild, num_classes=3, device=CPU)
     # One step is enough to break a network whose loss was still a number.
     with pytest.raises(TrainingError, match="vaal: the last step diverged"):
-        play_for_labels(pictures(), first(8), ~first(8), replace(wild, steps=1))
-    vae = play_for_looks(pictures(), torch.arange(20) % 3, replace(wild, steps=1), num_classes=3, device=CPU).vae
+        train_vaal(pictures(), first(8), ~first(8), replace(wild, steps=1))
+    vae = train_vae_acgan(pictures(), torch.arange(20) % 3, replace(wild, steps=1), num_classes=3, device=CPU).vae
     with pytest.raises(TrainingError, match="bgadl: the last step diverged"):
         reconstruct(vae, pictures(), torch.arange(20) % 3, 8, CPU)
 
@@ -299,4 +299,4 @@ def test_divergence_is_reported() -> None:
 )
 def test_unusable_options_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        GameOptions(**change)
+        AdversarialOptions(**change)

@@ -7,9 +7,9 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import HandFrames
-from seqgcn.exceptions import ArgumentError, TrainingError
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import HandPose
-from seqgcn.learners.handpose import Net
+from seqgcn.learners.hand_pose import Net
 
 Hands = Callable[..., tuple[HandFrames, Tensor]]
 
@@ -27,15 +27,9 @@ def bits(learner: HandPose) -> bytes:
     return b"".join(tensor.numpy().tobytes() for tensor in learner.state().values())
 
 
-def test_warm_start_goes_on_from_the_weights(hands: Hands) -> None:
+def test_warm_start_takes_no_other_joints_or_crops(hands: Hands) -> None:
     frames, joints = hands(20)
-    first = small().fit(frames, joints)
     learner = small(warm_start=True).fit(frames, joints)
-    assert bits(learner) == bits(first)
-    learner.set_params(lr=1e-12, seed=9).fit(frames, joints)
-    torch.testing.assert_close(learner.module_.head.weight, first.module_.head.weight)
-    other = small(lr=1e-12, seed=9).fit(frames, joints)
-    assert not torch.allclose(other.module_.head.weight, first.module_.head.weight, atol=1e-3)
     with pytest.raises(ArgumentError, match=r"joints must be \[20, 3, 3\], mm, one row a frame, got \[20, 2, 3\]"):
         learner.fit(frames, joints[:, :2])
     with pytest.raises(ArgumentError, match="crops are 64 px, but fit was given 48 px"):
@@ -43,24 +37,15 @@ def test_warm_start_goes_on_from_the_weights(hands: Hands) -> None:
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_state_and_restore(net: str, hands: Hands) -> None:
-    frames, joints = hands(8, SIZES[net])
-    learner = small(net=net, warm_start=True, components=4 if net.endswith(("prior", "plus")) else None).fit(
-        frames, joints
-    )
-    state, expected = learner.state(), learner.predict(frames)
-    learner.fit(frames, joints)
-    restored = clone(learner)
-    assert restored.restore(state) is restored
-    assert torch.equal(restored.predict(frames), expected)
-    assert not restored.module_.training
+def test_a_state_is_that_of_one_network(net: str, hands: Hands) -> None:
+    learner = small(net=net, components=4 if net.endswith(("prior", "plus")) else None).fit(*hands(8, SIZES[net]))
+    state = learner.state()
+    restored = clone(learner).restore(state)
     assert (restored.num_joints_, restored.size_) == (3, SIZES[net])
     assert restored.components_ == learner.components_
-    # The state was a copy, and from it training goes the same way again.
-    assert bits(restored.fit(frames, joints)) == bits(learner)
     for other in set(NETS) - {net}:
         fresh = small(net=other)
-        with pytest.raises(ArgumentError, match=f"this state is not that of a HandPose with net='{other}'"):
+        with pytest.raises(ArgumentError, match=f"another network than a HandPose with net='{other}'"):
             fresh.restore(state)
         assert not hasattr(fresh, "module_")
 
@@ -70,9 +55,6 @@ def test_state_and_restore(net: str, hands: Hands) -> None:
     [
         ({"net": "deepprior"}, "net must be one of 'deep-prior', 'deep-prior-no-pca', 'deep-prior-plus', 'awr', got"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
-        ({"batch_size": 2.5}, "batch_size must be a whole number"),
-        ({"lr": 0.0}, "lr must be a number in"),
-        ({"weight_decay": -1.0}, "weight_decay must be a number in"),
         ({"dropout": 1.0}, "dropout must be a number in"),
         ({"net": "awr", "dropout": 0.3}, "net='awr' has no dropout; leave dropout=None"),
         ({"augment": 1}, "augment must be True or False"),
@@ -81,10 +63,7 @@ def test_state_and_restore(net: str, hands: Hands) -> None:
         ({"scale": -0.1}, "scale must be a number in"),
         ({"components": 0}, "components must be a whole number"),
         ({"net": "awr", "components": 3}, "net='awr' has no principal axes; leave components=None"),
-        ({"validation": 1.0}, "validation must be a number in"),
         ({"samples": 0}, "samples must be a whole number"),
-        ({"precision": "float16"}, "precision must be one of"),
-        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
     ],
 )
 def test_wrong_parameter(changes: dict[str, Any], message: str, hands: Hands) -> None:
@@ -131,7 +110,7 @@ def test_crops_too_small_for_the_network(hands: Hands) -> None:
         (lambda joints: joints[:, :0], r"one row a frame, got \[8, 0, 3\]"),
         (lambda joints: joints[..., :2], r"one row a frame, got \[8, 3, 2\]"),
         (lambda joints: joints.long(), r"joints must be a floating-point tensor \[8, J, 3\], mm, got torch.int64"),
-        (lambda joints: joints.numpy(), "got ndarray"),
+        (lambda joints: joints.tolist(), "got list"),
         (
             lambda joints: joints.index_fill(0, torch.tensor([2, 5]), torch.nan),
             r"are missing \(NaN or infinite\) in rows 2, 5; keep only labelled frames: frames\[dataset.labelled\]",
@@ -158,33 +137,6 @@ def test_float64_joints_are_fine(hands: Hands) -> None:
     learner = small().fit(frames, joints.double())
     assert bits(learner) == bits(small().fit(frames, joints))
     assert learner.score(frames, joints.double()) == pytest.approx(learner.score(frames, joints))
-
-
-def test_not_fitted(hands: Hands) -> None:
-    frames, joints = hands()
-    for call in (
-        lambda: small().predict(frames),
-        lambda: small().score(frames, joints),
-        lambda: small().describe(frames, ("x",)),
-        lambda: small().state(),
-    ):
-        with pytest.raises(ArgumentError, match="this HandPose is not fitted yet; call fit first"):
-            call()
-
-
-def test_nothing_is_held_out_where_weights_have_seen_all(hands: Hands) -> None:
-    frames, joints = hands(20, SIZES["deep-prior"])
-    learner = small(warm_start=True, validation=0.2).fit(frames, joints)
-    assert len(learner.validation_error_) == len(learner.loss_)
-    assert len(learner.fit(frames, joints).validation_error_) == 0
-
-
-def test_a_broken_training_leaves_no_dropout_on(hands: Hands) -> None:
-    frames, joints = hands(8, SIZES["deep-prior"])
-    learner = small(lr=1e30)
-    with pytest.raises(TrainingError):
-        learner.fit(frames, joints)
-    assert not learner.module_.training
 
 
 @pytest.mark.parametrize(("net", "size"), [("deep-prior-no-pca", 59), ("awr", 40)])
