@@ -73,17 +73,19 @@ def _crops(arguments: argparse.Namespace) -> int:
     from seqgcn.rounds.inputs import labelled_hands
 
     path, again = Path(arguments.out), _command(arguments)
-    if arguments.quiet:
-        log.setLevel(logging.WARNING)
+    level = logging.WARNING if arguments.quiet else logging.INFO
     with Bars(hidden=arguments.quiet) as bars:
         hands, listed = _frames(arguments)
-        if len(hands) > 2 * FIRST:
-            first = look_at_crops(_first(hands), FIRST)
+        # What a look at the first frames finds is told of all of them later.
+        log.setLevel(logging.WARNING)
+        first = look_at_crops(_first(hands), FIRST) if len(hands) > 2 * FIRST else None
+        log.setLevel(level)
+        if first is not None:
             write_page(path, crops_page(first, root=arguments.root, again=again, total=len(hands)))
             log.info(f"the first {FIRST} of {len(hands):,} frames are in {path}")
         # Not before: the first frames are to be seen at once, and a network takes a minute.
         hands.learn_from(labelled_hands(hands, listed))
-        shown = look_at_crops(hands, arguments.most, progress=bars, say=log.info)
+        shown = look_at_crops(hands, arguments.most, progress=bars)
         write_page(path, crops_page(shown, root=arguments.root, again=again))
     if not arguments.quiet:
         print(f"{shown.name}: {shown.centers.summary()}")

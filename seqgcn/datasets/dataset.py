@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_instance
 
@@ -61,7 +61,7 @@ class Dataset(Protocol):
     def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
         """The same data set with fewer items."""
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Do what takes long before the first use."""
 
 
@@ -165,7 +165,7 @@ class ImageDataset:
             classes=self.classes,
         )
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Nothing: images are in memory already."""
 
     @cached_property

@@ -73,7 +73,7 @@ def pool_of_clicks(config: SelectConfig, parameters: Mapping[str, Any], *, progr
     hands.learn_from(labelled)
     x, read = thumbnails(hands, progress)
     unfit = _unfit(hands, x, read)
-    found = hands.find(progress, log.info)
+    found = hands.find(progress)
     log.info(f"{hands.name}: {found.summary()}")
     known = torch.from_numpy(found.source == SOURCES.index("file")) & found.points.isfinite().all(dim=1)
     known[labelled] = True

@@ -163,10 +163,10 @@ def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress
         log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
     check_lists(config, hands.files)
     hands.learn_from(labelled_hands(hands, listed))
-    hands.locate(progress, log.info)
-    check_crops(hands, dataset.accept_crops, log.info)
-    hands.prepare(progress, log.info)
-    check_mass(hands, dataset.accept_crops, log.info)
+    hands.locate(progress)
+    check_crops(hands, dataset.accept_crops)
+    hands.prepare(progress)
+    check_mass(hands, dataset.accept_crops)
     # Once more, as frames that turned out to be empty may have been left out.
     labelled = labelled_hands(hands, listed)
     return RoundPool(
@@ -263,7 +263,7 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
 
 
 def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None) -> RoundPool:
-    dataset.prepare(progress, log.info)
+    dataset.prepare(progress)
     train = dataset.train
     items: Sequence[str] | None = getattr(train, "files", None)
     labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))

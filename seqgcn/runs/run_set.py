@@ -38,7 +38,6 @@ from seqgcn.training import Progress
 from seqgcn.utils.environment import other_conditions
 from seqgcn.utils.files import write_text
 from seqgcn.utils.locks import locked
-from seqgcn.utils.messages import log
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ class RunSet:
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
                 learner.check_size(dataset.crop_size)
-            dataset.prepare(self.progress, log.info)
+            dataset.prepare(self.progress)
             return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:

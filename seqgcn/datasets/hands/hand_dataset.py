@@ -22,7 +22,7 @@ from seqgcn.datasets.hands.frames import HandFrames as HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.validation import name_some
 
 UNREADABLE = torch.full((3,), torch.nan)
@@ -204,12 +204,11 @@ class HandDataset:
         self._known = ids
         return self
 
-    def find(self, progress: Progress | None = None, say: Say | None = None) -> Centers:
+    def find(self, progress: Progress | None = None) -> Centers:
         """Find the hand in every frame, if that is not done yet.
 
         Args:
             progress: Told about it, as stages `"hands"` and `"localizer"`.
-            say: Told what a person should know.
 
         Raises:
             DataFileError: A frame cannot be read (of a lenient data set, these have no center).
@@ -228,13 +227,13 @@ class HandDataset:
             elif crop == "mass":
                 self._found = centers_of_mass(self, progress)
             else:
-                self._found = find_centers(self, self._known, given, progress=progress, say=say)
+                self._found = find_centers(self, self._known, given, progress=progress)
         return self._found
 
-    def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def locate(self, progress: Progress | None = None) -> None:
         """The same where centers are needed before the crops are made: all but centers of mass."""
         if self.options.crop != "mass":
-            self.find(progress, say)
+            self.find(progress)
 
     @property
     def centers(self) -> Centers:
@@ -244,12 +243,11 @@ class HandDataset:
             return Centers.given(frames.centre, "mass")
         return found[self._kept]
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> Self:
+    def prepare(self, progress: Progress | None = None) -> Self:
         """Open the crop cache, building it first where there is none; return self.
 
         Args:
             progress: Told about the building, as stage `"crops"`.
-            say: Told the size beforehand.
 
         Raises:
             DataFileError: A frame cannot be read (of a lenient data set: more than a tenth), or has no depth inside
@@ -259,9 +257,9 @@ class HandDataset:
         if self._store is not None:
             return self
         folder = cache_folder(self.options.cache)
-        self.locate(progress, say)
+        self.locate(progress)
         store = open_or_build(
-            folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress, say=say
+            folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress
         )
         unreadable = self._unreadable(store)
         empty = torch.from_numpy(~store.found) & ~unreadable
@@ -283,9 +281,7 @@ class HandDataset:
         source = LandmarkSource(self._landmarks_of, self.landmark_weights)
         return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source, offset)
 
-    def landmarks(
-        self, ids: Tensor | None = None, progress: Progress | None = None, say: Say | None = None
-    ) -> Landmarks:
+    def landmarks(self, ids: Tensor | None = None, progress: Progress | None = None) -> Landmarks:
         """The 21 landmarks of mediapipe's model in frames, which need no label; makes the crops if there are none.
 
         They are kept beside the crops.
@@ -293,7 +289,6 @@ class HandDataset:
         Args:
             ids: Numbers of the frames, `[m]` int64; by default all.
             progress: Told about it, as stage `"landmarks"`.
-            say: Told if another process is at work on the same.
 
         Raises:
             MissingPackageError: mediapipe is needed and not installed.
@@ -302,8 +297,8 @@ class HandDataset:
         """
         from seqgcn.datasets.hands.landmarks.store import find_landmarks  # SciPy is needed there alone
 
-        self.prepare(progress, say)
-        return find_landmarks(self, torch.arange(len(self)) if ids is None else ids, progress=progress, say=say)
+        self.prepare(progress)
+        return find_landmarks(self, torch.arange(len(self)) if ids is None else ids, progress=progress)
 
     @property
     def landmark_weights(self) -> Tensor:

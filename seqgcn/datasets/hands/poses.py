@@ -16,7 +16,8 @@ from seqgcn.datasets.hands.crop_options import Crop
 from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_whole
 
@@ -100,7 +101,7 @@ class PoseDataset(ABC):
     def _read(self, part: Part, options: CropOptions) -> HandDataset:
         """Labels and list of frames of one part."""
 
-    def _make(self, progress: Progress | None, say: Say | None) -> None:  # noqa: B027  # most have their files
+    def _make(self, progress: Progress | None) -> None:  # noqa: B027  # most have their files
         """Bring about the files that `_read` reads, where they are not simply there."""
 
     @property
@@ -139,7 +140,7 @@ class PoseDataset(ABC):
         limited._sizes = {part: self._sizes[part] if size is None else size for part, size in sizes.items()}
         return limited
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Read the labels and open the crop caches, building them where there are none.
 
         Raises:
@@ -148,22 +149,24 @@ class PoseDataset(ABC):
         """
         if self._parts:
             return
-        self._make(progress, say)
+        self._make(progress)
         parts: dict[Part, PosePart] = {}
         # Both are read before either is cropped: what is wrong with the labels is found at once.
         for part in ("train", "test"):
             hands = self._read(part, self._options(part))
-            if hands.skipped and say is not None:
-                say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+            if hands.skipped:
+                log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
             self._hands[part] = self._limited(part, hands)
-        if self._oracle and say is not None:
-            say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
+        if self._oracle:
+            log.warning(
+                f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know"
+            )
         for hands in self._hands.values():
-            hands.locate(progress, say)
-            check_crops(hands, self.accept_crops, say)
+            hands.locate(progress)
+            check_crops(hands, self.accept_crops)
         for part, hands in self._hands.items():
-            hands.prepare(progress, say)
-            check_mass(hands, self.accept_crops, say)
+            hands.prepare(progress)
+            check_mass(hands, self.accept_crops)
             _check_centres(hands)
             parts[part] = PosePart(hands.frames, hands.joints, tuple(hands.files))
         self._parts = parts
