@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from seqgcn.coverage import k_center_greedy
     from seqgcn.gcn import ConfidenceGCN
     from seqgcn.graph import FeatureGraph, LowRankAdjacency, to_networkx
+    from seqgcn.runs.active_learner import ActiveLearner
     from seqgcn.selectors import (
         BADGE,
         BALD,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ActiveLearner": "runs.active_learner",
     "BADGE": "selectors",
     "BALD": "selectors",
     "BGADL": "selectors",
@@ -86,6 +88,7 @@ __all__ = [
     "EMOC",
     "LCMD",
     "VAAL",
+    "ActiveLearner",
     "ConfidenceGCN",
     "CoreGCN",
     "CoreSet",

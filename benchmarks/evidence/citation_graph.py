@@ -32,7 +32,8 @@ CONFIRMATORY = ("degree", "core-set", "margin", "uncertain-gcn", "core-gcn", "co
 class Degree(Selector):
     """Nodes with the most edges first: all that a selector without features can know."""
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         ends = query.data.edge_index[1]
         degree = scatter(torch.ones(len(ends)), ends, dim_size=len(query.labelled), reduce="sum")
         return query.highest(degree, degree=degree)

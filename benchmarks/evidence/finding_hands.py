@@ -176,6 +176,7 @@ def _locate(model: Localizer, held: HeldOut, train: Scene, ids: np.ndarray, scen
         torch.cat((held.confidence, confidence)),
         torch.cat((held.points, points)),
         [*(train.candidates[i] for i in ids), *scene.candidates],
+        torch.cat((train.hands.sequence[ids], scene.hands.sequence + len(train.hands))),
         torch.arange(m),
         held.error <= RIGHT,
     )

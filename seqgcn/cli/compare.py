@@ -22,7 +22,9 @@ def add_to(commands: Any) -> None:
         "runs", nargs="+", metavar="RUN", help="run folders, each of a single run or of several, in any mix"
     )
     compare.add_argument(
-        "--baseline", default="random", metavar="NAME", help="selector the others are compared with (default: random)"
+        "--baseline",
+        metavar="NAME",
+        help="selector the others are compared with (default: random if it is there, else the first)",
     )
     compare.add_argument(
         "--confirmatory",

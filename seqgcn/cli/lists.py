@@ -6,7 +6,9 @@ import argparse
 from typing import Any
 
 from seqgcn.cli.codes import DONE
-from seqgcn.config.registry import CATALOGUE, Entry, describe_type, load, parameters
+from seqgcn.config.registry import CATALOGUE, Entry, load, parameters
+from seqgcn.config.schema import describe_type
+from seqgcn.utils.docstrings import first_sentence
 
 
 def add_to(commands: Any) -> None:
@@ -26,6 +28,8 @@ def _list(arguments: argparse.Namespace) -> int:
             print(f"    {_about(name, entry)}")
         for key, parameter in parameters(kind, name).items():
             print(f"    {kind}.{key} = {parameter.default!r}  ({describe_type(parameter.type)})")
+            if parameter.meaning:
+                print(f"        {first_sentence(parameter.meaning)}")
     return DONE
 
 

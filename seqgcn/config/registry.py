@@ -1,20 +1,21 @@
 """Names on the command line, what they stand for, and what can be set on each; imports nothing until asked."""
 
-import difflib
 import importlib
 import inspect
 import os
 import re
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
+from seqgcn.config.schema import REQUIRED, Parameter, coerce, is_plain, suggestion
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.docstrings import arguments_of
 
 
 @dataclass(frozen=True)
@@ -170,13 +171,16 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "svhn": Entry("seqgcn.datasets:SVHN", "SVHN cropped digits, .mat files"),
         "image-folder": Entry("seqgcn.datasets:ImageFolder", "images in one folder per class"),
         "rendered-hands": _hands("rendered:RenderedHands", "depth frames of rendered hands; needs no files"),
-        "icvl": _hands("pools:ICVLPoses", "ICVL hand poses, 16 joints"),
-        "nyu": _hands("pools:NYUPoses", "NYU hand poses, 14 or 36 joints"),
-        "msra": _hands("pools:MSRAPoses", "MSRA15 hand poses, 21 joints, one subject left out"),
-        "hands17": _hands("pools:BigHandPoses", "HANDS17, HANDS19 or BigHand2.2M hand poses, 21 joints"),
-        "depth-folder": _hands("pools:FolderPoses", "your own depth frames with camera.yaml and labels.csv"),
+        "icvl": _hands("icvl:ICVL.splits", "ICVL hand poses, 16 joints"),
+        "nyu": _hands("nyu:NYU.splits", "NYU hand poses, 14 or 36 joints"),
+        "msra": _hands("msra:MSRA.splits", "MSRA15 hand poses, 21 joints, one subject left out"),
+        "hands17": _hands("bighand:BigHand.splits", "HANDS17, HANDS19 or BigHand2.2M hand poses, 21 joints"),
+        "depth-folder": _hands(
+            "depth_folder:DepthFolder.splits", "your own depth frames with camera.yaml and labels.csv"
+        ),
     },
 }
+"""Selectors, learners and data sets by their names on the command line."""
 
 SET_BY_THE_RUN = {
     "seed": "--seeds",
@@ -191,24 +195,12 @@ SET_BY_THE_RUN = {
 """Parameters that `--set` does not take, and where they come from."""
 
 
-REQUIRED = inspect.Parameter.empty
-"""The default of a parameter that has none."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter that `--set` takes: its type (`Any` for one that does not say) and its default."""
-
-    type: Any
-    default: Any
-
-
 DEFAULT_LEARNER = {"classification": "small-cnn", "pose": "deep-prior"}
 """What a data set of each task is learned with if nothing else is asked for."""
 
 
-YOURS = ("selector", "learner")
-"""Kinds of which a user's own take part by import path, `MODULE:CLASS`."""
+YOURS = ("selector", "learner", "dataset")
+"""Kinds of which a user's own take part by import path, `MODULE:CLASS`; of a data set also a function or an object."""
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -251,10 +243,12 @@ def load(kind: str, name: str) -> Callable[..., Any]:
         if import_path(kind, name) == name != "":
             return _imported(kind, name)
         own = f"; one of your own is MODULE:CLASS{_colon(name)}" if kind in YOURS else ""
-        meant = next((key for key, entry in entries.items() if entry.target.endswith(f":{name}")), name)
+        meant = next(
+            (key for key, entry in entries.items() if entry.target.partition(":")[2].partition(".")[0] == name), name
+        )
         raise ConfigError(f"unknown {kind} {name!r}{suggestion(meant, entries)}{own}")
     module, _, attribute = entries[name].target.partition(":")
-    component: Callable[..., Any] = getattr(import_module(module), attribute)
+    component: Callable[..., Any] = attrgetter(attribute)(import_module(module))
     preset = entries[name].preset
     return partial(component, **preset) if preset else component
 
@@ -265,8 +259,12 @@ def _colon(name: str) -> str:
     return f", as in {module}:{attribute}" if module and attribute.isidentifier() else ""
 
 
-def _imported(kind: str, name: str) -> type:
-    """A user's own class, found as `python -m` finds modules."""
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _imported(kind: str, name: str) -> Callable[..., Any]:
+    """A user's own class, or what makes a data set, found as `python -m` finds modules."""
     module, _, attribute = name.partition(":")
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
@@ -280,6 +278,8 @@ def _imported(kind: str, name: str) -> type:
             "in the current directory, then where this Python has its packages)"
         ) from error
     component = getattr(held, attribute, None)
+    if kind == "dataset" and component is not None:
+        return component if callable(component) else partial(_itself, component)
     if not isinstance(component, type):
         classes = [key for key, value in vars(held).items() if getattr(value, "__module__", None) == module]
         what = f"has no {attribute!r}" if component is None else f"has {attribute!r}, but that is no class"
@@ -297,12 +297,13 @@ def parameters(kind: str, name: str) -> dict[str, Parameter]:
     if name not in CATALOGUE[kind]:
         return _parameters_of_yours(component)
     # Not of the class: one that inherits from a dataclass has its fields, whatever its own constructor takes.
-    made = component.func if isinstance(component, partial) else component
-    hints = typing.get_type_hints(made.__init__)
+    made: Any = component.func if isinstance(component, partial) else component
+    hints = typing.get_type_hints(vars(made)["__init__"]) if isinstance(made, type) else {}
     preset = CATALOGUE[kind][name].preset
     defaults: dict[str, Any] = getattr(made, "defaults")(**preset) if preset else {}  # noqa: B009  # mypy
+    told = arguments_of(made)
     return {
-        key: Parameter(hints[key], defaults.get(key, value.default))
+        key: Parameter(hints.get(key, value.annotation), defaults.get(key, value.default), told.get(key, ""))
         for key, value in inspect.signature(component).parameters.items()
         if key not in SET_BY_THE_RUN and key not in preset
     }
@@ -311,14 +312,15 @@ def parameters(kind: str, name: str) -> dict[str, Parameter]:
 def _parameters_of_yours(component: Callable[..., Any]) -> dict[str, Parameter]:
     """Of a class that nobody wrote for YAML: without hints, or with any; what YAML cannot hold cannot be set."""
     try:
-        hints = typing.get_type_hints(component.__init__)
+        hints = typing.get_type_hints(getattr(component, "__init__") if isinstance(component, type) else component)  # noqa: B009
     except Exception:  # a hint may name what is imported for type checkers alone
         hints = {}
     known: dict[str, Parameter] = {}
+    told = arguments_of(component)
     for key, value in inspect.signature(component).parameters.items():
         named = value.kind in (value.KEYWORD_ONLY, value.POSITIONAL_OR_KEYWORD)
-        if named and key not in SET_BY_THE_RUN and (value.default is REQUIRED or _is_plain(value.default)):
-            known[key] = Parameter(_hint(hints.get(key, Any), value.default), value.default)
+        if named and key not in SET_BY_THE_RUN and (value.default is REQUIRED or is_plain(value.default)):
+            known[key] = Parameter(_hint(hints.get(key, Any), value.default), value.default, told.get(key, ""))
     return known
 
 
@@ -332,70 +334,3 @@ def _hint(hint: Any, default: Any) -> Any:
     except ConfigError:
         pass
     return tuple[Any, ...] if isinstance(default, tuple) else Any
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def coerce(key: str, value: Any, wanted: Any) -> Any:
-    """A value from YAML or the command line as the type a parameter is declared with.
-
-    Raises:
-        ConfigError: It is of another type.
-    """
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if wanted is Any:
-        if _is_plain(value):
-            return value
-    elif origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        for choice in arguments:
-            try:
-                return coerce(key, value, choice)
-            except ConfigError:
-                continue
-    elif origin is typing.Literal:
-        if value in arguments:
-            return value
-    elif origin in (tuple, list):
-        items = value if isinstance(value, list | tuple) else [value]
-        return origin(coerce(key, item, arguments[0]) for item in items)
-    elif wanted is float and not isinstance(value, bool):
-        # YAML 1.1 reads 1e-3 as a string.
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    elif isinstance(wanted, type) and isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
-        return value
-    raise ConfigError(f"{key} must be {describe_type(wanted)}, got {value!r}")
-
-
-def describe_type(wanted: Any) -> str:
-    """A declared type in words a user reads."""
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(describe_type(choice) for choice in arguments)
-    if origin is typing.Literal:
-        return " | ".join(map(str, arguments))
-    if origin in (tuple, list):
-        return f"list of {describe_type(arguments[0])}"
-    if wanted is Any:
-        return "a number, text, true, false, null or a list of these"
-    names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(wanted, getattr(wanted, "__name__", str(wanted)))
-
-
-def suggestion(name: str, known: Mapping[str, Any] | typing.Iterable[str]) -> str:
-    """`"; did you mean X? There are: ..."` for an unknown name; empty if nothing is known."""
-    names = list(known)
-    if not names:
-        return ""
-    # CORE_GCN and CoreGCN are core-gcn.
-    spelled = {re.sub(r"[\W_]", "", each).lower(): each for each in reversed(names)}
-    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), spelled, n=1)
-    return (f"; did you mean {spelled[near[0]]}? There are: " if near else "; there are: ") + ", ".join(names)

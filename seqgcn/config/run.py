@@ -1,27 +1,29 @@
 """A run's configuration: what the command line and a YAML file can say, and how the two come together."""
 
+import json
 import os
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
-    REQUIRED,
     SET_BY_THE_RUN,
-    coerce,
     import_path,
     load,
     parameters,
-    suggestion,
     task,
 )
+from seqgcn.config.schema import REQUIRED, coerce, suggestion
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError
 
 CONFIG = "config.yaml"
+"""File of a run folder that holds its configuration, with every default resolved."""
+
 PATHS = ("train_centres", "test_centres", "centers", "cache", "checkpoint")
 """Parameters that are paths."""
 
@@ -51,7 +53,7 @@ class RunConfig:
         ConfigError: A value is of the wrong type.
     """
 
-    dataset: str = option("digits", "data set", kind="dataset")
+    dataset: str = option("digits", f"data set; {YOURS}", kind="dataset")
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     learner: str = option(
         "",
@@ -96,6 +98,38 @@ class RunConfig:
         """Plain values for YAML."""
         values = asdict(self)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    def command(self, folder: Path, **changes: Any) -> str:
+        """The command line that runs the same into another folder, with other values of some options.
+
+        Parameters of the selector are left out where it is another one.
+        """
+        config = replace(self, **changes)
+        words = ["seqgcn", "run", "--out", str(folder)]
+        for item in options():
+            value = getattr(config, item.name)
+            if item.name == "set":
+                words += _settings(config, keep_selector=config.selector == self.selector)
+            elif value != item.default and not (item.name == "initial" and value == config.budget):
+                flag = f"--{item.name.replace('_', '-')}"
+                # Of those that are off by default, the flag alone is the value.
+                words += [flag] if value is True else [flag, *map(str, value if isinstance(value, tuple) else [value])]
+        return shlex.join(words)
+
+
+def _settings(config: RunConfig, *, keep_selector: bool) -> list[str]:
+    """`--set` for each parameter that is not the default of its component."""
+    words: list[str] = []
+    for key, value in config.set.items():
+        kind, _, name = key.partition(".")
+        if kind == "selector" and not keep_selector:
+            continue
+        component = getattr(config, kind) if kind != "selector" else ""
+        usual = parameters(kind, component).get(name) if component in CATALOGUE[kind] else None
+        if usual is None or portable(name, usual.default) != portable(name, value):
+            # JSON is YAML, on one line.
+            words += ["--set", f"{key}={json.dumps(portable(name, value), ensure_ascii=False)}"]
+    return words
 
 
 def coerce_fields(config: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.config.gap import check_gap
-from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, load, task
+from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, import_path, load, task
 from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.exceptions import ConfigError
 
@@ -35,7 +35,7 @@ class SelectConfig:
         ConfigError: A value is of the wrong type, or two do not go together.
     """
 
-    dataset: str | None = option(None, "data set whose items are to be labelled", kind="dataset")
+    dataset: str | None = option(None, f"data set whose items are to be labelled; {YOURS}", kind="dataset")
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     features: str | None = option(
         None, "instead of a data set: embeddings of all items, a .npy, .npz or .safetensors file", metavar="FILE"
@@ -118,7 +118,8 @@ class SelectConfig:
     def _check_center(self) -> None:
         """Refuse what cannot be where a click a frame is asked for, or would have no effect."""
         why = f"--ask {CENTER} trains no network"
-        kind = "features" if self.dataset is None else task("dataset", self.dataset)
+        own = import_path("dataset", self.dataset or "")
+        kind = "features" if self.dataset is None or own else task("dataset", self.dataset)
         if kind not in ("pose", None):  # one that is not known has a message of its own
             given = self.dataset or kind
             raise ConfigError(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.digits import Digits
     from seqgcn.datasets.idx import MNIST, FashionMNIST
     from seqgcn.datasets.image_folder import ImageFolder
+    from seqgcn.datasets.item_dataset import as_dataset
     from seqgcn.datasets.svhn import SVHN
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ImageDataset",
     "ImageFolder",
     "Split",
+    "as_dataset",
 ]
 
 _MODULES = {
@@ -37,6 +39,7 @@ _MODULES = {
     "MNIST": "idx",
     "SVHN": "svhn",
     "Split": "dataset",
+    "as_dataset": "item_dataset",
 }
 
 __getattr__, __dir__ = lazy(__name__, _MODULES)

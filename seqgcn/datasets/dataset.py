@@ -5,11 +5,14 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, overload
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 
+from seqgcn.datasets.round_pool import RoundFiles, RoundPool, pool_of_items
+from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
 from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
@@ -74,7 +77,8 @@ def check_dataset(dataset: Any) -> None:
         raise ArgumentError(
             f"{type(dataset).__name__} is no data set of a pool and a test part: it lacks {', '.join(missing)}; "
             "seqgcn.datasets.ImageDataset makes one of tensors: ImageDataset(name=NAME, train=Split(images, targets), "
-            "test=Split(images, targets), classes=NAMES)"
+            "test=Split(images, targets), classes=NAMES), and "
+            "seqgcn.datasets.hands.HandSplits(train, test) one of hand frames"
         )
 
 
@@ -83,8 +87,11 @@ def _has(value: Any, name: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Items of one part of a data set with their true targets.
+class Split(TorchDataset[tuple[Tensor, Tensor]]):
+    """Items of one part of a data set with their true targets, as a torch `Dataset`.
+
+    Item i is the pair of its image, `[channels, height, width]` uint8, and its class. A slice, a list or a tensor of
+    indices or a mask `[n]` bool selects items: a `Split`.
 
     Args:
         inputs: Images, `[n, channels, height, width]` uint8.
@@ -108,8 +115,19 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, ids: Tensor) -> "Split":
-        return Split(self.inputs[ids], self.targets[ids])
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def __getitem__(self, index: Ids) -> "Split": ...
+
+    def __getitem__(self, index: int | Ids) -> "tuple[Tensor, Tensor] | Split":
+        """Item `index`, image and class; or the selected items."""
+        if selects_several(index):
+            ids = indices_of(index, len(self), "the part")
+            return Split(self.inputs[ids], self.targets[ids])
+        i = one_index(index, len(self), "the part")
+        return self.inputs[i], self.targets[i]
 
     def sample(self, size: int | None, purpose: str) -> "Split":
         """Random `size` items (all for None), the same ones in every run."""
@@ -167,6 +185,14 @@ class ImageDataset:
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Nothing: images are in memory already."""
+
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
+        """What a round picks from: the pool, of which the listed items are labeled.
+
+        Raises:
+            DataFileError: A file cannot be used.
+        """
+        return pool_of_items(self, files, progress=progress)
 
     @cached_property
     def fingerprint(self) -> str:

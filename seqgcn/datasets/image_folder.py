@@ -1,7 +1,10 @@
 """One's own images: a folder of folders, one for each class."""
 
+import hashlib
 import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +16,9 @@ from PIL import Image, ImageOps
 
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.dataset import ImageDataset, Split
+from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
 from seqgcn.exceptions import DataFileError
+from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_number, check_whole
 
@@ -73,6 +78,47 @@ class ImageFolder(ImageDataset):
             classes=classes,
         )
 
+    @classmethod
+    def unsplit(cls, root: str | Path, image_size: int | None = None, test_fraction: float = 0.2) -> "UnsplitImages":
+        """All images below the folder, whose folders mean nothing; of the arguments `test_fraction` neither."""
+        del test_fraction
+        return UnsplitImages(root, image_size)
+
+
+@dataclass(frozen=True)
+class UnsplitImages:
+    """All images below a folder, of which a table tells the classes that are known.
+
+    Args:
+        root: The folder.
+        image_size: As for `ImageFolder`.
+    """
+
+    root: str | Path
+    image_size: int | None = None
+
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
+        """What a round picks from.
+
+        Raises:
+            MissingFileError: The folder does not exist.
+            DataFileError: An image or the table cannot be used.
+        """
+        del progress
+        items, images = read_images_below(self.root, self.image_size)
+        classes, known = files.classes(items)
+        ids = sorted(known)
+        digest = hashlib.blake2b(images.numpy().data, digest_size=8).hexdigest()
+        return RoundPool(
+            name=Path(self.root).resolve().name,
+            items=items,
+            labelled=torch.tensor(ids, dtype=torch.int64),
+            inputs=images,
+            targets=torch.tensor([known[item] for item in ids], dtype=torch.int64),
+            classes=tuple(classes),
+            fingerprint=short_hash(digest, items, classes, known),
+        )
+
 
 def read_images_below(root: str | Path, image_size: int | None = None) -> tuple[list[str], torch.Tensor]:
     """All images in a folder and the folders in it, whatever these mean.
@@ -107,6 +153,19 @@ def read_images_below(root: str | Path, image_size: int | None = None) -> tuple[
             raise DataFileError(f"{top}: the name {name!r} has a line break or is not UTF-8; rename it")
     images = _read_images([_Item(path, 0) for path in paths], image_size)
     return names, images
+
+
+def read_image_files(files: Sequence[str | Path], image_size: int | None = None) -> torch.Tensor:
+    """Images of a list of files, `[n, 1 or 3, height, width]` uint8.
+
+    Args:
+        files: Their paths.
+        image_size: As for `ImageFolder`.
+
+    Raises:
+        DataFileError: One cannot be used; see `ImageFolder`.
+    """
+    return _read_images([_Item(Path(file).expanduser(), 0) for file in files], image_size)
 
 
 class _Item(NamedTuple):

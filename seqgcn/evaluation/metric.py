@@ -42,4 +42,7 @@ class Metric:
 
 
 ACCURACY = Metric("accuracy", "%", 100.0, True)
+"""Share of items whose predicted class is right."""
+
 MEAN_JOINT_ERROR = Metric("mean joint error", "mm", 1.0, False)
+"""Mean Euclidean distance between predicted and true joints."""

@@ -165,7 +165,8 @@ class FromQueryStrategy(Selector):
         if name == "ProbCover" or "prob" in self.needs:
             object.__setattr__(self, "tasks", ("classification",))
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         if self.subset < query.budget:
             raise ArgumentError(f"subset ({self.subset}) must not be smaller than the budget ({query.budget})")
         drawn = query.candidates.nonzero().squeeze(1)

@@ -21,9 +21,9 @@ from seqgcn.datasets.hands.centers.files import read_center_file
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
 from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, shrink
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.folder_splits import FolderSplits
 from seqgcn.datasets.hands.hand_dataset import HandDataset, in_words
 from seqgcn.datasets.hands.looking import look_at_frames
-from seqgcn.datasets.hands.poses import PoseFiles
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError
 from seqgcn.rounds.exports import TASKS
@@ -59,7 +59,7 @@ def pool_of_clicks(config: SelectConfig, parameters: Mapping[str, Any], *, progr
     """
     assert config.dataset is not None  # noqa: S101  # for mypy
     dataset = dataset_maker(config.dataset, config.root)(**parameters)
-    if not isinstance(dataset, PoseFiles):
+    if not isinstance(dataset, FolderSplits):
         raise ConfigError(
             f"--ask {CENTER} is for data sets of depth frames in files ({', '.join(DEPTH_FRAMES)}), not for "
             f"{config.dataset}"

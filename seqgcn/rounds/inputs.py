@@ -3,90 +3,30 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.config.select import SelectConfig
-from seqgcn.datasets.dataset import Dataset
-from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
-from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
-from seqgcn.datasets.hands.poses import PoseDataset, PoseFiles
-from seqgcn.datasets.image_folder import read_images_below
+from seqgcn.datasets.hands.folder_splits import FolderSplits
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.registry import dataset_maker
+from seqgcn.datasets.round_pool import RoundPool as RoundPool
+from seqgcn.datasets.round_pool import pool_of_items
+from seqgcn.datasets.round_pool import short_hash as short_hash
 from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
+from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
 from seqgcn.training import Progress
-from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
-
-THUMBNAIL = 16
-"""Pixels along the side of the thumbnails that describe items before anything is learned."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RoundPool:
-    """Items of which some are labelled.
-
-    Args:
-        name: Of the data set or file, for titles.
-        items: Name of each item, n of them.
-        labelled: Numbers of the labelled ones, `[m]` int64.
-        x: Embeddings `[n, d]`, where the user brought them.
-        inputs: Else what a learner sees, n items; `inputs[ids]` are those of some.
-        targets: Labels of the labelled ones, `[m, ...]`, for the learner.
-        classes: Names of the classes, where there are any.
-        frames: The hand frames behind the items.
-        centers: Where the hand is in each of them.
-        unfit: Items that cannot be picked, whatever lists say, `[n]` bool.
-        named: Whether items have names, not numbers alone.
-        fingerprint: Short hash of it all; another value means other data or labels.
-    """
-
-    name: str
-    items: Sequence[str]
-    labelled: Tensor
-    fingerprint: str
-    x: Tensor | None = None
-    inputs: Any = None
-    targets: Tensor | None = None
-    classes: tuple[str, ...] = ()
-    frames: HandDataset | None = None
-    centers: Centers | None = None
-    unfit: Tensor | None = None
-    named: bool = True
-
-    @property
-    def names(self) -> Sequence[str] | None:
-        """What lists call the items by; None where it is their numbers."""
-        return self.items if self.named else None
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-def thumbnails_of(inputs: HandFrames | Tensor) -> Tensor:
-    """What describes items of which none is labelled: small grey pictures as vectors, `[n, d]` float32.
-
-    Args:
-        inputs: Hand frames, or images `[n, c, h, w]` uint8.
-    """
-    blocks: Iterable[Tensor]
-    if isinstance(inputs, HandFrames):
-        blocks = (inputs.batch(ids).images for ids in torch.arange(len(inputs)).split(1024))
-    else:
-        blocks = (part.float().mean(dim=1, keepdim=True) / 255 for part in inputs.split(1024))
-    # Of pictures smaller than that, as many pixels as there are.
-    return torch.cat([F.adaptive_avg_pool2d(part, min(THUMBNAIL, *part.shape[2:])).flatten(1) for part in blocks])
 
 
 def pool_of_features(config: SelectConfig) -> RoundPool:
@@ -146,50 +86,53 @@ def pool_of_dataset(
         DataFileError: A file cannot be used.
     """
     assert config.dataset is not None  # noqa: S101  # for mypy
-    make = dataset_maker(config.dataset, config.root)
-    if config.dataset == "image-folder":
-        return _pool_of_images(config, parameters["image_size"])
-    dataset = make(**parameters)
+    dataset = dataset_maker(config.dataset, config.root, unsplit=True)(**parameters)
     if crop_check is not None and hasattr(dataset, "crop_size"):
         crop_check(dataset.crop_size)
-    if isinstance(dataset, PoseFiles):
-        return _pool_of_frames(config, dataset, progress)
-    return _pool_of_items(config, dataset, progress)
+    pool_of: Callable[..., RoundPool] = getattr(dataset, "round_pool", partial(pool_of_items, dataset))
+    return pool_of(ListedFiles(config), progress=progress)
 
 
-def _pool_of_frames(config: SelectConfig, dataset: PoseFiles, progress: Progress | None) -> RoundPool:
-    hands, listed = list_hands(config, dataset)
-    if hands.skipped:
-        log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
-    check_lists(config, hands.files)
-    hands.learn_from(labelled_hands(hands, listed))
-    hands.locate(progress)
-    check_crops(hands, dataset.accept_crops)
-    hands.prepare(progress)
-    check_mass(hands, dataset.accept_crops)
-    # Once more, as frames that turned out to be empty may have been left out.
-    labelled = labelled_hands(hands, listed)
-    return RoundPool(
-        name=dataset.name,
-        items=hands.files,
-        labelled=labelled,
-        inputs=hands.frames,
-        targets=hands.joints[labelled],
-        frames=hands,
-        centers=hands.centers,
-        fingerprint=short_hash(hands.fingerprint, labelled.tolist()),
-    )
+@dataclass(frozen=True)
+class ListedFiles:
+    """The files that a configuration names about a data set's items; see `RoundFiles`."""
+
+    config: SelectConfig
+
+    @property
+    def labels(self) -> Path | None:
+        """The file of what is labeled."""
+        return None if self.config.labelled is None else find_file(self.config.labelled)
+
+    def is_list(self, root: Path) -> bool:
+        """Whether that file is a list of names of files below a folder."""
+        return self.labels is not None and _is_list(self.labels, root)
+
+    def labeled(self, names: Sequence[str] | None, n: int) -> Tensor:
+        """Numbers of the items it lists, `[m]` int64."""
+        ids = [] if self.config.labelled is None else read_ids(self.config.labelled, names, n)
+        return torch.tensor(ids, dtype=torch.int64)
+
+    def labeled_frames(self, hands: HandDataset, listed: Path | None) -> Tensor:
+        """The same of frames; see `labelled_hands`."""
+        return labelled_hands(hands, listed)
+
+    def classes(self, names: Sequence[str]) -> tuple[dict[str, int], dict[int, int]]:
+        """Number of each class, and the class of each item, of a table of both."""
+        return ({}, {}) if self.config.labelled is None else _read_classes(self.config.labelled, names)
+
+    def check(self, names: Sequence[str]) -> None:
+        """Find what is wrong with the other lists; see `check_lists`."""
+        check_lists(self.config, names)
 
 
-def list_hands(config: SelectConfig, dataset: PoseFiles) -> tuple[HandDataset, Path | None]:
+def list_hands(config: SelectConfig, dataset: FolderSplits) -> tuple[HandDataset, Path | None]:
     """Frames of a data set, not cropped yet, and the list of those that count as labelled, if there is one.
 
     Raises:
         DataFileError: A file cannot be used.
     """
-    file = None if config.labelled is None else find_file(config.labelled)
-    listed = file is not None and (not dataset.lists_frames or _is_list(file, Path(dataset.root).expanduser()))
-    return dataset.every_frame(None if listed or file is None else str(file)), file if listed else None
+    return dataset.list_frames(ListedFiles(config))
 
 
 def labelled_hands(hands: HandDataset, listed: Path | None) -> Tensor:
@@ -262,46 +205,6 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
     return torch.from_numpy(costs)
 
 
-def _pool_of_items(config: SelectConfig, dataset: Dataset, progress: Progress | None) -> RoundPool:
-    dataset.prepare(progress)
-    train = dataset.train
-    items: Sequence[str] | None = getattr(train, "files", None)
-    labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(train))
-    ids = torch.tensor(labelled, dtype=torch.int64)
-    hands = dataset.hands("train") if isinstance(dataset, PoseDataset) else None
-    return RoundPool(
-        name=dataset.name,
-        items=items or [str(number) for number in range(len(train))],
-        labelled=ids,
-        named=items is not None,
-        inputs=train.inputs,
-        targets=train.targets[ids],
-        classes=getattr(dataset, "classes", ()),
-        frames=hands,
-        centers=None if hands is None else hands.centers,
-        fingerprint=short_hash(dataset.fingerprint, labelled),
-    )
-
-
-def _pool_of_images(config: SelectConfig, image_size: int | None) -> RoundPool:
-    """All images below a folder; the labels are a table of images and classes."""
-    assert config.root is not None  # noqa: S101  # for mypy
-    items, images = read_images_below(config.root, image_size)
-    classes, targets = ({}, {}) if config.labelled is None else _read_classes(config.labelled, items)
-    labelled = sorted(targets)
-    values = torch.tensor([targets[item] for item in labelled], dtype=torch.int64)
-    digest = hashlib.blake2b(images.numpy().data, digest_size=8).hexdigest()
-    return RoundPool(
-        name=Path(config.root).resolve().name,
-        items=items,
-        labelled=torch.tensor(labelled, dtype=torch.int64),
-        inputs=images,
-        targets=values,
-        classes=tuple(classes),
-        fingerprint=short_hash(digest, items, classes, targets),
-    )
-
-
 def _read_classes(path: str, items: Sequence[str]) -> tuple[dict[str, int], dict[int, int]]:
     """Number of each class, in order of their names, and the class of each labelled item, by number.
 
@@ -326,8 +229,3 @@ def _is_list(path: Path, root: Path) -> bool:
     if not line or "\0" in line:
         return False
     return len(line.replace(",", " ").split()) == 1 or os.path.isfile(root / line)
-
-
-def short_hash(*parts: Any) -> str:
-    """Another one for anything that is written in another way."""
-    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -22,7 +22,7 @@ from seqgcn.exceptions import ConfigError
 from seqgcn.learners.base import Learner, RestorableLearner
 from seqgcn.learners.common import curves_of, resolve_device
 from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import changes, check_described, new_learner, new_selector, sources
+from seqgcn.learners.named import changes, new_learner, sources
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
 from seqgcn.rounds.constraints import Videos, choose, most_items
@@ -35,7 +35,6 @@ from seqgcn.rounds.inputs import (
     pool_of_dataset,
     pool_of_features,
     short_hash,
-    thumbnails_of,
 )
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.record import (
@@ -48,20 +47,21 @@ from seqgcn.rounds.record import (
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
-from seqgcn.selectors.selector import Selection, Selector, for_cycle
+from seqgcn.runs.cold_start import COLD_START as COLD_START
+from seqgcn.runs.cold_start import thumbnails_of
+from seqgcn.runs.pool import Pool
+from seqgcn.runs.stages import Stages
+from seqgcn.selectors.adapter import new_selector
+from seqgcn.selectors.selector import Selection, Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine, other_conditions
 from seqgcn.utils.files import remove_leftovers, write_text
 from seqgcn.utils.messages import log
-from seqgcn.utils.seeding import derive_seed
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
 CROPS = "crops"
 """Key of what is known of hands' crops in `round.yaml`."""
-
-COLD_START = "typiclust"
-"""What picks where nothing is labelled and the selector asked for learns from labels."""
 
 
 class Round:
@@ -142,15 +142,16 @@ class Round:
 
     def _answer(self) -> RoundResult:
         pool, config = self.pool, self.config
-        learner = self._trained()
-        data = self._described(learner)
+        stages = self._stages()
+        learner = self._trained(stages)
+        data = self._described(stages)
         data.train_mask = torch.zeros(len(pool), dtype=torch.bool)
         data.train_mask[pool.labelled] = True
         data.pool_mask = self.candidates
         name, selector = self._selector_in_force()
         with as_config_errors():
             selection = choose(
-                for_cycle(selector, seed=derive_seed(config.seed, 0, "selector"), cycle=0),
+                stages.chooser(selector),
                 # Data.to moves what it is called on; all that follows is done on the CPU.
                 copy.copy(data).to(resolve_device(config.device)),
                 config.budget,
@@ -255,45 +256,67 @@ class Round:
         log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
 
-    def _trained(self) -> Learner | None:
-        """The learner, trained on what is labelled; by an earlier attempt, if it got that far."""
-        pool, learner = self.pool, self.learner
-        if learner is None or pool.targets is None:
-            return None
-        learner = cast(Learner, clone(learner)).set_params(seed=derive_seed(self.config.seed, 0, "learner"))
-        if len(pool.labelled) == 0:
-            return None if getattr(learner, "needs_labels", True) else learner
-        if pool.classes:
+    def _stages(self) -> Stages:
+        """The stages of a cycle, of which a round has one: the first."""
+        pool, learner, targets = self.pool, self.learner, self.pool.targets
+        if learner is not None and len(pool.labelled) and pool.classes:
             learner = with_classes(learner, len(pool.classes))
+        known = Pool(len(pool))
+        known.reveal(pool.labelled.tolist(), cycle=0)
+        if targets is not None:
+            everything = targets.new_zeros(len(pool), *targets.shape[1:])
+            everything[pool.labelled] = targets
+            targets = everything
+        return Stages(
+            inputs=pool.inputs,
+            targets=targets,
+            learner=learner,
+            selector=self.selector,
+            pool=known,
+            seed=self.config.seed,
+            extras=False,
+            progress=self.progress,
+        )
+
+    def _trained(self, stages: Stages) -> Learner | None:
+        """The learner, trained on what is labelled; by an earlier attempt, if it got that far."""
+        pool = self.pool
+        if stages.learner is None or pool.targets is None:
+            return None
+        learner = cast(Learner, clone(stages.learner)).set_params(seed=stages.seeds["learner"])
         weights = self.folder / WEIGHTS
-        if weights.exists() and isinstance(learner, RestorableLearner):
-            return restore_weights(learner, weights)
-        learner.fit(pool.inputs[pool.labelled], pool.targets, progress=self.progress)
+        if len(pool.labelled) == 0:
+            stages.fitted = None if getattr(learner, "needs_labels", True) else learner
+        elif weights.exists() and isinstance(learner, RestorableLearner):
+            stages.fitted = restore_weights(learner, weights)
+        else:
+            stages.train()
+            self._keep(stages.fitted)
+        return stages.fitted
+
+    def _keep(self, learner: Learner | None) -> None:
+        """Write down what was learned, and say what was left out."""
         if left_out := getattr(learner, "left_out_", 0):
             log.warning(
-                f"{left_out} of {len(pool.labelled)} labeled frames are not trained on: their crops miss the hand"
+                f"{left_out} of {len(self.pool.labelled)} labeled frames are not trained on: their crops miss the hand"
             )
         write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
         if isinstance(learner, RestorableLearner):
-            save_weights(learner, weights)
-        return learner
+            save_weights(learner, self.folder / WEIGHTS)
 
-    def _described(self, learner: Learner | None) -> Data:
+    def _described(self, stages: Stages) -> Data:
         """What the selector reads of every item, and the embeddings."""
         pool = self.pool
         if pool.x is not None:
             return Data(x=pool.x)
-        if learner is None:
+        if stages.fitted is None:
             poses = pool.frames is not None and detector_available()
             hint = "; --learner mediapipe describes them by poses" if poses else ""
             log.info(
                 f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )
             return Data(x=thumbnails_of(pool.inputs))
-        wanted = dict.fromkeys(("x", *self.selector.wanted(learner.provides)))
-        data = learner.describe(pool.inputs, tuple(wanted), progress=self.progress)
-        check_described(learner, data, wanted, len(pool))
-        return data
+        return stages.describe(None, self.selector, always=("x",))
 
     def _crops(self) -> dict[str, Any]:
         """What is known of the crops, and what training makes of it."""

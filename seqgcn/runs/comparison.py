@@ -28,6 +28,9 @@ from seqgcn.utils.files import csv_text, write_text
 
 TABLE, FIGURES, CURVE, PAGE = "comparison.md", "comparison.csv", "curve.png", "comparison.html"
 
+RANDOM = "random"
+"""What the others are compared with, if it is there."""
+
 _MAY_DIFFER = ("selector", "seeds", "root", "device", "set")
 """Options that say nothing of the experiment, or are looked at one by one."""
 
@@ -134,7 +137,7 @@ class RunComparison:
 
 
 def compare_runs(
-    folders: Sequence[str | Path], *, baseline: str = "random", confirmatory: Sequence[str] = ()
+    folders: Sequence[str | Path], *, baseline: str | None = None, confirmatory: Sequence[str] = ()
 ) -> RunComparison:
     """Compare the selectors of some run folders, paired over the seeds.
 
@@ -143,7 +146,9 @@ def compare_runs(
 
     Args:
         folders: Of single runs or of several, in any mix.
-        baseline: Selector that the others are compared with; its name is enough where only one has it.
+        baseline: Selector that the others are compared with; its name is enough where only one has it. By default
+            `random`; without it the first that shares a seed with all others, and a note says what random picks would
+            tell. A single selector is shown alone.
         confirmatory: Selectors, at most six, whose comparison was fixed before looking at the results.
 
     Raises:
@@ -162,9 +167,16 @@ def compare_runs(
     for run in finished:
         _add(groups.setdefault(run.selector, {}), run)
     there = _there(groups, left_out)
-    baseline = _named(baseline, groups, "--baseline", there)
-    if len(groups) < 2:
-        raise ConfigError(f"nothing to compare {baseline} with: {there}; name another selector's runs too")
+    hints: list[str] = []
+    if baseline is not None:
+        baseline = _named(baseline, groups, "--baseline", there)
+        if len(groups) < 2:
+            raise ConfigError(f"nothing to compare {baseline} with: {there}; name another selector's runs too")
+    elif not groups:
+        raise ConfigError(f"nothing to compare: {there}")
+    else:
+        baseline = _usual_baseline(groups)
+        hints = _hints(baseline, groups, folders)
     confirmatory = [_named(name, groups, "--confirmatory", there) for name in confirmatory]
     metric = finished[0].metric
     assert metric is not None  # noqa: S101  # a finished run has cycles
@@ -176,7 +188,7 @@ def compare_runs(
         rows=tuple(compare(curves, baseline=baseline, confirmatory=confirmatory)),
         savings=labels_saved(curves, baseline=baseline, metric=metric),
         metric=metric,
-        notes=(*left_out, *_conditions(finished)),
+        notes=(*left_out, *_conditions(finished), *hints),
     )
 
 
@@ -211,6 +223,27 @@ def _named(name: str, groups: Mapping[str, Mapping[int, RunFolder]], flag: str, 
         several = f"{name} is several" if same else f"{name} is not among them"
         raise ConfigError(f"{flag}: {several}: {there}")
     return same[0]
+
+
+def _usual_baseline(groups: Mapping[str, Mapping[int, RunFolder]]) -> str:
+    """Random picks if they are there, else the first selector that shares a seed with all others."""
+    if RANDOM in groups:
+        return RANDOM
+    shared = (name for name, own in groups.items() if all(own.keys() & other.keys() for other in groups.values()))
+    return next(shared, next(iter(groups)))
+
+
+def _hints(baseline: str, groups: Mapping[str, Mapping[int, RunFolder]], folders: Sequence[str | Path]) -> list[str]:
+    """What this comparison does not show, and how to."""
+    if baseline == RANDOM:
+        return [] if len(groups) > 1 else [f"only {RANDOM} is there; name the runs of another selector to compare it"]
+    seeds = sorted({seed for runs in groups.values() for seed in runs})
+    config = next(iter(groups[baseline].values())).config
+    beside = f"{Path(os.path.abspath(folders[0]))}-{RANDOM}"
+    run = config.command(Path(beside), selector=(RANDOM,), seeds=tuple(seeds))
+    again = shlex.join(["seqgcn", "compare", *map(str, folders), beside])
+    alone = f"only {baseline} is there" if len(groups) == 1 else f"{RANDOM} is not there, so {baseline} is the baseline"
+    return [f"{alone}; what choosing gains over random picks, these would show: {run} && {again}"]
 
 
 def _add(runs: dict[int, RunFolder], run: RunFolder) -> None:

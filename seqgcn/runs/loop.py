@@ -1,31 +1,26 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
-import math
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from sklearn.base import clone
-from torch_geometric.data import Data
 
-from seqgcn.datasets.dataset import Dataset, check_dataset
+from seqgcn.datasets.dataset import Dataset
+from seqgcn.datasets.item_dataset import as_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
-from seqgcn.learners.common import curves_of, resolve_device
-from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import check_described, check_learner, check_selector, sources
+from seqgcn.learners.base import Learner, RestorableLearner
+from seqgcn.learners.named import sources
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.pool import Pool
-from seqgcn.runs.training_set import Pseudo, check_pseudo, generated_record, training_set
-from seqgcn.selectors.extensions import Generated
-from seqgcn.selectors.selector import Selector, for_cycle
+from seqgcn.runs.stages import Stages, device_of, learner_for
+from seqgcn.runs.training_set import check_pseudo
+from seqgcn.selectors.adapter import as_selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
-from seqgcn.utils.seeding import derive_seed, generator
+from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_whole
 
 
@@ -42,7 +37,7 @@ class ActiveLearning:
     become labelled by it.
 
     Args:
-        dataset: Pool and test part.
+        dataset: Pool and test part; of one's own data too, as `seqgcn.datasets.as_dataset` takes it.
         learner: Unfitted learner, cloned for each cycle.
         selector: Given its own seed for each cycle.
         budget: Items revealed a cycle.
@@ -59,7 +54,7 @@ class ActiveLearning:
         ArgumentError: Data set, learner or selector is something else; the pool is too small for the labels asked for,
             a count is not positive, or the learner does not give what the selector needs.
 
-    Example:
+    Examples:
         >>> from seqgcn import Random
         >>> from seqgcn.datasets import Digits
         >>> from seqgcn.learners import SmallCNNClassifier
@@ -70,9 +65,9 @@ class ActiveLearning:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         learner: Learner,
-        selector: Selector,
+        selector: Any,
         *,
         budget: int,
         cycles: int,
@@ -83,21 +78,12 @@ class ActiveLearning:
         journal: Journal | None = None,
         progress: Progress | None = None,
     ) -> None:
-        check_dataset(dataset)
-        check_learner(learner)
-        check_selector(selector)
-        if warm_start:
-            if not isinstance(learner, RestorableLearner):
-                raise ArgumentError(
-                    f"warm_start needs a learner with state() and restore(); {type(learner).__name__} has none"
-                )
-            learner = clone(learner).set_params(warm_start=True)
+        dataset = as_dataset(dataset)
+        selector = as_selector(selector)
         classes = getattr(dataset, "classes", None)
-        if classes is not None:
-            learner = with_classes(learner, len(classes))
-        learner = extended(learner, selector.extensions)
-        check_served(learner, selector)
-        self.dataset, self.learner, self.selector = dataset, learner, selector
+        learner = learner_for(selector, learner, num_classes=len(classes) if classes else None, warm_start=warm_start)
+        self.dataset: Dataset = dataset
+        self.learner, self.selector = learner, selector
         self.sources = sources(learner, selector)
         self.budget = check_whole("budget", budget)
         self.cycles = check_whole("cycles", cycles)
@@ -115,96 +101,42 @@ class ActiveLearning:
 
     def __iter__(self) -> Iterator[CycleRecord]:
         """Records of all cycles; those in the journal come first and are not computed again."""
-        pool = Pool(len(self.dataset.train))
-        first = torch.randperm(pool.size, generator=generator(self.seed, "initial"))[: self.initial]
-        pool.reveal(first.tolist(), cycle=0)
-        learner: Learner | None = None
-        done = self._replay(pool)
-        pseudo: Pseudo = done[-1].pseudo if done else {}
-        yield from done
-        if self.warm_start and 0 < len(done) <= self.cycles:
-            learner = self._restored(len(done) - 1)
-        for cycle in range(len(done), self.cycles + 1):
-            learner = learner if self.warm_start and learner is not None else clone(self.learner)
-            record = self._cycle(cycle, pool, learner, pseudo)
-            pseudo = record.pseudo
-            # Before it is written down: picks that cannot be revealed must not get into the journal.
-            pool.reveal(record.picks, cycle=cycle + 1)
-            check_pseudo(pseudo, pool)
-            if self.journal is not None:
-                if isinstance(learner, RestorableLearner) and self.warm_start:
-                    self._save(self.journal, learner, cycle)
-                self.journal.append(record)
-            yield record
-
-    def _cycle(self, cycle: int, pool: Pool, learner: Learner, pseudo: Pseudo) -> CycleRecord:
-        seeds = {"run": self.seed}
-        seeds |= {purpose: derive_seed(self.seed, cycle, purpose) for purpose in ("learner", "subset", "selector")}
-        seconds = dict.fromkeys(("train", "test", "embed", "select"), 0.0)
-        train, test, labelled = self.dataset.train, self.dataset.test, pool.labelled
-        learner.set_params(seed=seeds["learner"])
-        selector = for_cycle(self.selector, seed=seeds["selector"], cycle=cycle)
-        with _timed(seconds, "train"):
-            generated = self._generate(selector, pool, learner)
-            inputs, targets = training_set(train, pool, pseudo, generated)
-            further = {"unconfirmed": len(targets) - len(labelled)} if len(targets) > len(labelled) else {}
-            learner.fit(inputs, targets, **further, progress=self.progress)
-        with _timed(seconds, "test"):
-            metric = {learner.metric.name: learner.score(test.inputs, test.targets, progress=self.progress)}
-            if isinstance(learner, Diagnosed):
-                measured = learner.diagnose(test.inputs, test.targets, progress=self.progress)
-                # JSON has no NaN, and a correlation with something constant is none.
-                metric |= {name: value for name, value in measured.items() if math.isfinite(value)}
-        picks: list[int] = []
-        scores: list[float] = []
-        trusted: dict[str, list[Any]] = {}
-        if cycle < self.cycles:
-            with _timed(seconds, "embed"):
-                n_id = pool.sample(self.subset, torch.Generator().manual_seed(seeds["subset"]))
-                wanted, description = selector.wanted(learner.provides), Data()
-                if wanted:
-                    description = learner.describe(train.inputs[n_id], wanted, progress=self.progress)
-                    check_described(learner, description, wanted, len(n_id))
-                data = pool.as_data(n_id, description).to(_device(learner))
-            with _timed(seconds, "select"):
-                selection = selector.select(data, self.budget, progress=self.progress)
-                picks, scores = pool.ids_of(selection.index, data), selection.score.double().tolist()
-            if selection.pseudo is not None:
-                with _timed(seconds, "embed"):
-                    trusted = self._trust(learner, pool.ids_of(selection.pseudo, data))
-        return CycleRecord(
-            cycle=cycle,
-            labelled=tuple(labelled.tolist()),
-            picks=tuple(picks),
-            scores=tuple(scores),
-            metric=metric,
-            seconds=seconds,
-            seeds=seeds,
-            environment={**environment(self.learner), "setup": self._setup(), "sources": self.sources},
-            pseudo=trusted,
-            generated=generated_record(generated, pool),
-            curves=curves_of(learner),
-        )
-
-    def _generate(self, selector: Selector, pool: Pool, learner: Learner) -> Generated | None:
-        """Items that the selector makes from the labelled ones, if it is one that does."""
-        train, labelled, since = self.dataset.train, pool.labelled, pool.since
-        classes = len(getattr(self.dataset, "classes", ())) or learner.get_params().get("num_classes") or 0
-        return selector.generate(
-            train.inputs[labelled],
-            train.targets[labelled],
-            torch.tensor([since[item] > 0 for item in labelled.tolist()]),
-            num_classes=classes,
-            device=_device(learner),
+        train, test, pool = self.dataset.train, self.dataset.test, Pool(len(self.dataset.train))
+        stages = Stages(
+            inputs=train.inputs,
+            targets=train.targets,
+            learner=self.learner,
+            selector=self.selector,
+            pool=pool,
+            num_classes=len(getattr(self.dataset, "classes", ())),
+            subset=self.subset,
+            seed=self.seed,
+            warm_start=self.warm_start,
             progress=self.progress,
         )
-
-    def _trust(self, learner: Learner, items: list[int]) -> dict[str, list[Any]]:
-        """Items with what the learner predicts for them, for the next cycle's training."""
-        if not items:
-            return {}
-        targets = learner.predict(self.dataset.train.inputs[torch.tensor(items)], progress=self.progress)
-        return {"items": items, "targets": targets.tolist()}
+        first = torch.randperm(pool.size, generator=generator(self.seed, "initial"))[: self.initial]
+        pool.reveal(first.tolist(), cycle=0)
+        done = self._replay(pool)
+        stages.pseudo = done[-1].pseudo if done else {}
+        yield from done
+        if self.warm_start and 0 < len(done) <= self.cycles:
+            stages.fitted = self._restored(len(done) - 1)
+        for cycle in range(len(done), self.cycles + 1):
+            stages.begin(cycle)
+            stages.train()
+            stages.test(test.inputs, test.targets)
+            chosen = stages.select(self.budget) if cycle < self.cycles else None
+            held = {**environment(self.learner), "setup": self._setup(), "sources": self.sources}
+            record = stages.record(chosen, held)
+            stages.pseudo = record.pseudo
+            # Before it is written down: picks that cannot be revealed must not get into the journal.
+            pool.reveal(record.picks, cycle=cycle + 1)
+            check_pseudo(record.pseudo, pool)
+            if self.journal is not None:
+                if isinstance(stages.fitted, RestorableLearner) and self.warm_start:
+                    self._save(self.journal, stages.fitted, cycle)
+                self.journal.append(record)
+            yield record
 
     def _replay(self, pool: Pool) -> list[CycleRecord]:
         """Bring the pool to where the journal ends."""
@@ -265,15 +197,4 @@ class ActiveLearning:
 
 def environment(learner: Learner) -> dict[str, Any]:
     """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
-    return machine(_device(learner))
-
-
-def _device(learner: Learner) -> torch.device:
-    return resolve_device(str(getattr(learner, "device", None) or "cpu"))
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = round(seconds[stage] + time.perf_counter() - start, 4)
+    return machine(device_of(learner))

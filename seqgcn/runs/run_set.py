@@ -27,12 +27,13 @@ from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunF
 from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
-from seqgcn.learners.named import changes, new_learner, new_selector
+from seqgcn.learners.named import changes, new_learner
 from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning, environment
 from seqgcn.runs.reader import JOURNAL
 from seqgcn.runs.summary import COMPARISON, compare_with_random, draw, draw_training, write_picks
+from seqgcn.selectors.adapter import new_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import other_conditions
@@ -309,7 +310,7 @@ def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:
         RunFolderError: Nothing to resume.
     """
     selectors = "-".join(SelectorSpec.parse(text).folder for text in config.selector[:4])
-    stem = f"{config.dataset}-{config.learner.replace(':', '_')}-{selectors}"
+    stem = f"{config.dataset}-{config.learner}-{selectors}".replace(":", "_")
     taken = [parent / stem]
     while (taken[-1] / CONFIG).exists():
         taken.append(parent / f"{stem}-{len(taken) + 1}")

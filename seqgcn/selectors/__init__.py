@@ -1,5 +1,6 @@
 """Selectors: each reads a PyG `Data` that describes the pool and names the next items to label."""
 
+from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.bayesian import BALD, EnsembleSelector, MaxEntropy, MeanSTD, Variance, VariationRatio
 from seqgcn.selectors.bgadl import BGADL
 from seqgcn.selectors.ceal import CEAL
@@ -48,5 +49,6 @@ __all__ = [
     "Variance",
     "VariationRatio",
     "WeightedCoreGCN",
+    "as_selector",
     "for_cycle",
 ]

@@ -61,7 +61,8 @@ class SampleSelector(Selector):
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     acquisition: ClassVar[Callable[[Tensor], Tensor]]
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         # Of the class, as a function that is an attribute of an instance would be bound to it.
         score = type(self).acquisition(query.prob_samples())
         return query.highest(score)
@@ -117,7 +118,8 @@ class Variance(Selector):
     needs: ClassVar[tuple[str, ...]] = ("target_samples",)
     tasks: ClassVar[tuple[str, ...]] = ("pose",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         return query.highest(total_variance(query.target_samples()))
 
 
@@ -156,7 +158,8 @@ class EnsembleSelector(Members, Selector):
         """Several members instead of one network."""
         return (Members(**own_fields(self, Members)),)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         if query.first_of(self.either) == "target_samples":
             return query.highest(total_variance(query.target_samples()))
         return query.highest(ACQUISITIONS[self.acquisition](query.prob_samples()))

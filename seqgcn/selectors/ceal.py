@@ -56,7 +56,8 @@ class CEAL(Selector):
         """delta_t: the recursion summed up, as once at 0 it stays there."""
         return max(0.0, self.delta - self.decay * self.cycle * (self.cycle + 1) / 2)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         if query.first_of(self.either) == "target_samples":
             if self.delta > 1:
                 raise ArgumentError(

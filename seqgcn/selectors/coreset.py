@@ -17,7 +17,8 @@ class CoreSet(Selector):
 
     needs: ClassVar[tuple[str, ...]] = ("x",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         index, distance = k_center(
             query.features(),
             query.labelled.nonzero().squeeze(1),

@@ -40,10 +40,10 @@ class DiscriminativeAL(Selector):
     `epochs`, of each mini-query's training.
 
     Args:
-        queries: Mini-queries; with a smaller budget, one a pick.
+        queries: Rounds of mini-queries; with a smaller budget, one a pick.
         hidden_channels: Size of each hidden layer.
         epochs: Longest training of a classifier.
-        accuracy: It stops after an epoch in which this share was told right.
+        accuracy: Training stops after an epoch in which this share was classified right.
         lr: Adam's learning rate.
         batch_size: Nodes a step.
         seed: Of initial weights and batches.
@@ -66,7 +66,8 @@ class DiscriminativeAL(Selector):
         check_number("lr", self.lr, low=0, open_low=True)
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         x = query.features()
         query.require_labels(type(self).__name__)
         labelled, candidates = query.labelled.clone(), query.candidates.clone()

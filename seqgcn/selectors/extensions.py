@@ -22,10 +22,11 @@ class LossPrediction:
     Args:
         modules: Paths of the network's modules whose output the loss is predicted from, such as `stages.0`; none for
             those that the network names itself.
-        weight: Of the module's loss beside the task's, lambda.
-        margin: xi of the ranking loss.
-        share: Of the epochs, after which gradients no longer flow from the module into the network.
-        loss: `"ranking"`, or `"mse"`, which has to follow the scale of a loss that shrinks.
+        weight: Weight of the module's loss beside the task's (lambda).
+        margin: Margin of the ranking loss (xi).
+        share: Share of the epochs after which gradients no longer flow from the module into the network.
+        loss: Loss of the predicted losses: `"ranking"`, or `"mse"`, which has to follow the scale of a loss that
+            shrinks.
         hidden_channels: Features taken from each module's output.
     """
 
@@ -53,7 +54,7 @@ class Members:
     """Several networks instead of one (Beluch et al., CVPR 2018).
 
     Args:
-        members: How many, at least two.
+        members: Number of networks, at least two.
         width: Factor on the channels of each member's network, its capacity.
         same_initialisation: Whether all members start from the same weights.
         same_batches: Whether all members see the same mini-batches in the same order.

@@ -46,7 +46,8 @@ class BADGE(Selector):
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         nodes = query.candidates.nonzero().squeeze(1)
         features = query.features()[nodes]
         # No square may over- or underflow.
@@ -110,7 +111,8 @@ class EMOC(Selector):
         check_whole("reference", self.reference)
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         x, residual = query.features(), self._residual(query)
         nodes = query.candidates.nonzero().squeeze(1)
         order = torch.randperm(len(nodes), generator=generator(self.seed, "emoc", "reference"))[: self.reference]

@@ -44,7 +44,8 @@ class MaxHerding(Selector):
             check_number("sigma", self.sigma, low=0, open_low=True)
         check_bool("normalize", self.normalize)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         pool = (query.candidates | query.labelled).nonzero().squeeze(1)
         x = query.features()[pool]
         x = unit_rows(x)[0] if self.normalize else x
@@ -88,7 +89,8 @@ class SuggestiveAnnotation(Selector):
     def __post_init__(self) -> None:
         check_whole("factor", self.factor)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         x = query.features()
         poses = query.first_of(self.either) == "target_samples"
         variance = total_variance(query.target_samples() if poses else query.prob_samples())

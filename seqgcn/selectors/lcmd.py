@@ -34,7 +34,8 @@ class LCMD(Selector):
 
     needs: ClassVar[tuple[str, ...]] = ("x",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         x = query.features()
         nodes = query.candidates.nonzero().squeeze(1)
         labelled = x[query.labelled]

@@ -27,5 +27,6 @@ class LearningLoss(LossPrediction, Selector):
         """The module that predicts losses."""
         return (LossPrediction(**own_fields(self, LossPrediction)),)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         return query.highest(query.predicted_loss())

@@ -49,11 +49,11 @@ class ProbCover(Selector):
     all picks.
 
     Args:
-        delta: Radius, above 0 and below 2. None estimates the largest one at which the share `purity` of all balls
-            is pure, which is to hold nodes of one class only, from a sample of 1,000 balls among all nodes; k-means
-            clusters stand for the classes.
-        purity: alpha, for that estimate.
-        classes: How many clusters, for that estimate: the number of classes.
+        delta: Radius of the balls, above 0 and below 2. None estimates the largest one at which the share
+            `purity` of all balls is pure, which is to hold nodes of one class only, from a sample of 1,000 balls among
+            all nodes; k-means clusters stand for the classes.
+        purity: Share of pure balls that the radius is estimated for (alpha).
+        classes: Number of classes, as clusters for the estimate of the radius.
         seed: Of the order among ties, and of that estimate.
     """
 
@@ -72,7 +72,8 @@ class ProbCover(Selector):
             raise ArgumentError("classes must be at least 2, as every ball is pure with one, got 1")
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         nodes = (query.labelled | query.candidates).nonzero().squeeze(1)
         nodes = nodes[torch.randperm(len(nodes), generator=generator(self.seed, "probcover")).to(nodes.device)]
         x = unit_rows(query.features()[nodes])[0]

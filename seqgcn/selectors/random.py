@@ -24,7 +24,8 @@ class Random(Selector):
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         key = torch.rand(
             len(query.candidates), generator=generator(self.seed, "random"), dtype=torch.float64, device="cpu"
         )

@@ -1,9 +1,10 @@
 """What every selector is: a frozen set of parameters with one method, `select`."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -22,8 +23,12 @@ from seqgcn.utils.validation import (
     check_target_samples,
     check_values,
     check_whole,
+    kind_of,
     same_device,
 )
+
+_OLD_PICK = "_answer"
+"""What `pick` was called while it was private."""
 
 HELD_OUT = ("val_mask", "test_mask")
 """PyG's masks of the nodes to validate and to test on. None of them is picked, unless a `pool_mask` allows it."""
@@ -136,6 +141,21 @@ class Query:
 class Selector(ABC):
     """Names the next items to label, from a PyG `Data` that describes the pool.
 
+    A selector of one's own is a frozen, keyword-only dataclass that says in `needs` what it reads and writes `pick`.
+    Without inheriting anything, a class with `select(data, budget)` takes part too; see
+    `seqgcn.selectors.adapter.as_selector`.
+
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Largest(Selector):
+    ...     needs = ("x",)
+    ...     axis: int = 0
+    ...
+    ...     def pick(self, query: Query) -> Selection:
+    ...         return query.highest(query.features()[:, self.axis])
+    >>> data = Data(x=torch.tensor([[1.0], [3.0], [2.0]]), train_mask=torch.tensor([False, False, False]))
+    >>> Largest().select(data, budget=2).index.tolist()
+    [1, 2]
+
     Attributes:
         needs: Attributes of the `Data` that are read besides the masks.
         either: Of these, one is read besides: the first that is attached.
@@ -145,6 +165,20 @@ class Selector(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     either: ClassVar[tuple[str, ...]] = ()
     tasks: ClassVar[tuple[str, ...]] = ("classification", "pose")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        written = vars(cls)
+        if "pick" in written:
+            # For subclasses of before that call super()._answer(query).
+            setattr(cls, _OLD_PICK, written["pick"])
+        elif _OLD_PICK in written:
+            warnings.warn(
+                f"{cls.__qualname__} writes {_OLD_PICK}(query), which is now called pick(query); rename it",
+                DeprecationWarning,
+                stacklevel=3,  # the class statement, beyond ABCMeta
+            )
+            setattr(cls, "pick", written[_OLD_PICK])  # noqa: B010  # for mypy, one method is not assigned another
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -211,11 +245,31 @@ class Selector(ABC):
         # Some selectors train, also where the caller has switched gradients off; and none may lose digits to the
         # mixed precision of a caller's own training step.
         with torch.inference_mode(False), torch.autocast(labelled.device.type, enabled=False):
-            return self._answer(query)
+            selection = self.pick(query)
+        if not isinstance(selection, Selection):
+            raise ArgumentError(
+                f"{type(self).__name__}.pick must return a Selection, got {kind_of(selection)}; "
+                "query.highest(score) makes one of a score [n]"
+            )
+        return selection
 
     @abstractmethod
-    def _answer(self, query: Query) -> Selection:
-        """Pick for a checked query."""
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query; this is the one method to write.
+
+        Args:
+            query: The pool after its checks, and how many nodes to pick. `query.features()`, `query.probabilities()`
+                and the like give what is attached, `query.highest(score)` a selection by score.
+
+        Returns:
+            As many of `query.candidates` as `query.budget` says, best first.
+        """
+
+    def for_cycle(self, *, seed: int, cycle: int) -> Self:
+        """The same selector with the seed and the number of a cycle, as far as it has such parameters."""
+        known = {f.name for f in fields(self)}
+        changes: dict[str, Any] = {k: v for k, v in {"seed": seed, "cycle": cycle}.items() if k in known}
+        return replace(self, **changes) if changes else self
 
 
 def split_pool(data: Data) -> tuple[Tensor, Tensor]:
@@ -253,7 +307,5 @@ def _held_out_note(data: Data, others: int) -> str:
 
 
 def for_cycle(selector: Selector, *, seed: int, cycle: int) -> Selector:
-    """The same selector with the seed and the number of a cycle, as far as it has such parameters."""
-    known = {f.name for f in fields(selector)}
-    changes: dict[str, Any] = {k: v for k, v in {"seed": seed, "cycle": cycle}.items() if k in known}
-    return replace(selector, **changes) if changes else selector
+    """`selector.for_cycle(seed=seed, cycle=cycle)`."""
+    return selector.for_cycle(seed=seed, cycle=cycle)

@@ -21,7 +21,7 @@ class GCNSelector(Selector):
 
     Args:
         hidden_channels: Size of the GCN's hidden layer.
-        dropout: Dropout after it, in training.
+        dropout: Share of the hidden units dropped in training.
         epochs: Full-batch steps of Adam.
         lr: Adam's learning rate.
         weight_decay: L2 term added to the gradient.
@@ -29,9 +29,11 @@ class GCNSelector(Selector):
         graph: `"similarity"` (the paper's, over the whole pool), `"knn"` (k nearest neighbours by cosine),
             `"edges"` (the data's own `edge_index`), or `"auto"`: the edges or similarity graph the data
             already has, else a new similarity graph.
-        k: Neighbours, for `graph="knn"`.
-        similarity: `"cosine"`, `"shifted"` (for signed features) or `"auto"`; see `LowRankAdjacency`.
-        normalize: `"column"` as in the released code, `"row"` as printed in the paper.
+        k: Neighbors of each node, for `graph="knn"`.
+        similarity: Similarity of two items: `"cosine"`, `"shifted"` (for signed features) or `"auto"`; see
+            `LowRankAdjacency`.
+        normalize: Normalization of the adjacency: `"column"` as in the released code, `"row"` as printed in the
+            paper.
         patience: Stop after this many epochs without a new lowest loss; None (as in the paper) never does.
         seed: Of the initial weights and of dropout.
     """
@@ -102,8 +104,8 @@ class UncertainGCN(GCNSelector):
     `features` `[n, hidden_channels]`, `loss` `[epochs]`. The remaining arguments are those of `GCNSelector`.
 
     Args:
-        margin: s_margin, from 0 to 1.
-        rule: `"nearest"` (released code) or `"farthest"` (as printed).
+        margin: Confidence, 0 to 1, near which items are picked (s_margin).
+        rule: Which items are picked: `"nearest"` to the margin (released code) or `"farthest"` from it (as printed).
     """
 
     margin: float = 0.1
@@ -114,7 +116,8 @@ class UncertainGCN(GCNSelector):
         check_number("margin", self.margin, low=0, high=1)
         check_choice("rule", self.rule, ("nearest", "farthest"))
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         fit = self._fit(query)
         distance = (fit.confidence - self.margin).abs()
         return query.highest(
@@ -145,7 +148,8 @@ class CoreGCN(GCNSelector):
         super().__post_init__()
         check_bool("include_logit", self.include_logit)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         weights = self._weights(query)
         fit = self._fit(query)
         features = fit.features

@@ -63,7 +63,8 @@ class TypiClust(Selector):
         check_whole("min_cluster_size", self.min_cluster_size)
         check_whole("seed", self.seed, low=0)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         nodes = (query.labelled | query.candidates).nonzero().squeeze(1)
         x = unit_rows(query.features()[nodes])[0]
         count = min(int(query.labelled.sum()) + query.budget, self.max_clusters)

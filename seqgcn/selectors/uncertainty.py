@@ -47,7 +47,8 @@ class LeastConfidence(Selector):
     needs: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         confidence = query.probabilities().amax(dim=1)
         return query.highest(1 - confidence, confidence=confidence)
 
@@ -62,7 +63,8 @@ class Margin(Selector):
     needs: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         gap = margin(query.probabilities())
         return query.highest(-gap, margin=gap)
 
@@ -77,6 +79,7 @@ class Entropy(Selector):
     needs: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         nats = entropy(query.probabilities())
         return query.highest(nats, entropy=nats)

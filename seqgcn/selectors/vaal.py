@@ -25,7 +25,8 @@ class VAAL(AdversarialOptions, Selector):
 
     needs: ClassVar[tuple[str, ...]] = ("image",)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
+        """Pick for a checked query."""
         images = query.images()
         query.require_labels(type(self).__name__)
         trained = train_vaal(images, query.labelled, query.candidates, self, progress=query.progress)

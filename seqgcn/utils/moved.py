@@ -17,6 +17,8 @@ MOVED = {
     "datasets.hands.base": "datasets.hands.hand_dataset",
     "datasets.hands.folder": "datasets.hands.depth_folder",
     "datasets.hands.labels": "datasets.hands.text_rows",
+    "datasets.hands.pools": "datasets.hands.splits",
+    "datasets.hands.poses": "datasets.hands.splits",
     "datasets.named": "datasets.registry",
     "errors": "exceptions",
     "experiment": "runs.loop",

@@ -41,7 +41,7 @@ def test_what_is_written(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:
             assert image.size == preview.size
 
 
-def test_label_studio_finds_the_pictures_as_the_readme_says(handed_off: tuple[Path, Tasks]) -> None:
+def test_label_studio_finds_the_pictures_as_the_documentation_says(handed_off: tuple[Path, Tasks]) -> None:
     # Label Studio joins `d` to its document root, and serves what lies in a Local files storage, which must be a
     # folder below that root.
     document_root, storage = handed_off[0], handed_off[0] / "images"
@@ -53,10 +53,10 @@ def test_label_studio_finds_the_pictures_as_the_readme_says(handed_off: tuple[Pa
         served.append(document_root / parse_qs(url.query)["d"][0])
     assert sorted(served) == sorted(storage.iterdir())
     assert document_root in storage.parents
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "hand_pose.md").read_text()
     for name in ("SERVING_ENABLED=true", "DOCUMENT_ROOT"):
-        assert f"LABEL_STUDIO_LOCAL_FILES_{name}" in readme
-    assert f"`round-01/tasks/{storage.name}`" in readme
+        assert f"LABEL_STUDIO_LOCAL_FILES_{name}" in page
+    assert f"`round-01/tasks/{storage.name}`" in page
 
 
 def test_read_back(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:

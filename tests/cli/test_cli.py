@@ -389,3 +389,16 @@ def test_a_path_the_system_refuses_is_named(capsys: pytest.CaptureFixture[str]) 
     assert main(["run", *SMALL, "--out", "x" * 300]) == 1
     assert "seqgcn: " in (said := capsys.readouterr().err)
     assert "name too long" in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("datasets", "Nearest depth at which a hand may be, mm; the default takes all that was measured"),
+        ("learners", "Standard deviation of the shift along each axis, mm; by default the localizer's error, else 5"),
+        ("selectors", "Size of the GCN's hidden layer"),
+    ],
+)
+def test_parameters_are_listed_with_their_meaning(command: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command]) == 0
+    assert f"\n        {line}\n" in capsys.readouterr().out

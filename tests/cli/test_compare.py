@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,26 @@ def test_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("seqgcn: left out, as unfinished: badge")
+
+
+def test_a_single_run_can_be_compared_as_it_is(
+    tmp_path: Path, fakes: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["--budget", "5", "--cycles", "1", "--set", "learner.noise=2", "--quiet"]
+    assert main(["run", "--selector", "margin", *small, "--out", "runs/lab"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "runs/lab"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("| ")][2:] == ["margin"]
+    assert "only margin is there" in err
+    # What the note says does what it says.
+    run, _, compare = err.strip().partition("show: ")[2].partition(" && ")
+    assert main(shlex.split(run)[1:]) == 0
+    assert main(shlex.split(compare)[1:]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("| ")][-2:] == ["random", "margin"]
+    assert "only" not in err
 
 
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

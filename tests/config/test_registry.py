@@ -11,22 +11,20 @@ from hypothesis import strategies as st
 from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
-    REQUIRED,
     SET_BY_THE_RUN,
-    Parameter,
-    coerce,
-    describe_type,
     import_path,
     load,
     parameters,
-    suggestion,
     task,
 )
+from seqgcn.config.schema import REQUIRED, Parameter, coerce, describe_type, suggestion
 from seqgcn.datasets import ImageDataset
-from seqgcn.datasets.hands.poses import PoseDataset
+from seqgcn.datasets.hands.splits import HandSplits
+from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
+from seqgcn.utils.docstrings import first_sentence
 
 ENTRIES = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
 
@@ -48,7 +46,8 @@ def test_every_entry(kind: str, name: str) -> None:
         assert load(kind, name)().get_params().items() >= CATALOGUE[kind][name].preset.items()
     else:
         assert component.task == task(kind, name)
-        assert issubclass(component, PoseDataset if component.task == "pose" else ImageDataset)
+        if not isinstance(component, SplitsReader):
+            assert issubclass(component, HandSplits if component.task == "pose" else ImageDataset)
 
 
 def test_default_learners_fit_their_task() -> None:
@@ -153,7 +152,8 @@ def test_parameters() -> None:
 )
 def test_import_path(text: str, expected: str) -> None:
     assert import_path("selector", text) == expected
-    assert import_path("dataset", text) == ""
+    assert import_path("dataset", text) == (expected or ("margin:k" if text == "margin:k" else ""))
+    assert import_path("report", text) == ""
 
 
 @given(st.text(max_size=30))
@@ -223,7 +223,7 @@ def test_a_default_of_a_users_own_can_be_read_back() -> None:
         ("learner", f"{__name__}:Hintd", "has no 'Hintd'; did you mean Hinted"),
         ("learner", f"{__name__}:ENTRIES", "has 'ENTRIES', but that is no class"),
         ("learner", "my_pkg.my_mod.MyLearner", "one of your own is MODULE:CLASS, as in my_pkg.my_mod:MyLearner"),
-        ("dataset", f"{__name__}:Hinted", "unknown dataset"),
+        ("dataset", f"{__name__}:Hintd", "has no 'Hintd'; did you mean Hinted"),
     ],
 )
 def test_import_paths_that_lead_nowhere(kind: str, name: str, message: str) -> None:
@@ -324,7 +324,7 @@ def test_coerce_gives_the_type_or_a_config_error(value: Any, wanted: Any) -> Non
         ("learner", "HandPose", "deep-prior"),
         ("dataset", "CIFAR10", "cifar10"),
         ("dataset", "Fashion MNIST", "fashion-mnist"),
-        ("dataset", "BigHandPoses", "hands17"),
+        ("dataset", "BigHand", "hands17"),
     ],
 )
 def test_a_class_or_another_spelling_is_told_its_name(kind: str, written: str, meant: str) -> None:
@@ -337,3 +337,37 @@ def test_suggestion() -> None:
     assert suggestion("marign", ["margin", "k"]) == "; did you mean margin? There are: margin, k"
     assert suggestion("z", {"margin": 1}) == "; there are: margin"
     assert suggestion("z", []) == ""
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_every_parameter_has_a_meaning(kind: str, name: str) -> None:
+    assert [key for key, parameter in parameters(kind, name).items() if not first_sentence(parameter.meaning)] == []
+
+
+LEANING = ("that ", "those ", "the same ", "it ", "of ", "in ", "how many,")
+"""How a line begins that means something only after the line before it."""
+
+
+@pytest.mark.parametrize("name", CATALOGUE["dataset"])
+def test_a_meaning_stands_alone(name: str) -> None:
+    for key, parameter in parameters("dataset", name).items():
+        assert not parameter.meaning.lower().startswith(LEANING), key
+
+
+UNITS = {
+    "near": "mm",
+    "far": "mm",
+    "cube": "mm",
+    "second_cube": "mm",
+    "shift": "mm",
+    "rotation": "degrees",
+    "crop_size": "Pixels",
+    "image_size": "pixels",
+    "depth": "path",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_what_has_a_unit_says_it(kind: str, name: str) -> None:
+    for key, parameter in parameters(kind, name).items():
+        assert UNITS.get(key, "") in first_sentence(parameter.meaning), key

@@ -104,7 +104,7 @@ class MySelector(Selector):
 
     needs = ("x",)
 
-    def _answer(self, query):
+    def pick(self, query):
         return query.highest(query.features()[:, self.axis])
 '''
 
@@ -308,6 +308,33 @@ def test_a_selector_with_and_without_settings(home: Path) -> None:
     assert len(Path("round/picks.csv").read_text().splitlines()) == 4
 
 
+ONE_METHOD = """
+class Mine:
+    def __init__(self, column=0, seed=0):
+        self.column, self.seed = column, seed
+
+    def select(self, data, budget):
+        score = data.x[:, self.column].masked_fill(~data.pool_mask, float("-inf"))
+        return score.topk(budget).indices
+"""
+
+
+def test_a_selector_that_inherits_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one_method.py").write_text(ONE_METHOD)
+    Path("plain_for_it.py").write_text(PLAIN)
+    given = [*SHORT, "--learner", "plain_for_it:MyLearner", "--selector", "one_method:Mine:column=1", "--out", "out"]
+    assert main(["run", *given]) == 0
+    first = records("out")[0]
+    assert len(first["picks"]) == 10
+    assert list(first["environment"]["sources"]) == ["plain_for_it:MyLearner", "one_method:Mine"]
+    assert first["environment"]["setup"]["selector"] == "Mine(column=1, seed=0)"
+    assert main(["run", "--resume", "--out", "out", "--quiet"]) == 0
+    np.save("emb.npy", np.arange(60.0).reshape(30, 2))
+    select = ["select", "--features", "emb.npy", "--budget", "3", "--quiet", "--out", "round"]
+    assert main([*select, "--selector", "one_method:Mine"]) == 0
+    assert [line.split(",")[1] for line in Path("round/picks.csv").read_text().splitlines()[1:]] == ["29", "28", "27"]
+
+
 MISTAKES = [
     ("no_such_module:X", "", "cannot import no_such_module for the learner no_such_module:X: ModuleNotFoundError"),
     ("broken:X", "import json\nraise RuntimeError('no licence')", "cannot import broken .* RuntimeError: no licence"),
@@ -377,7 +404,7 @@ def test_something_else_is_no_selector(home: Path, capsys: pytest.CaptureFixture
     Path("not_one.py").write_text("class Mine:\n    pass\n")
     assert main(["run", *SHORT, "--selector", "not_one:Mine", "--out", "out"]) == 2
     told = capsys.readouterr().err
-    assert "not_one:Mine: Mine is no selector: it must inherit from seqgcn.selectors.Selector" in told
+    assert "not_one:Mine: Mine is no selector: it must have a method select(data, budget)" in told
 
 
 def test_a_checkpoint_is_part_of_what_is_recorded(home: Path) -> None:

@@ -26,7 +26,7 @@ class First(Selector):
 
     asked: list[int] = field(default_factory=list)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
         self.asked.append(query.budget)
         return query.highest(query.features()[:, 0], rank=query.features()[:, 0])
 

@@ -10,7 +10,7 @@ from hand_releases import RECORDED, write_bighand, write_folder, write_icvl, wri
 from PIL import Image
 
 from seqgcn.config.select import SelectConfig
-from seqgcn.datasets.hands.pools import BigHandPoses, FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
+from seqgcn.datasets.hands import ICVL, MSRA, NYU, BigHand, DepthFolder
 from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, MissingFileError
 from seqgcn.rounds.inputs import (
     RoundPool,
@@ -208,16 +208,16 @@ def test_without_a_file_what_the_release_labels_counts(tmp_path: Path, read: Rea
 
 
 def test_every_frame_of_each_data_set(tmp_path: Path) -> None:
-    made = {"icvl": ICVLPoses, "hands17": BigHandPoses, "depth-folder": FolderPoses, "nyu": NYUPoses, "msra": MSRAPoses}
+    made = {"icvl": ICVL, "hands17": BigHand, "depth-folder": DepthFolder, "nyu": NYU, "msra": MSRA}
     for name, kind in made.items():
         items = write_release(name, tmp_path / name)
-        dataset = kind(root=str(tmp_path / name))
+        dataset = kind.splits(root=str(tmp_path / name))
         assert dataset.every_frame().files == items
         (tmp_path / "none").touch()
         if dataset.lists_frames:
             assert not dataset.every_frame(str(tmp_path / "none")).labelled.any()
             with pytest.raises(ArgumentError, match=r"oracle_centres.* needs the poses of all frames"):
-                kind(root=str(tmp_path / name), oracle_centres=True).every_frame()
+                kind.splits(root=str(tmp_path / name), oracle_centres=True).every_frame()
         else:
             with pytest.raises(ArgumentError, match="which of them are labelled so far must be a list of their paths"):
                 dataset.every_frame(str(tmp_path / "none"))
@@ -347,7 +347,7 @@ def test_rendered_hands_have_names_and_frames(tmp_path: Path, read: Read) -> Non
     pool = read("rendered-hands", set=sizes)
     assert len(pool) == 6
     assert pool.frames is not None
-    assert pool.items == tuple(pool.frames.files)
+    assert pool.items == pool.frames.files
     assert len(pool.labelled) == 0
     some = read("rendered-hands", set=sizes, labelled=write(tmp_path / "l.txt", pool.items[4]))
     assert some.labelled.tolist() == [4]

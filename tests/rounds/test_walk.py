@@ -15,8 +15,8 @@ from seqgcn.annotation import Surface, read_tasks
 from seqgcn.annotation.depths import Mark
 from seqgcn.cli import main
 from seqgcn.config.registry import load
+from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.hand_dataset import HandDataset
-from seqgcn.datasets.hands.pools import ICVLPoses
 
 pytestmark = pytest.mark.filterwarnings("ignore:ICVL. .*going on with what is there")
 
@@ -48,7 +48,7 @@ def annotate(folder: Path, hands: HandDataset) -> Path:
 def error_of(folder: Path, hands: HandDataset, **parameters: float) -> float:
     """Mean joint error on the test frames, mm, after training on the labels in a round's folder."""
     held = yaml.safe_load((folder / "round.yaml").read_text())["parameters"]
-    dataset = ICVLPoses(root=str(hands.root), **held["dataset"])
+    dataset = ICVL.splits(root=str(hands.root), **held["dataset"])
     every = dataset.every_frame(str(folder / "labels.txt"))
     ids = every.labelled.nonzero().flatten()
     learner = load("learner", "deep-prior")(**{**held["learner"], **parameters}, device="cpu", seed=0)

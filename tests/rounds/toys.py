@@ -26,7 +26,7 @@ class First(Selector):
 
     least: bool = False
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
         return query.highest(query.features()[:, 0] * (-1 if self.least else 1))
 
 

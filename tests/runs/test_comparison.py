@@ -1,5 +1,6 @@
 import csv
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 import yaml
 from run_folders import ENVIRONMENT, record, write_run, write_runs
 
+from seqgcn.cli import parser
+from seqgcn.cli.options import given_options
+from seqgcn.config.run import RunConfig
 from seqgcn.exceptions import ArgumentError, ConfigError, RunFolderError
 from seqgcn.runs.comparison import compare_runs
 from seqgcn.runs.reader import read_runs
@@ -122,11 +126,56 @@ def test_nothing_to_compare(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"nothing to compare random with: finished runs are there of random \(seeds 0, 1"
     ):
-        compare_runs([tmp_path / "a"])
+        compare_runs([tmp_path / "a"], baseline="random")
     with pytest.raises(ConfigError, match="--baseline: random is not among them: no run is finished; left out"):
+        compare_runs([tmp_path / "b"], baseline="random")
+    with pytest.raises(ConfigError, match="nothing to compare: no run is finished; left out"):
         compare_runs([tmp_path / "b"])
     with pytest.raises(ConfigError, match="--baseline: margin is not among them"):
         compare_runs([tmp_path / "a", tmp_path / "b"], baseline="margin")
+
+
+def test_a_selector_alone_is_shown_and_what_random_would_tell(tmp_path: Path) -> None:
+    settings = {"selector.epochs": 200, "learner.epochs": 5, "learner.width": 1.0, "dataset.crop_size": 64}
+    options = {"dataset": "rendered-hands", "learner": "deep-prior", "pool_size": 60, "set": settings}
+    write_runs(tmp_path / "my runs", {"core-gcn": {3: HIGH, 0: LOW}}, **options)
+    comparison = compare_runs([tmp_path / "my runs"])
+    assert (comparison.baseline, len(comparison.rows), comparison.savings) == ("core-gcn", 1, {})
+    (note,) = comparison.notes
+    folder = f"{tmp_path}/my runs"
+    run, _, again = note.partition("show: ")[2].partition(" && ")
+    assert note.startswith("only core-gcn is there; what choosing gains over random picks")
+    assert run.startswith(f"seqgcn run --out '{folder}-random' --dataset rendered-hands --learner deep-prior ")
+    assert "--selector random --seeds 0 3 --budget 10 --cycles 2 --pool-size 60" in run
+    assert "--set dataset.crop_size=64 --set learner.epochs=5" in run
+    assert "selector." not in run
+    assert "width" not in run, "the default"
+    assert again == f"seqgcn compare '{folder}' '{folder}-random'"
+    comparison.write(tmp_path / "out")
+    assert "only core-gcn is there" in (tmp_path / "out/comparison.html").read_text()
+    only = compare_runs([write_run(tmp_path / "r", HIGH)])
+    assert only.baseline == "random"
+    assert only.notes == ("only random is there; name the runs of another selector to compare it",)
+
+
+def test_without_random_the_first_that_can_be_is_the_baseline(tmp_path: Path) -> None:
+    write_runs(tmp_path / "a", {"margin": {1: HIGH}, "core-gcn": SEEDS, "badge": {0: LOW, 1: LOW}})
+    comparison = compare_runs([tmp_path / "a"])
+    assert comparison.baseline == "margin"
+    assert comparison.notes[-1].startswith("random is not there, so margin is the baseline; ")
+    write_run(tmp_path / "b", HIGH, selector="lcmd", seed=0)
+    assert compare_runs([tmp_path / "a", tmp_path / "b"]).baseline == "core-gcn"
+
+
+def test_the_command_in_the_note_is_one(tmp_path: Path) -> None:
+    options = {"warm_start": True, "set": {"learner.milestones": [3, 5]}}
+    write_run(tmp_path / "a", HIGH, selector="core-gcn:graph=knn", seed=2, **options)
+    note = compare_runs([tmp_path / "a"]).notes[0]
+    words = shlex.split(note.partition("show: ")[2].partition(" && ")[0])
+    arguments = parser().parse_args(words[1:])
+    config = RunConfig(**given_options(arguments, RunConfig) | {"set": dict(arguments.set)})
+    assert (config.selector, config.seeds, config.warm_start) == (("random",), (2,), True)
+    assert config.set == {"learner.milestones": [3, 5]}
 
 
 def test_no_seed_in_common(tmp_path: Path) -> None:

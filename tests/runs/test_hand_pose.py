@@ -13,7 +13,7 @@ import yaml
 from seqgcn.cli import evaluate, import_, main, render
 from seqgcn.cli.scoring import RELEASES
 from seqgcn.config.run import RunConfig
-from seqgcn.datasets.hands.pools import FolderPoses, ICVLPoses, MSRAPoses, NYUPoses
+from seqgcn.datasets.hands import ICVL, MSRA, NYU, DepthFolder, HandSplits
 from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.datasets.hands.rendering import RENDERED, write_dataset
 from seqgcn.datasets.hands.rendering import layouts as rendering_layouts
@@ -119,26 +119,26 @@ def test_learner_of_another_task(root: Path, tmp_path: Path) -> None:
 
 
 def test_limits_crop_only_what_is_used(root: Path, cache: Path) -> None:
-    dataset = ICVLPoses(root=str(root), crop_size=32).limit(20, 5)
+    dataset = ICVL.splits(root=str(root), crop_size=32).limit(20, 5)
     assert (len(dataset.train), len(dataset.test)) == (20, 5)
     assert dataset.train.targets.shape == (20, 16, 3)
     assert len(set(dataset.train.files)) == 20
-    again = ICVLPoses(root=str(root), crop_size=32).limit(20, 5)
+    again = ICVL.splits(root=str(root), crop_size=32).limit(20, 5)
     assert again.fingerprint == dataset.fingerprint
     assert torch.equal(again.train.inputs.centre, dataset.train.inputs.centre)
-    whole = ICVLPoses(root=str(root), crop_size=32)
+    whole = ICVL.splits(root=str(root), crop_size=32)
     assert whole.fingerprint != dataset.fingerprint
     assert len(whole.train) == 60
     with pytest.raises(ArgumentError, match="pool size must be at most 60"):
-        ICVLPoses(root=str(root)).limit(61).prepare()
+        ICVL.splits(root=str(root)).limit(61).prepare()
     with pytest.raises(ArgumentError, match="before its crops are made"):
         whole.limit(5)
 
 
 def test_the_same_files_elsewhere_are_the_same_data(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "copy")
-    there = ICVLPoses(root=str(root), crop_size=32, cache=str(tmp_path / "cache"))
-    copied = ICVLPoses(root=str(tmp_path / "copy"), crop_size=32, cache=str(tmp_path / "cache"))
+    there = ICVL.splits(root=str(root), crop_size=32, cache=str(tmp_path / "cache"))
+    copied = ICVL.splits(root=str(tmp_path / "copy"), crop_size=32, cache=str(tmp_path / "cache"))
     assert copied.fingerprint == there.fingerprint
     settings = {"learner.epochs": 1, "dataset.crop_size": 64}
     plan = config(root, selector=("random",), set=settings)
@@ -149,17 +149,17 @@ def test_the_same_files_elsewhere_are_the_same_data(root: Path, tmp_path: Path) 
 
 def test_published_results_stand_only_beside_what_they_measure(tmp_path: Path) -> None:
     root = str(tmp_path)
-    assert ICVLPoses(root=root).references["DeepPrior"] == 10.4
-    assert ICVLPoses(root=root).limit(pool_size=5).references
-    assert ICVLPoses(root=root).limit(test_size=5).references == {}
-    assert NYUPoses(root=root).references["V2V"] == 8.42
-    assert NYUPoses(root=root, joints="all").references == {}
-    assert "means over all nine" in MSRAPoses(root=root, test_subject=3).name
-    assert ICVLPoses(root=root, oracle_centres=True).name == "ICVL, oracle centres"
+    assert ICVL.splits(root=root).references["DeepPrior"] == 10.4
+    assert ICVL.splits(root=root).limit(pool_size=5).references
+    assert ICVL.splits(root=root).limit(test_size=5).references == {}
+    assert NYU.splits(root=root).references["V2V"] == 8.42
+    assert NYU.splits(root=root, joints="all").references == {}
+    assert "means over all nine" in MSRA.splits(root=root, test_subject=3).name
+    assert ICVL.splits(root=root, oracle_centres=True).name == "ICVL, oracle centres"
     (tmp_path / RENDERED).write_text("")
-    assert ICVLPoses(root=root).references == {}
-    assert ICVLPoses(root=root).name == "ICVL (rendered)"
-    assert MSRAPoses(root=root).name == "MSRA15, tested on subject 0 (rendered)"
+    assert ICVL.splits(root=root).references == {}
+    assert ICVL.splits(root=root).name == "ICVL (rendered)"
+    assert MSRA.splits(root=root).name == "MSRA15, tested on subject 0 (rendered)"
 
 
 def test_what_is_wrong_is_found_before_crops_are_made(
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_found_before_crops_are_made(
     def prepare(*_arguments: Any) -> None:
         raise AssertionError("crops were made")
 
-    monkeypatch.setattr(ICVLPoses, "prepare", prepare)
+    monkeypatch.setattr(HandSplits, "prepare", prepare)
     with pytest.raises(RunFolderError, match="holds a run already"):
         RunSet(plan, tmp_path / "run")
     small = config(root, selector=("random",), set={"dataset.crop_size": 32})
@@ -197,16 +197,16 @@ def test_unlabelled_frames_are_counted(tmp_path: Path, messages: list[str]) -> N
     folder = write_dataset(tmp_path / "lab", "depth-folder", frames=30, sequences=3, scene="bare")
     lines = (folder / "labels.csv").read_text().splitlines(keepends=True)
     (folder / "labels.csv").write_text("".join([lines[0], *lines[1::2]]))
-    poses = FolderPoses(root=str(folder), crop_size=32)
+    poses = DepthFolder.splits(root=str(folder), crop_size=32)
     poses.prepare()
     assert any("left out: 10 not labelled" in text for text in messages)
-    assert poses.fingerprint != FolderPoses(root=str(folder), crop_size=33).fingerprint
+    assert poses.fingerprint != DepthFolder.splits(root=str(folder), crop_size=33).fingerprint
     before = poses.fingerprint
     camera = (folder / "camera.yaml").read_text()
     (folder / "camera.yaml").write_text(camera.replace("hand: right", "hand: left"))
-    assert FolderPoses(root=str(folder), crop_size=32).fingerprint != before
+    assert DepthFolder.splits(root=str(folder), crop_size=32).fingerprint != before
     (folder / "camera.yaml").write_text(re.sub(r"depth_scale: .*", "depth_scale: 1.02", camera))
-    rescaled = FolderPoses(root=str(folder), crop_size=32)
+    rescaled = DepthFolder.splits(root=str(folder), crop_size=32)
     assert rescaled.fingerprint != before
     assert rescaled.train.inputs.centre[0, 2] == pytest.approx(1.02 * float(poses.train.inputs.centre[0, 2]), rel=1e-3)
 
@@ -230,10 +230,10 @@ def test_several_files_of_the_truth(root: Path, capsys: pytest.CaptureFixture[st
 
 def test_centres(root: Path) -> None:
     with pytest.raises(ArgumentError, match="train_centres and test_centres go together"):
-        ICVLPoses(root=str(root), train_centres="centres.txt")
-    oracle = ICVLPoses(root=str(root), crop_size=32, oracle_centres=True)
+        ICVL.splits(root=str(root), train_centres="centres.txt")
+    oracle = ICVL.splits(root=str(root), crop_size=32, oracle_centres=True)
     assert torch.allclose(oracle.train.inputs.centre, oracle.train.targets.mean(dim=1), atol=1e-3)
-    assert not torch.allclose(ICVLPoses(root=str(root), crop_size=32).train.inputs.centre, oracle.train.inputs.centre)
+    assert not torch.allclose(ICVL.splits(root=str(root), crop_size=32).train.inputs.centre, oracle.train.inputs.centre)
 
 
 def test_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,7 +249,7 @@ def test_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["run", "--dataset", "icvl", "--root", str(root), "--test-subject", "3"]) == 2
     assert "icvl has no parameter 'test_subject'" in capsys.readouterr().err
     with pytest.raises(MissingFileError, match=r"labels.txt"):
-        ICVLPoses(root=str(tmp_path)).prepare()
+        ICVL.splits(root=str(tmp_path)).prepare()
 
 
 def test_render_and_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

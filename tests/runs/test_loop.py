@@ -103,7 +103,12 @@ class Estimator(BaseEstimator):
     ("part", "wrong", "message"),
     [
         ("dataset", Digits, r"the class Digits; make an object of it: Digits\(\)"),
-        ("dataset", TensorDataset(torch.zeros(2)), "TensorDataset is no data set .*lacks name, train, test, .*ImageD"),
+        (
+            "dataset",
+            TensorDataset(torch.zeros(2)),
+            r"TensorDataset has no labels to replay: give arrays.*ActiveLearner",
+        ),
+        ("dataset", 3, "int is no data set .*lacks name, train, test, .*ImageD"),
         ("dataset", Data(x=torch.zeros(2, 2)), "Data is no data set .*lacks name, train, test, fingerprint; .*ImageD"),
         ("learner", SmallCNNClassifier, r"the class SmallCNNClassifier; make an object of it: SmallCNNClassifier\(\)"),
         ("learner", Estimator(), r"Estimator is no learner: it lacks metric, .*, score, describe; .*predict_proba"),
@@ -157,9 +162,9 @@ class Spy(Random):
 
     seen: list[Data]
 
-    def _answer(self, query: Any) -> Selection:
+    def pick(self, query: Any) -> Selection:
         self.seen.append(query.data)
-        return super()._answer(query)
+        return super().pick(query)
 
 
 def test_selector_sees_the_whole_pool_or_a_subset(start: Start) -> None:

@@ -86,8 +86,8 @@ def test_inconsistent_journal(
 class Twice(Random):
     """Names its best pick for all."""
 
-    def _answer(self, query: Any) -> Selection:
-        selection = super()._answer(query)
+    def pick(self, query: Any) -> Selection:
+        selection = super().pick(query)
         return Selection(index=selection.index[:1].repeat(len(selection)), score=selection.score)
 
 

@@ -34,7 +34,7 @@ class Making(Selector):
         source = picked.nonzero().squeeze(1)
         return Generated(images=images[source].clamp(min=1) - 1, targets=targets[source], source=source)
 
-    def _answer(self, query: Query) -> Selection:
+    def pick(self, query: Query) -> Selection:
         return Random(seed=self.seed).select(query.data, query.budget)
 
 
@@ -128,8 +128,8 @@ def test_bad_pseudo_labels_do_not_get_into_the_journal(
     toy: ImageDataset, fake_learner: Any, tmp_path: Path, broken: str
 ) -> None:
     class Broken(CEAL):
-        def _answer(self, query: Query) -> Selection:
-            selection = super()._answer(query)
+        def pick(self, query: Query) -> Selection:
+            selection = super().pick(query)
             nodes = selection.index[:2] if broken == "picks" else query.labelled.nonzero().squeeze(1)[:2]
             return replace(selection, pseudo=nodes)
 

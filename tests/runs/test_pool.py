@@ -130,3 +130,42 @@ def test_a_selection_comes_back_as_items() -> None:
     assert ids[0] == max(left, key=lambda i: float((x[i] - x[[7, 20]]).norm(dim=1).min()))
     pool.reveal(ids, cycle=1)
     assert pool.labelled.tolist() == [7, 20, *ids]
+
+
+def test_items_asked_for_or_skipped_are_no_candidates() -> None:
+    pool = Pool(8, held_out=torch.arange(8) == 7)
+    pool.reveal([2], cycle=0)
+    assert pool.candidates.tolist() == [0, 1, 3, 4, 5, 6]
+    pool.ask([5, 0])
+    pool.skip([3])
+    assert (pool.asked, pool.skipped, pool.candidates.tolist()) == ((5, 0), (3,), [1, 4, 6])
+    pool.skip([5])
+    pool.reveal([0, 3], cycle=1)
+    assert (pool.asked, pool.skipped, pool.labelled.tolist()) == ((), (5,), [2, 0, 3])
+    pool.take_back([2, 5])
+    assert (pool.skipped, pool.labelled.tolist(), pool.candidates.tolist()) == ((), [0, 3], [1, 2, 4, 5, 6])
+
+
+def test_selectors_see_what_is_labelled_or_asked_for_and_candidates() -> None:
+    pool = Pool(8, held_out=torch.arange(8) == 7)
+    pool.reveal([2], cycle=0)
+    pool.ask([5])
+    pool.skip([3])
+    n_id = pool.sample(None, generator(0, "any"))
+    assert n_id.tolist() == [0, 1, 2, 4, 5, 6]
+    assert pool.as_data(n_id, Data()).train_mask.tolist() == [False, False, True, False, True, False]
+    few = pool.sample(2, generator(0, "any")).tolist()
+    assert {2, 5} < set(few)
+    assert len(few) == 4
+
+
+@pytest.mark.parametrize("item", [2, 5, 3, 7, 9])
+def test_what_is_no_candidate_cannot_be_asked_for(item: int) -> None:
+    pool = Pool(8, held_out=torch.arange(8) == 7)
+    pool.reveal([2], cycle=0)
+    pool.ask([5])
+    pool.skip([3])
+    for items in ([1, item], [1, 1]):
+        with pytest.raises(ArgumentError, match=f"item {items[1]} was picked, but may not be"):
+            pool.ask(items)
+    assert pool.asked == (5,)

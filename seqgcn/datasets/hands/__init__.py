@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.msra import MSRA
     from seqgcn.datasets.hands.nyu import NYU
     from seqgcn.datasets.hands.skeleton import Skeleton
+    from seqgcn.datasets.hands.splits import HandSplits
 
 __all__ = [
     "ICVL",
@@ -29,6 +30,7 @@ __all__ = [
     "DepthFolder",
     "HandDataset",
     "HandFrames",
+    "HandSplits",
     "Skeleton",
     "hand_candidates",
 ]
@@ -41,6 +43,7 @@ _MODULES = {
     "DepthFolder": "depth_folder",
     "HandDataset": "hand_dataset",
     "HandFrames": "hand_dataset",
+    "HandSplits": "splits",
     "ICVL": "icvl",
     "MSRA": "msra",
     "NYU": "nyu",

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import BIGHAND_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import BIGHAND21
@@ -48,12 +49,16 @@ class BigHand(HandDataset):
         labels: With `split="all"`, another file of labels than that in the folder.
         options: How to crop. A centre file has a row for each row of the label file, whichever the part; with
             `split="all"` for each frame, in the order of the numbers in their paths.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
         MissingFileError: The labels or all images are missing.
         DataFileError: The label file is damaged or of another format.
     """
+
+    title = "HANDS17"
+    lists_frames = True
 
     def __init__(
         self,
@@ -65,10 +70,12 @@ class BigHand(HandDataset):
         cube: float = 300.0,
         labels: str | Path | None = None,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("train", "test", "all"))
         check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "BigHand", SOURCE)
         if labels is not None and split != "all":
@@ -104,7 +111,7 @@ class BigHand(HandDataset):
             camera=BIGHAND_CAMERA,
             skeleton=BIGHAND21,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

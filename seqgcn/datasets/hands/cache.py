@@ -61,12 +61,17 @@ class CropStore:
         centres: `[n, 3]` float32, mm.
         found: `[n]` bool, whether a frame had depth inside its cube.
         content: Hash of all of these.
+        home: Folder of the cache. A pickled store is its path alone: another process maps the files anew.
     """
 
     crops: NDArray[np.int16]
     centres: NDArray[np.float32]
     found: NDArray[np.bool_]
     content: str
+    home: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.home.absolute(), *self.crops.shape[:2])
 
 
 def cache_folder(given: str | None) -> Path:
@@ -254,7 +259,7 @@ def _open(home: Path, n: int, size: int) -> CropStore:
         raise RunFolderError(f"{home} is damaged ({error}); delete it, and it is made anew") from error
     if crops.shape != (n, size, size) or centres.shape != (n, 3) or found.shape != (n,) or crops.dtype != np.int16:
         raise RunFolderError(f"{home} does not hold {n} crops of {size} x {size}; delete it, and it is made anew")
-    return CropStore(crops, centres, found, content)
+    return CropStore(crops, centres, found, content, home)
 
 
 def _gigabytes(size: int) -> str:

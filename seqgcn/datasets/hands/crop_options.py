@@ -1,7 +1,7 @@
 """How frames are cropped around the hand."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 from seqgcn.exceptions import ArgumentError
 from seqgcn.utils.validation import check_choice, check_number, check_whole
@@ -68,9 +68,36 @@ class CropOptions:
             )
 
 
-def strictly(options: CropOptions | None, strict: bool) -> CropOptions | None:
-    """The same options; where nothing is to be left out silently, frames without depth in the cube are an error."""
-    if not strict:
-        return options
-    options = options or CropOptions()
-    return replace(options, skip_empty=False) if options.skip_empty is None else options
+class CropKeywords(TypedDict, total=False):
+    """Fields of `CropOptions` as keywords of a hand data set; `crop_size` is its `size`."""
+
+    crop_size: int
+    crop: Crop
+    centers: str | None
+    near: float
+    far: float
+    cache: str | None
+    skip_empty: bool | None
+
+
+def crop_options(options: CropOptions | None, keywords: CropKeywords, strict: bool = False) -> CropOptions:
+    """How a data set crops, by its arguments.
+
+    Args:
+        options: As given; by default the usual ones.
+        keywords: What differs from them.
+        strict: Whether frames without depth in the cube are an error if nothing is said about them.
+
+    Raises:
+        ArgumentError: An option cannot be used, or there is none of that name.
+    """
+    values: dict[str, Any] = dict(keywords)
+    unknown = sorted(set(values) - set(CropKeywords.__annotations__))
+    if unknown:
+        raise ArgumentError(
+            f"no argument {unknown[0]!r}; those about crops are {', '.join(CropKeywords.__annotations__)}"
+        )
+    if "crop_size" in values:
+        values["size"] = check_whole("crop_size", values.pop("crop_size"), low=16)
+    chosen = replace(options or CropOptions(), **values)
+    return replace(chosen, skip_empty=False) if strict and chosen.skip_empty is None else chosen

@@ -4,19 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from seqgcn.datasets.data_files import check_root
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.folder_files import LAYOUT, FolderFiles
 from seqgcn.datasets.hands.folder_labels import LABELS, join_csv
 from seqgcn.datasets.hands.folder_setup import CAMERA, read_setup, setups_of
 from seqgcn.datasets.hands.folder_videos import FrameReader, Video, look_at_sequences
 from seqgcn.datasets.hands.frame_files import WrongKindError
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.listing import given_labels
 from seqgcn.datasets.hands.release import choose_frames, need_file
 from seqgcn.exceptions import DataFileError
@@ -67,12 +68,16 @@ class DepthFolder(HandDataset):
         depth: Pattern of the frames' paths below the folder, where there are other pictures too, such as
             ``*/depth/*.png``; ``*`` stands for anything in one name, ``**`` for any folders.
         options: How to crop. A centre file has a row for each frame, in the order of `split="all"`.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
         MissingFileError: ``camera.yaml`` or what a part needs is missing.
         DataFileError: A file is damaged or of another format, or a link leads out of the folder.
     """
+
+    title = "depth folder"
+    lists_frames = True
 
     def __init__(
         self,
@@ -85,10 +90,12 @@ class DepthFolder(HandDataset):
         labels: str | Path | None = None,
         depth: str | None = None,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("all", "train", "test"))
         check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         if cube is not None:
             check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "the depth folder", "your own camera")
@@ -121,7 +128,7 @@ class DepthFolder(HandDataset):
             camera=[video.camera for video in kept],
             skeleton=setup.skeleton,
             read=FrameReader(top, videos),
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
             mirror=torch.tensor([video.left for video in kept], dtype=torch.bool),
@@ -132,6 +139,13 @@ class DepthFolder(HandDataset):
             ),
             detector_joints=setup.detector_joints,
         )
+        self.title = self.title_of(root, {})
+
+    @classmethod
+    def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:
+        """The folder's name."""
+        del parameters
+        return Path(root).name or cls.title
 
 
 def _decoding(videos: Mapping[str, Video]) -> object:

@@ -1,41 +1,43 @@
 """What the hand pose data sets have in common: frames on disk, their poses, and the crops networks see."""
 
 import copy
-import hashlib
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, cast, overload
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from seqgcn.datasets.hands.cache import Cropped, CropStore, cache_folder, open_or_build, source_key
+from seqgcn.datasets.hands import cropping
+from seqgcn.datasets.hands.cache import CropStore, cache_folder, open_or_build
 from seqgcn.datasets.hands.camera import Camera
+from seqgcn.datasets.hands.centers.choosing import centers_of
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, centre_of_mass, crop
-from seqgcn.datasets.hands.crop_options import CropOptions as CropOptions
-from seqgcn.datasets.hands.crop_options import strictly as strictly
-from seqgcn.datasets.hands.frames import CropBatch as CropBatch
-from seqgcn.datasets.hands.frames import HandFrames as HandFrames
+from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropOptions
+from seqgcn.datasets.hands.cropping import in_words
+from seqgcn.datasets.hands.frames import CropBatch, HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
+from seqgcn.datasets.hands.splits_reader import SplitsReader
+from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
+from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress
-from seqgcn.utils.validation import name_some
 
-UNREADABLE = torch.full((3,), torch.nan)
-"""The centre, in a cache of crops, of a frame that could not be read."""
+__all__ = ["CropBatch", "CropOptions", "HandDataset", "HandFrames", "in_words"]
 
 
-def in_words(skipped: Mapping[str, int]) -> str:
-    """How many frames were left out for which reasons: `"73 missing image, 5 rotated copy"`."""
-    return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+class HandDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Frames of one part of a data set with their poses, as a torch `Dataset`; nothing is decoded until asked for.
 
-
-class HandDataset:
-    """Frames of one part of a data set with their poses. Nothing is decoded before it is asked for.
+    Item i is a pair of what a network sees and the pose: the crop, `[1, size, size]` float32 in [-1, 1], and the
+    joints, `[J, 3]` mm, NaN without a label. Left hands are mirrored in both, where `mirror` says so. A slice, a list
+    or a tensor of indices or a mask `[n]` bool selects frames: a `HandDataset` that shares the crops. The first item
+    makes the crops of all frames; as frames that cannot be cropped may be left out then, call `prepare` before a
+    `DataLoader` counts them.
 
     Args:
         name: Of data set and part, usable in a file name.
@@ -65,6 +67,17 @@ class HandDataset:
     Raises:
         ArgumentError: Lengths that differ, or centres without the option.
     """
+
+    title: str = "hands"
+    """Of the data set, for tables and pictures."""
+    published: Mapping[str, float] = MappingProxyType({})
+    """Mean joint errors, mm, of systems trained on all labels and tested on the whole test part."""
+    published_note: ClassVar[str] = ""
+    """What a reader must know about these."""
+    lists_frames: ClassVar[bool] = False
+    """Whether `split="all"` finds frames that no label names yet."""
+    splits: ClassVar[SplitsReader] = SplitsReader()
+    """Reads pool and test part from a folder, as in `ICVL.splits(root, crop_size=64)`."""
 
     def __init__(
         self,
@@ -116,16 +129,64 @@ class HandDataset:
             raise ArgumentError(f"{name}: centres from a file and the option centers go together")
         if centres is not None and centres.shape != (n, 3):
             raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
-        self._given_centres, self._lenient = centres, lenient
+        self._given_centres, self.lenient = centres, lenient
         self.sides, self.detector_joints = sides, dict(detector_joints or {})
         self.skipped: dict[str, int] = dict(skipped or {})
         self._store: CropStore | None = None
+        self._frames: HandFrames | None = None
         self._kept = torch.arange(n)
         self._found: Centers | None = None
         self._known = torch.empty(0, dtype=torch.int64)
 
+    @classmethod
+    def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:
+        """`title` of a data set that is read from a folder with these arguments."""
+        del root, parameters
+        return cls.title
+
+    @classmethod
+    def published_of(cls, parameters: Mapping[str, Any]) -> Mapping[str, float]:
+        """`published` for a data set that is read with these arguments."""
+        del parameters
+        return cls.published
+
+    @property
+    def inputs(self) -> HandFrames:
+        """What learners see."""
+        return self.frames
+
+    @property
+    def targets(self) -> Tensor:
+        """What they learn: the poses, `[n, J, 3]` float32, mm."""
+        return self.joints
+
     def __len__(self) -> int:
         return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def __getitem__(self, index: Ids) -> Self: ...
+
+    def __getitem__(self, index: int | Ids) -> tuple[Tensor, Tensor] | Self:
+        """Item `index`, crop and joints; or the selected frames with the same crops."""
+        if selects_several(index):
+            self.prepare()
+            return self._select(indices_of(index, len(self), self.name))
+        return self.__getitems__([cast("int", index)])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Several items at once, as a `DataLoader` asks for them."""
+        before = len(self)
+        frames, n = self.frames, len(self)
+        hint = f"; {before - n} were left out when the crops were made, so call prepare() first" if before > n else ""
+        ids = torch.tensor([one_index(i, n, self.name, hint) for i in indices], dtype=torch.int64)
+        return list(zip(frames.batch(ids).images, frames.reflect(self.joints[ids], ids), strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers make their own view of the crops, which they map from the cache themselves.
+        return {**self.__dict__, "_frames": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {len(self):,} frames, {len(self.sequence_names)} sequences)"
@@ -172,11 +233,6 @@ class HandDataset:
         """Which frames have a whole pose, `[n]` bool."""
         return self.joints.isfinite().flatten(1).all(dim=1)
 
-    @property
-    def lenient(self) -> bool:
-        """Whether frames that cannot be read are left out and counted, if they are few."""
-        return self._lenient
-
     def subset(self, ids: Tensor) -> Self:
         """The frames with these ids, `[m]` int64, as a data set of its own; its crops are a cache of their own."""
         if ids.dtype != torch.int64 or ids.dim() != 1:
@@ -184,13 +240,14 @@ class HandDataset:
                 f"{self.name}: ids must be int64 [m], got {ids.dtype} {list(ids.shape)}; use mask.nonzero().flatten()"
             )
         if self._store is not None:
-            raise ArgumentError(f"{self.name}: take a subset before the crops are made")
-        chosen = copy.copy(self)
-        chosen._take(ids)
+            raise ArgumentError(
+                f"{self.name}: take a subset before the crops are made; dataset[ids] has frames of the same crops"
+            )
+        chosen = self._select(ids)
         chosen._given_centres = None if self._given_centres is None else self._given_centres[ids]
         chosen._found = None
         chosen._known = torch.isin(ids, self._known).nonzero().flatten()
-        chosen.skipped, chosen._kept = dict(self.skipped), torch.arange(len(ids))
+        chosen._kept = torch.arange(len(ids))
         return chosen
 
     def learn_from(self, ids: Tensor) -> Self:
@@ -215,19 +272,7 @@ class HandDataset:
             ArgumentError: A localizer is asked for, and there are too few labels.
         """
         if self._found is None:
-            from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
-            from seqgcn.datasets.hands.centers.mass import centers_of_mass
-
-            crop = self.options.crop
-            given = torch.full((len(self), 3), torch.nan) if self._given_centres is None else self._given_centres
-            if crop == "file" or bool(given.isfinite().all()):
-                self._found = Centers.given(given, "file")
-            elif crop == "oracle":
-                self._found = Centers.given(self.joints.mean(dim=1), "oracle")
-            elif crop == "mass":
-                self._found = centers_of_mass(self, progress)
-            else:
-                self._found = find_centers(self, self._known, given, progress=progress)
+            self._found = centers_of(self, self._known, self._given_centres, progress=progress)
         return self._found
 
     def locate(self, progress: Progress | None = None) -> None:
@@ -258,17 +303,18 @@ class HandDataset:
             return self
         folder = cache_folder(self.options.cache)
         self.locate(progress)
+        make = partial(cropping.crop_frame, self, self._found)
         store = open_or_build(
-            folder, self.name, self._key(), len(self), self.options.size, self._crop, progress=progress
+            folder, self.name, cropping.crop_key(self), len(self), self.options.size, make, progress=progress
         )
-        unreadable = self._unreadable(store)
-        empty = torch.from_numpy(~store.found) & ~unreadable
-        if empty.any():
-            self._leave_out(empty)
-        if unreadable.any():
-            rest = (~unreadable[self._kept]).nonzero().flatten()
-            self._take(rest)
-            self._kept = self._kept[rest]
+        unreadable = cropping.unreadable_frames(self, store)
+        empty = cropping.empty_frames(self, torch.from_numpy(~store.found) & ~unreadable)
+        for reason, frames in (("unreadable", unreadable), ("no depth inside the cube", empty)):
+            if frames.any():
+                self.skipped[reason] = int(frames.sum())
+        kept = (~(unreadable | empty)).nonzero().flatten()
+        if len(kept) < len(self):
+            self._take(kept)
         self._store = store
         return self
 
@@ -276,10 +322,14 @@ class HandDataset:
     def frames(self) -> HandFrames:
         """Crops of all frames, for learners. The first use builds the cache if there is none."""
         store = self.prepare()._opened
-        centres = torch.from_numpy(store.centres)[self._kept]
-        offset = None if self._found is None else self._found.offset
-        source = LandmarkSource(self._landmarks_of, self.landmark_weights)
-        return HandFrames(store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source, offset)
+        if self._frames is None:
+            centres = torch.from_numpy(store.centres)[self._kept]
+            offset = None if self._found is None else self._found.offset
+            source = LandmarkSource(self._landmarks_of, self.landmark_weights)
+            self._frames = HandFrames(
+                store.crops, self._kept, centres, self.cube, self.skeleton, self.mirror, source, offset
+            )
+        return self._frames
 
     def landmarks(self, ids: Tensor | None = None, progress: Progress | None = None) -> Landmarks:
         """The 21 landmarks of mediapipe's model in frames, which need no label; makes the crops if there are none.
@@ -309,113 +359,32 @@ class HandDataset:
 
     def _landmarks_of(self, index: Tensor, progress: Progress | None) -> Landmarks:
         """Of frames by their numbers in the cache of crops."""
-        return self.landmarks(torch.searchsorted(self._kept, index), progress)
+        order = self._kept.argsort()
+        return self.landmarks(order[torch.searchsorted(self._kept[order], index)], progress)
 
     @property
     def fingerprint(self) -> str:
         """Short hash of crops and poses; another value means other data. The same files elsewhere are the same data."""
-        digest = hashlib.blake2b(self.prepare()._opened.content.encode(), digest_size=8)
-        mirror = self.mirror if isinstance(self.mirror, bool) else self.mirror.tolist()
-        digest.update(repr((mirror, self.skeleton.joints)).encode())
-        digest.update(self.joints.contiguous().numpy().data)
-        digest.update(self._kept.numpy().data)
-        if self._found is not None and self._found.offset is not None:
-            # Learners shift training crops by it.
-            digest.update(f"{self._found.offset:.3f}".encode())
-        return digest.hexdigest()
+        return cropping.fingerprint_of(self, self.prepare()._opened, self._kept, self._found)
 
     @property
     def _opened(self) -> CropStore:
         assert self._store is not None  # noqa: S101  # for mypy: prepare has just been called
         return self._store
 
-    def _key(self) -> str:
-        options = self.options
-        rule: tuple[object, ...]
-        if options.crop == "mass":
-            rule = (options.crop, options.near, options.far)
-        else:
-            known = self.joints if options.crop == "oracle" else self.find().points
-            name = options.crop if options.crop in ("file", "oracle") else "found"
-            rule = (name, hashlib.blake2b(known.contiguous().numpy().tobytes()).hexdigest())
-        cubes = hashlib.blake2b(self.cube.numpy().tobytes()).hexdigest()
-        return source_key(self.root, self.files, (options.size, rule, self.camera_key(), cubes, self.decoding))
-
     def camera_key(self) -> object:
-        """What tells all cameras; of one, itself, as it was when there was only one."""
-        cameras = self.cameras
-        if len(cameras) == 1:
-            return cameras[0]
-        number = {camera: i for i, camera in enumerate(cameras)}
-        which = np.array([number[camera] for camera in self._cameras], np.int64)
-        return cameras, hashlib.blake2b(which.tobytes()).hexdigest()
+        """What tells all cameras: of one, itself."""
+        return cropping.cameras_key(self._cameras)
 
-    def _crop(self, i: int) -> Cropped:
-        camera, cube, size = self.camera_of(i), float(self.cube[i]), self.options.size
-        nothing = torch.full((size, size), FULL_SCALE, dtype=torch.int16)
-        try:
-            image = self.depth(i)
-        except DataFileError:
-            if not self._lenient:
-                raise
-            return Cropped(nothing, UNREADABLE, False)
-        centre: Tensor | None
-        if self._found is None:
-            centre = centre_of_mass(image, camera, cube, self.options.near, self.options.far)
-        else:
-            centre = self._found.points[i]
-            if self.options.crop not in ("file", "oracle") and bool(centre.isnan().any()):
-                centre = None
-        pixels: Tensor | None = None
-        if centre is not None:
-            try:
-                pixels = crop(image, centre, cube, camera, size)
-            except ArgumentError as error:
-                raise DataFileError(f"{self.root / self.files[i]}: {error}") from error
-        if centre is None or pixels is None:
-            return Cropped(nothing, torch.zeros(3) if centre is None else centre, False)
-        return Cropped(pixels, centre, True)
-
-    def _unreadable(self, store: CropStore) -> Tensor:
-        """Which frames could not be read, `[n]` bool; says which, and raises if they are too many."""
-        unreadable = torch.from_numpy(np.isnan(store.centres[:, 0]) & ~store.found)
-        ids = unreadable.nonzero().flatten().tolist()
-        if not ids:
-            return unreadable
-        what = f"{self.name}: {len(ids):,} of {len(self):,} frames cannot be read"
-        names = name_some([self.files[i] for i in ids])
-        try:
-            self.depth(ids[0])
-            why = f"{self.files[ids[0]]} can be read now: remove its crops from the cache, and they are made anew"
-        except DataFileError as error:
-            why = f"the first: {error}"
-        if not self._lenient or len(ids) > len(self) / 10:
-            raise DataFileError(f"{what}{', more than a tenth' if self._lenient else ''}: {names}; {why}")
-        warnings.warn(f"{what} and are left out: {names}; {why}", SeqGCNWarning, stacklevel=3)
-        self.skipped["unreadable"] = len(ids)
-        return unreadable
-
-    def _leave_out(self, empty: Tensor) -> None:
-        names = [self.files[i] for i in empty.nonzero().flatten().tolist()]
-        count, some = len(names), name_some(names)
-        what = f"{self.name}: {count:,} of {len(self):,} frames have no depth inside the cube"
-        skip = self.options.skip_empty
-        from seqgcn.datasets.hands.centers.finding import likely_cause
-
-        if skip is False or (skip is None and count > len(self) / 10):
-            raise DataFileError(
-                f"{what}{'' if skip is False else ', more than a tenth'}: {some} below {self.root}. "
-                f"{likely_cause(self, empty)}; or leave these frames out with skip_empty"
-            )
-        if count == len(self):
-            raise DataFileError(f"{self.name}: no frame below {self.root} has depth inside its cube")
-        warnings.warn(f"{what} and are left out: {some}", SeqGCNWarning, stacklevel=3)
-        kept = (~empty).nonzero().flatten()
-        self.skipped["no depth inside the cube"] = count
-        self._take(kept)
-        self._kept = kept
+    def _select(self, ids: Tensor) -> Self:
+        chosen = copy.copy(self)
+        chosen._take(ids)
+        chosen.skipped = dict(self.skipped)
+        return chosen
 
     def _take(self, ids: Tensor) -> None:
+        """Keep frames of which crops and centers may be known already."""
+        self._frames, self._kept = None, self._kept[ids]
         self.files = [self.files[i] for i in ids.tolist()]
         self.sequence, self.joints, self.cube = self.sequence[ids], self.joints[ids], self.cube[ids]
         self._cameras, self._mirror = [self._cameras[i] for i in ids.tolist()], self._mirror[ids]

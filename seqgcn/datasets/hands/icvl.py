@@ -1,16 +1,18 @@
 """ICVL: 16 joints in the frames of an Intel depth camera (Tang et al., CVPR 2014)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import ICVL_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_depth_png
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.listing import given_labels, join_labels, list_frames, poses_of
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import ICVL16
@@ -42,12 +44,31 @@ class ICVL(HandDataset):
         labels: With `split="all"`, another file of labels than ``Training/labels.txt``.
         options: How to crop. A centre file has a row for each of the label rows, those of rotated copies too; with
             `split="all"` for each frame, in the order of the numbers in their paths.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
         MissingFileError: A label file or all images are missing.
         DataFileError: A label file is damaged or of another format.
     """
+
+    title = "ICVL"
+    lists_frames = True
+    published: Mapping[str, float] = {
+        "DeepModel": 11.56,
+        "DeepPrior": 10.4,
+        "DeepPrior++": 8.1,
+        "Ren-4x6x6": 7.63,
+        "Ren-9x6x6": 7.31,
+        "DenseReg": 7.3,
+        "SHPR-Net": 7.22,
+        "HandPointNet": 6.94,
+        "Pose-REN": 6.79,
+        "CrossInfoNet": 6.73,
+        "Point-to-Point": 6.3,
+        "V2V": 6.28,
+        "JGR-P2O": 6.02,
+    }
 
     def __init__(
         self,
@@ -59,10 +80,12 @@ class ICVL(HandDataset):
         cube: float = 250.0,
         labels: str | Path | None = None,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("train", "test", "all"))
         check_bool("original_only", original_only)
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "ICVL", SOURCE)
         if labels is not None and split != "all":
@@ -101,7 +124,7 @@ class ICVL(HandDataset):
             camera=ICVL_CAMERA,
             skeleton=ICVL16,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )

@@ -1,9 +1,9 @@
 """MSRA15: 21 joints in the frames of a time-of-flight camera (Sun et al., CVPR 2015)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ import torch
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import MSRA_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_msra_bin
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.release import check_count, choose_frames, list_files, need_file
 from seqgcn.datasets.hands.skeleton import MSRA21
 from seqgcn.datasets.hands.text_rows import Rows, points_of, read_rows
@@ -47,12 +48,29 @@ class MSRA(HandDataset):
         strict: Whether missing frames and labels are errors.
         options: How to crop. A centre file has a row for each row of the part's ``joint.txt``, ordered by subject and
             then by gesture (1 to 9, I, IP, L, MP, RP, T, TIP, Y), y up and z negative.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
         MissingFileError: The labels or all frames are missing.
         DataFileError: A label file is damaged or does not belong to its frames.
     """
+
+    title = "MSRA15"
+    published_note = "; published: means over all nine"
+    published: Mapping[str, float] = {
+        "Ren-9x6x6": 9.7,
+        "3DCNN": 9.6,
+        "DeepPrior++": 9.5,
+        "Pose-REN": 8.65,
+        "HandPointNet": 8.5,
+        "CrossInfoNet": 7.86,
+        "SHPR-Net": 7.76,
+        "Point-to-Point": 7.7,
+        "V2V": 7.59,
+        "JGR-P2O": 7.55,
+        "DenseReg": 7.2,
+    }
 
     def __init__(
         self,
@@ -62,11 +80,13 @@ class MSRA(HandDataset):
         test_subject: int = 0,
         strict: bool = False,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         check_choice("split", split, ("train", "test"))
         if check_whole("test_subject", test_subject, low=0) >= len(CUBES):
             raise ArgumentError(f"test_subject must be 0 to {len(CUBES) - 1}, got {test_subject!r}")
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         top = check_root(root, "MSRA", SOURCE)
         subjects = [s for s in range(len(CUBES)) if (s == test_subject) == (split == "test")]
         sequences = [found for subject in subjects for found in _sequences(top, subject)]
@@ -95,10 +115,17 @@ class MSRA(HandDataset):
             camera=MSRA_CAMERA,
             skeleton=MSRA21,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )
+        self.title = self.title_of(root, {"test_subject": test_subject})
+
+    @classmethod
+    def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:
+        """The title with the subject left out."""
+        del root
+        return f"{cls.title}, tested on subject {parameters.get('test_subject', 0)}"
 
 
 def read_frame(path: Path) -> DepthImage:

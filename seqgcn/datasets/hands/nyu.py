@@ -1,8 +1,9 @@
 """NYU: 36 joints in the frames of a structured-light camera (Tompson et al., SIGGRAPH 2014)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.hands.camera import NYU_CAMERA
 from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop_options import CropKeywords, CropOptions, crop_options
 from seqgcn.datasets.hands.depth import read_nyu_png
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset, strictly
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.release import check_count, choose_frames, need_file
 from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
+from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.datasets.hands.text_rows import FARTHEST, JOINTS_OF
 from seqgcn.datasets.matlab import read_arrays
 from seqgcn.exceptions import ArgumentError, DataFileError
@@ -36,18 +39,38 @@ class NYU(HandDataset):
         root: Folder with ``train`` and ``test``, each with ``joint_data.mat`` and ``depth_1_0000001.png`` and so on.
         split: Which part. The first 2,440 test frames show subject 1, the others subject 2; the data set's
             `sequence` tells them apart.
-        joints: `"evaluated"`: the 14 on which everybody reports errors; `"all"`: all 36.
+        joints: Joints of the poses: `"evaluated"`, the 14 on which everybody reports errors, or `"all"` 36.
         view: Which of the three cameras.
         strict: Whether missing images and labels are errors.
         cube: Side of the cube, mm.
-        second_cube: The same for the second subject of the test part, whose hand is smaller.
+        second_cube: Side of the cube, mm, for the second subject of the test part, whose hand is smaller.
         options: How to crop. A centre file has a row for each label, y up.
+        **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:
         ArgumentError: An argument is out of range.
         MissingFileError: The labels or all images are missing.
         DataFileError: The labels are damaged or of another shape.
     """
+
+    title = "NYU"
+    published: Mapping[str, float] = {
+        "DeepPrior": 19.73,
+        "DeepModel": 17.04,
+        "3DCNN": 14.1,
+        "Ren-4x6x6": 13.39,
+        "Ren-9x6x6": 12.69,
+        "DeepPrior++": 12.24,
+        "Pose-REN": 11.81,
+        "SHPR-Net": 10.78,
+        "HandPointNet": 10.54,
+        "DenseReg": 10.2,
+        "CrossInfoNet": 10.08,
+        "Point-to-Point": 9.1,
+        "V2V": 8.42,
+        "JGR-P2O": 8.29,
+    }
+    splits = SplitsReader(without=("view",))
 
     def __init__(
         self,
@@ -60,6 +83,7 @@ class NYU(HandDataset):
         cube: float = 300.0,
         second_cube: float = 250.0,
         options: CropOptions | None = None,
+        **cropping: Unpack[CropKeywords],
     ) -> None:
         if split in ("test_1", "test_2"):
             raise ArgumentError(
@@ -71,6 +95,7 @@ class NYU(HandDataset):
         if isinstance(view, bool) or view not in (1, 2, 3):
             raise ArgumentError(f"view must be 1, 2 or 3, got {view!r}")
         check_bool("strict", strict)
+        options = crop_options(options, cropping, strict)
         check_number("cube", cube, low=0, open_low=True)
         check_number("second_cube", second_cube, low=0, open_low=True)
         top = check_root(root, "NYU", SOURCE)
@@ -91,10 +116,16 @@ class NYU(HandDataset):
             camera=NYU_CAMERA,
             skeleton=skeleton,
             read=read_frame,
-            options=strictly(options, strict),
+            options=options,
             centres=chosen.centres,
             skipped=chosen.skipped,
         )
+        self.published = self.published_of({"joints": joints})
+
+    @classmethod
+    def published_of(cls, parameters: Mapping[str, Any]) -> Mapping[str, float]:
+        """Published results are on the 14 joints that everybody reports."""
+        return cls.published if parameters.get("joints", "evaluated") == "evaluated" else {}
 
 
 def read_frame(path: Path) -> DepthImage:

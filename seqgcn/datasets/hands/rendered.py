@@ -4,15 +4,15 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, waiting_lock
 from seqgcn.datasets.hands.crop_options import Crop
-from seqgcn.datasets.hands.hand_dataset import CropOptions, HandDataset
+from seqgcn.datasets.hands.folder_splits import DeferredSplits
+from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.icvl import ICVL
-from seqgcn.datasets.hands.poses import Part, PoseDataset
 from seqgcn.datasets.hands.release import MISSING
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
+from seqgcn.datasets.hands.splits import Part
 from seqgcn.exceptions import DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
@@ -20,7 +20,7 @@ from seqgcn.utils.validation import check_whole
 
 
 @dataclass(kw_only=True, eq=False)
-class RenderedHands(PoseDataset):
+class RenderedHands(DeferredSplits):
     """Rendered sequences in ICVL's layout; what is measured on them says little about real cameras.
 
     Frames are written once, into the cache folder, and then read like any ICVL data set. Test sequences show
@@ -28,10 +28,10 @@ class RenderedHands(PoseDataset):
 
     Args:
         crop_size: Pixels along a crop's side.
-        frames: In the pool.
-        sequences: Of the pool.
-        test_frames: In the test part.
-        render_seed: Of subjects, movements and noise.
+        frames: Frames in the pool.
+        sequences: Sequences (videos) that the pool is divided into.
+        test_frames: Frames in the test part.
+        render_seed: Seed of subjects, movements and noise.
         cube: Side of the crop's cube, mm.
     """
 
@@ -43,13 +43,16 @@ class RenderedHands(PoseDataset):
     cube: float = 250.0
     crop: Crop = "mass"
 
-    title: ClassVar[str] = "rendered hands"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, low in (("frames", 1), ("sequences", 1), ("test_frames", 2)):
             check_whole(name, getattr(self, name), low=low)
         check_whole("render_seed", self.render_seed, low=0)
+
+    @property
+    def title(self) -> str:
+        """The data set's title."""
+        return "rendered hands"
 
     @property
     def folder(self) -> Path:
@@ -80,11 +83,11 @@ class RenderedHands(PoseDataset):
                         progress=progress,
                     )
 
-    def _read(self, part: Part, options: CropOptions) -> HandDataset:
+    def _read(self, part: Part) -> HandDataset:
         with warnings.catch_warnings():
             # That these are fewer frames than ICVL's own is no news.
             warnings.simplefilter("ignore", SeqGCNWarning)
-            hands = ICVL(self.folder, part, cube=self.cube, options=options)
+            hands = ICVL(self.folder, part, cube=self.cube, options=self._options(part))
         if MISSING in hands.skipped:
             raise DataFileError(f"{self.folder} has lost frames; delete it, and it is rendered anew")
         return hands

@@ -98,7 +98,11 @@ def flatten(x: Floats, seed: int) -> Flat:
         x: `[m, d]`.
         seed: Of t-SNE.
     """
-    x = x - x.mean(axis=0)
+    # The mean of equal numbers is not always that number: what is the same in all points is nothing to look for.
+    differs = np.ptp(x, axis=0) > 0 if x.size else np.zeros(x.shape[1], np.bool_)
+    x = np.where(differs, x - x.mean(axis=0), 0).astype(x.dtype)
+    if len(x) > 1 and not differs.any():
+        return Flat(places=_square(np.zeros((len(x), 2))), words="Their embeddings are all the same.")
     spread = float(np.abs(x).max()) if x.size else 0.0
     if len(x) < 3 or spread == 0:
         return Flat(places=_square(np.pad(x, ((0, 0), (0, 2)))[:, :2]), words="")

@@ -15,6 +15,7 @@ from hand_releases import write_folder
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder, cache
 from seqgcn.datasets.hands.cache import Cropped, cache_folder, open_or_build, source_key
+from seqgcn.datasets.hands.cropping import crop_key
 from seqgcn.exceptions import DataFileError, RunFolderError
 
 
@@ -194,7 +195,7 @@ def test_the_key_of_a_data_set_knows_what_its_crops_depend_on(tmp_path: Path, op
     write_folder(root, {"a": 2})
 
     def key(chosen: CropOptions = options, **arguments: Any) -> str:
-        return DepthFolder(root, "all", options=chosen, **arguments)._key()
+        return crop_key(DepthFolder(root, "all", options=chosen, **arguments))
 
     first = key()
     assert key() == first

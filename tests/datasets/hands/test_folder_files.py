@@ -11,7 +11,6 @@ from PIL import Image
 
 from seqgcn.datasets.hands import CropOptions, DepthFolder
 from seqgcn.datasets.hands.folder_files import compile_pattern
-from seqgcn.datasets.hands.pools import FolderPoses
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 
 quick = settings(max_examples=200, deadline=None, derandomize=True)
@@ -119,7 +118,7 @@ def test_a_pattern_says_which_files_are_frames(tmp_path: Path, options: CropOpti
     assert dataset.files == [*(f"seq1/depth/{i}.png" for i in (1, 2, 3)), *(f"seq2/depth/{i}.png" for i in (1, 2))]
     assert dataset.sequence_names == ("seq1/depth", "seq2/depth")
     assert dataset.labelled.all()
-    pool = FolderPoses(root=str(tmp_path), depth="**/depth/*.png", cache=options.cache)
+    pool = DepthFolder.splits(root=str(tmp_path), depth="**/depth/*.png", cache=options.cache)
     assert pool.every_frame().files == dataset.files
     assert set(pool.train.files) | set(pool.test.files) == set(dataset.files)
 

@@ -1,4 +1,5 @@
 import os
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -235,3 +236,92 @@ def test_why_no_frame_is_left(tmp_path: Path) -> None:
 def test_cubes_without_measure(tmp_path: Path, cube: float) -> None:
     with pytest.raises(ArgumentError, match="cube's side must be 1 to 100,000 mm"):
         toy(tmp_path, cube=cube)
+
+
+def test_an_item_is_a_crop_and_its_pose(tmp_path: Path) -> None:
+    dataset = toy(tmp_path)
+    crop_of_one, joints = dataset[1]
+    assert (crop_of_one.shape, crop_of_one.dtype) == ((1, 16, 16), torch.float32)
+    torch.testing.assert_close(crop_of_one, dataset.frames.batch(torch.tensor([1])).images[0])
+    assert torch.equal(joints, dataset.joints[1])
+    for i in (-2, np.int64(1), torch.tensor(1)):
+        assert torch.equal(dataset[i][1], joints)  # type: ignore[index]
+    assert [len(item) for item in dataset] == [2, 2, 2]
+
+
+def test_an_item_of_a_left_hand_is_mirrored_with_its_pose(tmp_path: Path) -> None:
+    left, right = toy(tmp_path, mirror=torch.tensor([True, False, False])), toy(tmp_path)
+    torch.testing.assert_close(left[0][0], right[0][0].flip(2))
+    assert left[0][1].tolist() == [[0, 0, 400], [-10, 0, 400]]
+    assert torch.equal(left[1][1], right[1][1])
+
+
+@pytest.mark.parametrize(
+    ("index", "chosen"),
+    [
+        (slice(1, None), [1, 2]),
+        (slice(None, None, -1), [2, 1, 0]),
+        ([2, 0], [2, 0]),
+        (torch.tensor([-1]), [2]),
+        (np.array([1, 1]), [1, 1]),
+        (torch.tensor([True, False, True]), [0, 2]),
+        ([], []),
+    ],
+)
+def test_a_selection_shares_the_crops(tmp_path: Path, index: Any, chosen: list[int]) -> None:
+    dataset = toy(tmp_path, cube=torch.tensor([200.0, 220.0, 240.0]))
+    some = dataset[index]
+    assert isinstance(some, HandDataset)
+    assert some.files == [dataset.files[i] for i in chosen]
+    assert some.frames.crops is dataset.frames.crops
+    assert some.cube.tolist() == dataset.cube[chosen].tolist()
+    for place, i in enumerate(chosen):
+        assert torch.equal(some[place][0], dataset[i][0])
+        assert torch.equal(some.centers.points[place], dataset.centers.points[i])
+    assert len(dataset) == 3
+    if chosen not in ([0, 1, 2], []):
+        assert some.fingerprint != dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [([0, 3], "no item 3 among 3"), (torch.tensor([True]), r"mask \[3\].*\[1\]"), ([0.5], "float32")],
+)
+def test_a_selection_of_what_is_not_there(tmp_path: Path, index: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        toy(tmp_path)[index]
+    with pytest.raises(IndexError, match="no item 3 among 3"):
+        toy(tmp_path)[3]
+
+
+def test_a_loader_that_counted_frames_left_out_is_told(tmp_path: Path) -> None:
+    options = CropOptions(size=16, crop="mass", cache=str(tmp_path / "cache"), skip_empty=True)
+    dataset = toy(tmp_path, (400, 3000), options=options)
+    with (
+        pytest.raises(IndexError, match=r"no item 1 among 1; 1 were left out.*prepare\(\)"),
+        pytest.warns(SeqGCNWarning, match="left out"),
+    ):
+        dataset[1]
+
+
+def test_a_pickled_data_set_has_paths_for_crops(tmp_path: Path) -> None:
+    dataset = toy(tmp_path).prepare()
+    size = len(pickle.dumps(dataset))
+    dataset.frames  # noqa: B018  # what is kept of it is not pickled
+    assert len(pickle.dumps(dataset)) == size
+    again = pickle.loads(pickle.dumps(dataset[[2, 0]]))  # made a line above
+    assert isinstance(again.frames.crops, np.memmap)
+    assert torch.equal(again[0][0], dataset[2][0])
+    assert again.fingerprint == dataset[[2, 0]].fingerprint
+
+
+def test_crops_by_keyword(tmp_path: Path, options: CropOptions) -> None:
+    write_folder(tmp_path / "lab", {"a": 2})
+    dataset = DepthFolder(tmp_path / "lab", "all", crop_size=40, near=300, options=options)
+    assert dataset.options == replace(options, size=40, near=300)
+    assert DepthFolder(tmp_path / "lab", "all", crop_size=40).options == CropOptions(size=40)
+    assert DepthFolder(tmp_path / "lab", "all", strict=True).options.skip_empty is False
+    with pytest.raises(ArgumentError, match=r"crop_siez.*crop_size"):
+        DepthFolder(tmp_path / "lab", "all", crop_siez=40)  # type: ignore[call-arg]
+    with pytest.raises(ArgumentError, match=r"crop_size.*15"):
+        DepthFolder(tmp_path / "lab", "all", crop_size=15)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from seqgcn.datasets.hands.pools import ICVLPoses
+from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.rendered import RenderedHands
 from seqgcn.exceptions import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
 
@@ -79,6 +79,8 @@ def test_crops_that_miss_the_hand_are_told(tmp_path: Path) -> None:
         # Beside the hand, so that only its edge is in the cube.
         lines = [f"{x + 80:.1f} {y:.1f} {z:.1f}" for x, y, z in hands.hands(part).joints.mean(dim=1).tolist()]
         Path(centres[f"{part}_centres"]).write_text("\n".join(lines[:frames]) + "\n")
-    away = ICVLPoses(root=str(hands.folder), crop_size=16, cube=150.0, skip_empty=True, cache=str(tmp_path), **centres)
+    away = ICVL.splits(
+        root=str(hands.folder), crop_size=16, cube=150.0, skip_empty=True, cache=str(tmp_path), **centres
+    )
     with pytest.warns(SeqGCNWarning, match=r"frames miss the hand; narrow near and far"):
         away.prepare()

@@ -24,7 +24,7 @@ TWO_HANDS = 0.02
 """Share of labeled frames with a second hand above which left and right may be what tells which hand is labeled."""
 
 WRONG = 20.0
-"""Labeled frames with two hands in which a localizer is taken to have been wrong before any was seen."""
+"""Sequences with two hands in which a localizer is taken to have been wrong before any was seen."""
 
 
 def steadied(confidence: Tensor, points: Tensor, sequence: Tensor) -> Tensor:
@@ -45,26 +45,39 @@ def steadied(confidence: Tensor, points: Tensor, sequence: Tensor) -> Tensor:
 
 
 def rival_doubt(
-    confidence: Tensor, points: Tensor, candidates: Sequence[Sequence[Candidate]], known: Tensor, right: Tensor
+    confidence: Tensor,
+    points: Tensor,
+    candidates: Sequence[Sequence[Candidate]],
+    sequence: Tensor,
+    known: Tensor,
+    right: Tensor,
 ) -> Tensor:
     """Confidence of a localizer, less where another place looks like a hand as well, `[n]`: c (1 - r (1 - t)).
 
-    r is how much the likeliest other place looks like one, t the share of labeled frames with such places in which the
-    localizer was right all the same, counted as if it had been wrong `WRONG` times before: of two hands it can know
-    which one is meant, but only from labels that show it.
+    r is how much the likeliest other place looks like a hand. t is how often the localizer was right all the same where
+    labels tell: of two hands it can know which one is meant only from those. Labeled frames of the frame's own sequence
+    count one each. Each other sequence counts as one, however many of its frames are labeled: they show the same two
+    hands. `WRONG` more, in which it was wrong, are added.
 
     Args:
         confidence: `[n]`.
         points: Of the localizer, `[n, 3]` mm.
         candidates: Of the rule, for each frame.
+        sequence: Number of each frame's sequence, `[n]`.
         known: Labeled frames, `[m]`.
         right: In which of them it was right, by networks that had not seen their labels, `[m]` bool.
     """
     others = [another_hand(each, (x, y, z)) for each, (x, y, z) in zip(candidates, points.tolist(), strict=True)]
     rivals = torch.tensor([0.0 if other is None else other.score for other in others])
-    seen = rivals[known]
-    trusted = float((seen * right).sum() / (seen.sum() + WRONG))
-    return confidence * (1 - rivals * (1 - trusted))
+    names, number = sequence.unique(return_inverse=True)
+    seen, told = (
+        torch.zeros(len(names)).index_add_(0, number[known], each) for each in (rivals[known], rivals[known] * right)
+    )
+    weight = seen.clamp(max=1)
+    share = weight * told / seen.clamp(min=1e-9)
+    # Of each sequence: its own frames, and the others as one each.
+    trusted = (told + share.sum() - share) / (seen + weight.sum() - weight + WRONG)
+    return confidence * (1 - rivals * (1 - trusted[number]))
 
 
 def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float = CONFIDENT) -> Centers:

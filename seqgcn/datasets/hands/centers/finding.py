@@ -257,7 +257,7 @@ def _by_localizer(
     points, confidence = model.calibrated(held).locate(grids, camera)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
-    confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, known, held.error <= RIGHT)
+    confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, hands.sequence, known, held.error <= RIGHT)
     confidence = steadied(confidence, points, hands.sequence)
     source = np.full(len(hands), SOURCES.index("localizer"), np.uint8)
     return Centers(points.float(), source, confidence.float(), held.error.float(), residual=held.residual.float())

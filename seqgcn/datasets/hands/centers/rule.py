@@ -15,7 +15,7 @@ from seqgcn.datasets.hands.centers.palms import Grid, Palm, grid_of, look_around
 from seqgcn.datasets.hands.centers.wrist import hand_at
 from seqgcn.datasets.hands.crop import DepthImage, centre_of_mass
 
-VERSION = 5
+VERSION = 6
 """Of the rule; another number finds all centers anew."""
 
 KEPT = 6

@@ -9,6 +9,8 @@ from seqgcn.utils.seeding import generator
 
 SceneName = Literal["bare", "arm", "body", "table", "objects", "mixed"]
 SCENES: tuple[SceneName, ...] = ("bare", "arm", "body", "table", "objects", "mixed")
+"""What may be in view beside the hand; `"mixed"` is another one in each sequence."""
+
 DRAWN: tuple[SceneName, ...] = ("arm", "body", "table", "objects")
 """What `"mixed"` draws from."""
 

@@ -19,13 +19,14 @@ def centers(source: str, points: list[tuple[float, float, float]], confidence: l
     return Centers(torch.tensor(points), numbers, torch.tensor(confidence), torch.empty(0))
 
 
-def doubted(right: list[bool], candidates: list[Candidate]) -> float:
-    """What is left of the confidence in one more frame, with labeled frames like it."""
+def doubted(right: list[bool], candidates: list[Candidate], sequences: list[int] | None = None) -> float:
+    """What is left of the confidence in one more frame, with labeled frames like it, each of another sequence."""
     n = len(right) + 1
     left = rival_doubt(
         torch.ones(n),
         torch.tensor([HERE] * n),
         [candidates] * n,
+        torch.arange(n) if sequences is None else torch.tensor(sequences),
         torch.arange(n - 1),
         torch.tensor(right, dtype=torch.bool),
     )
@@ -37,6 +38,14 @@ def test_two_hands_are_doubted_until_labels_show_that_the_localizer_tells_them_a
     assert doubted([False] * 60, TWO_HANDS) == pytest.approx(0.2)
     told_apart = 60 * 0.8 / (60 * 0.8 + WRONG)
     assert doubted([True] * 60, TWO_HANDS) == pytest.approx(1 - 0.8 * (1 - told_apart))
+
+
+def test_many_labels_of_one_sequence_show_little_about_others_and_much_about_itself() -> None:
+    elsewhere = doubted([True] * 60, TWO_HANDS, [0] * 60 + [1])
+    assert elsewhere == pytest.approx(1 - 0.8 * (1 - 1 / (1 + WRONG)))
+    assert doubted([True] * 60, TWO_HANDS, [0] * 61) == pytest.approx(1 - 0.8 * (1 - 48 / (48 + WRONG)))
+    both = doubted([True] * 60, TWO_HANDS, [0] * 30 + [1] * 31)
+    assert both == pytest.approx(1 - 0.8 * (1 - (24 + 1) / (24 + 1 + WRONG)))
 
 
 def test_one_hand_or_none_seen_by_the_rule_is_no_reason_to_doubt() -> None:

@@ -1,4 +1,4 @@
-"""notebooks/strategies.md has every strategy, says of it what the code says, and its examples run."""
+"""docs/choosing_a_selector.md has every strategy, says of it what the code says, and its examples run."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from seqgcn.cli import main, parser
 from seqgcn.config.registry import CATALOGUE, load
 
-PAGE = Path(__file__).parents[1] / "notebooks" / "strategies.md"
+PAGE = Path(__file__).parents[1] / "docs" / "choosing_a_selector.md"
 TEXT = PAGE.read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 SELECTORS = CATALOGUE["selector"]
@@ -68,7 +68,7 @@ def test_row_speaks_for_and_against(name: str) -> None:
 
 
 def test_what_is_linked_is_there() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)]*)\)", TEXT) if not target.startswith("https://")]
+    targets = [target for target in re.findall(r"\]\(([^)#]*)", TEXT) if target and not target.startswith("https://")]
     assert targets
     for target in targets:
         assert (PAGE.parent / target).is_file(), target

@@ -1,0 +1,115 @@
+"""What a person is asked about, however it is given: items for a learner, or nodes that are described already."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data, Dataset
+from torch_geometric.data.data import BaseData
+
+from seqgcn.datasets.conversion import read_source
+from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.datasets.item_dataset import Items, targets_of
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.selector import HELD_OUT, split_pool
+from seqgcn.utils.validation import check_data, check_features, check_instance, kind_of
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoolInputs:
+    """Items of which some may be labeled.
+
+    Args:
+        values: What a learner sees, `values[ids]` being some of them; without a learner a `Data`.
+        n: How many there are.
+        classes: Names of the classes, where the data have any.
+        labelled: Ids of those that are labeled from the start.
+        y: Labels of all n, where there are any; only those of labeled items are true.
+        held_out: Which are never picked, `[n]` bool; None for none.
+        refused: Which cannot even be told a label, `[n]` bool; None for none.
+    """
+
+    values: Any
+    n: int
+    classes: tuple[str, ...] = ()
+    labelled: tuple[int, ...] = ()
+    y: Tensor | None = None
+    held_out: Tensor | None = None
+    refused: Tensor | None = None
+
+
+def pool_inputs(value: Any, *, trains: bool) -> PoolInputs:
+    """Items of whatever holds some.
+
+    Args:
+        value: A PyG `Data`, hand frames, a tensor, an array, a data set; see `seqgcn.datasets.as_dataset`.
+        trains: Whether a learner is trained on them.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    check_instance("inputs", value)
+    if isinstance(value, BaseData | Dataset):
+        return _of_data(check_data(value), trains)
+    part = getattr(value, "train", None)
+    if part is not None and hasattr(part, "inputs"):  # a data set of the package: its pool
+        return _checked(
+            PoolInputs(values=part.inputs, n=len(part), classes=tuple(getattr(value, "classes", ()))), trains
+        )
+    source = read_source(value)
+    return _checked(PoolInputs(values=source.inputs, n=len(source), classes=source.classes), trains)
+
+
+def _checked(given: PoolInputs, trains: bool) -> PoolInputs:
+    """The same; without a learner, vectors as a `Data`."""
+    if trains:
+        return given
+    if isinstance(given.values, HandFrames) or given.values.dim() != 2:
+        raise ArgumentError(
+            f"without a learner, inputs must be a Data or embeddings [n, d], got {kind_of(given.values)}; give a "
+            "learner, or describe the items: Data(x=features)"
+        )
+    return PoolInputs(values=Data(x=given.values.float()), n=given.n, classes=given.classes)
+
+
+def _of_data(data: Data, trains: bool) -> PoolInputs:
+    n = int(data.num_nodes or 0) if data.keys() else 0
+    if n == 0:
+        raise ArgumentError("the Data has no node; attach features: Data(x=features)")
+    masked = data.clone() if trains else data
+    if data.get("train_mask") is None:
+        masked = data.clone()
+        masked.train_mask = torch.zeros(n, dtype=torch.bool)
+    labelled, candidates = (mask.cpu() for mask in split_pool(masked))
+    held_out = ~(labelled | candidates)
+    by_default = data.get("pool_mask") is None and any(data.get(name) is not None for name in HELD_OUT)
+    y = data.get("y")
+    return PoolInputs(
+        values=check_features(data.get("x")).cpu() if trains else data,
+        n=n,
+        labelled=tuple(labelled.nonzero().flatten().tolist()),
+        y=y.detach().cpu().squeeze(1) if isinstance(y, Tensor) and y.dim() == 2 and y.shape[1] == 1 else _cpu(y),
+        held_out=held_out,
+        refused=held_out if by_default else None,
+    )
+
+
+def _cpu(y: Any) -> Tensor | None:
+    return y.detach().cpu() if isinstance(y, Tensor) else None
+
+
+def labeled_items(test: Any, classes: tuple[str, ...]) -> Items:
+    """Items to score on, all of them labeled.
+
+    Raises:
+        ArgumentError: One has no label.
+    """
+    read = read_source(test)
+    if read.labels is None:
+        raise ArgumentError("test has no labels; give (inputs, labels), or a data set of items (input, label)")
+    (targets,), _ = targets_of([read.labels], classes or read.classes)
+    items = Items(read.inputs, targets)
+    if not bool(items.labeled.all()):
+        raise ArgumentError(f"{int((~items.labeled).sum())} items of test have no label; leave them out")
+    return items

@@ -1,0 +1,173 @@
+"""Labels as people give them: read, checked, and kept as the targets that learners train on."""
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.validation import kind_of
+
+CLASS, VALUES = "classification", "pose"
+"""Kinds of labels by the tasks of learners: a class, or numbers such as joints in mm."""
+
+
+class Targets:
+    """Labels of some of n items, all of one kind.
+
+    A label is a class, as a whole number or, where the classes are named, by its name; or numbers of one shape, such
+    as joints `[J, 3]` in mm. The first label decides which, unless the task or the joints are known.
+
+    Args:
+        n: How many items there are.
+        classes: Names of the classes, if they are known.
+        task: `"classification"` or `"pose"`, if it is known.
+        joints: How many joints a pose has, if that is known.
+    """
+
+    def __init__(
+        self, n: int, *, classes: Sequence[str] = (), task: str | None = None, joints: int | None = None
+    ) -> None:
+        self.classes = tuple(classes)
+        self._settings = {"classes": classes, "task": task, "joints": joints}
+        self._n, self._task = n, VALUES if joints is not None else CLASS if classes else task
+        self._shape = None if joints is None else (joints, 3)
+        self.values: Tensor | None = None
+        self.known = torch.zeros(n, dtype=torch.bool)
+
+    @classmethod
+    def like(cls, other: "Targets") -> "Targets":
+        """Targets of the same kind that hold none."""
+        return cls(other._n, **cast(dict[str, Any], other._settings))
+
+    def read(self, items: Sequence[int], labels: Iterable[Any]) -> Tensor:
+        """Labels of some items as a tensor `[m, ...]`; nothing is kept yet.
+
+        Raises:
+            ArgumentError: One is of another kind, shape or class than labels are here.
+        """
+        read: list[Tensor] = []
+        for item, label in zip(items, labels, strict=True):
+            read.append(self._read(item, label, read[0] if read else None))
+        return torch.stack(read) if read else torch.empty(0, dtype=torch.int64)
+
+    def keep(self, items: Sequence[int], values: Tensor) -> None:
+        """Keep labels that were read."""
+        if not len(items):
+            return
+        if self.values is None:
+            self.values = torch.zeros(self._n, *values.shape[1:], dtype=values.dtype)
+        self.values[list(items)] = values
+        self.known[list(items)] = True
+
+    def forget(self, items: Sequence[int]) -> None:
+        """Forget labels; when none is left, the next may be of another kind."""
+        self.known[list(items)] = False
+        if not self.known.any():
+            self.values = None
+
+    def __getitem__(self, item: int) -> int | float | Tensor | None:
+        """The label of an item: a class as a number, or values; None if it has none."""
+        if self.values is None or not self.known[item]:
+            return None
+        value = self.values[item]
+        return value.item() if value.dim() == 0 else value.clone()
+
+    def _read(self, item: int, label: Any, first: Tensor | None) -> Tensor:
+        value = self._value(item, label)
+        like = first if self.values is None else self.values[0]
+        task = self._task if like is None else (VALUES if like.is_floating_point() else CLASS)
+        shape = self._shape if like is None else tuple(like.shape)
+        if (task or (VALUES if value.is_floating_point() else CLASS)) == CLASS:
+            return self._class(item, label, value)
+        if not value.is_floating_point():
+            value = value.float()
+        if shape is not None and tuple(value.shape) != shape:
+            raise ArgumentError(f"item {item}: the label must have the shape {list(shape)}, got {list(value.shape)}")
+        if not value.isfinite().all():
+            raise ArgumentError(f"item {item}: the label has NaN or infinite values; skip the item if it has no label")
+        return value
+
+    def _class(self, item: int, label: Any, value: Tensor) -> Tensor:
+        most = len(self.classes)
+        wanted = f"a class, a whole number from 0 to {most - 1}" if most else "a class, a whole number from 0"
+        if value.is_floating_point() or value.dim():
+            raise ArgumentError(f"item {item}: the label must be {wanted}, got {_shown(label)}")
+        if value < 0 or (most and value >= most):
+            raise ArgumentError(f"item {item}: the label must be {wanted}, got {int(value)}")
+        return value
+
+    def _value(self, item: int, label: Any) -> Tensor:
+        """A label as int64 or float32."""
+        if isinstance(label, str):
+            if label not in self.classes:
+                known = f"there are {', '.join(self.classes)}" if self.classes else "name the classes: classes=[...]"
+                raise ArgumentError(f"item {item}: the class {label!r} is not known; {known}")
+            return torch.tensor(self.classes.index(label))
+        try:
+            value = torch.as_tensor(np.asarray(label) if not isinstance(label, Tensor) else label).detach().cpu()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError(f"item {item}: the label {label!r} is neither a class nor numbers") from error
+        if value.dtype == torch.bool or value.is_complex():
+            raise ArgumentError(f"item {item}: the label must be a class or numbers, got {_shown(label)}; use 0 and 1")
+        return value.float() if value.is_floating_point() else value.to(torch.int64)
+
+
+def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
+    """Item ids and a label for each, however they are given.
+
+    Args:
+        items: Ids; or a mapping of ids to labels.
+        labels: A label for each of them in their order, or a mapping of some of them to labels.
+
+    Raises:
+        ArgumentError: They are not equally many, something else is given, or an item is given twice.
+    """
+    if isinstance(items, Mapping) and labels is None:
+        items, labels = list(items), list(items.values())
+    ids = ids_of(items)
+    if isinstance(labels, Mapping):
+        labels = dict(zip(ids_of(list(labels)), labels.values(), strict=True))
+        unknown = sorted(set(labels) - set(ids))
+        if unknown:
+            raise ArgumentError(f"item {unknown[0]} has a label, but is not among the items; tell it by itself")
+        told = [item for item in ids if item in labels]
+        return told, [labels[item] for item in told]
+    if labels is None or isinstance(labels, str) or not hasattr(labels, "__len__"):
+        raise ArgumentError(f"labels must be one for each of the {len(ids)} items, or {{item: label}}, got {labels!r}")
+    if len(labels) != len(ids):
+        raise ArgumentError(
+            f"{len(ids)} items, but {len(labels)} labels; to tell some of them give {{item: label}}, or None for those "
+            "to be skipped"
+        )
+    return ids, list(labels)
+
+
+def ids_of(items: Any) -> list[int]:
+    """Item ids as whole numbers.
+
+    Raises:
+        ArgumentError: They are something else, or one is given twice.
+    """
+    given = [items] if isinstance(items, int) else items
+    try:
+        ids = [operator.index(item) for item in given if not isinstance(item, bool) or _refuse(item)]
+    except TypeError as error:
+        raise ArgumentError(f"items must be whole numbers, as picks.items are, got {items!r}") from error
+    seen: set[int] = set()
+    for item in ids:
+        if item in seen:
+            raise ArgumentError(f"item {item} is given twice")
+        seen.add(item)
+    return ids
+
+
+def _refuse(item: object) -> bool:
+    raise TypeError(f"{item} is no id")
+
+
+def _shown(label: Any) -> str:
+    return kind_of(label) if isinstance(label, Tensor) else repr(label)[:60]
