@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from seqgcn.exceptions import TrainingError
 from seqgcn.utils.callbacks import Progress as Progress
-from seqgcn.utils.callbacks import Say as Say
 
 Batch = TypeVar("Batch")
 

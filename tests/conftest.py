@@ -1,11 +1,12 @@
 """Fakes for the loop and what is above it: a data set and a learner that take milliseconds."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import pytest
 import torch
+from logged import logged
 from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch_geometric.data import Data
@@ -113,6 +114,13 @@ class FakeLearner(BaseEstimator):
 
     def _distances(self, inputs: Tensor) -> Tensor:
         return torch.cdist(inputs.flatten(1).double(), self.means_)
+
+
+@pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """What the package logs during a test, a line each."""
+    with logged() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ processes can share the work, and --summary-only writes the result of what is th
 """
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -30,6 +31,8 @@ def main() -> None:
     """Run and summarise."""
     parser = _parser()
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("seqgcn").setLevel(logging.INFO)
     torch.set_num_threads(arguments.threads)
     plan = yaml.safe_load((HERE / f"{arguments.name}.yaml").read_text())
     root = {} if arguments.root is None else {"root": arguments.root}
@@ -77,7 +80,7 @@ def main() -> None:
 def _runs(config: RunConfig, folder: Path) -> RunSet:
     """The runs of one selector, in a folder of its own."""
     folder = folder / SelectorSpec.parse(config.selector[0]).folder
-    return RunSet(config, folder, resume=(folder / CONFIG).exists(), say=print)
+    return RunSet(config, folder, resume=(folder / CONFIG).exists())
 
 
 def _seconds(runs: dict[int, list[CycleRecord]]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from seqgcn import __version__
 from seqgcn.cli import compare, crops, evaluate, import_, lists, render, report, run, select
 from seqgcn.cli.codes import BAD_COMMAND, BAD_DATA, INTERRUPTED
+from seqgcn.cli.messages import shown_messages
 from seqgcn.exceptions import ConfigError, SeqGCNError
 from seqgcn.utils.processors import shared_processors
 
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        with shared_processors(getattr(arguments, "threads", None)):
+        with shown_messages(), shared_processors(getattr(arguments, "threads", None)):
             code = int(arguments.command(arguments))
         sys.stdout.flush()
         return code

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import DONE
 from seqgcn.cli.options import add_threads, setting
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.messages import log
 from seqgcn.utils.progress import Bars
 
 if TYPE_CHECKING:
@@ -72,19 +73,19 @@ def _crops(arguments: argparse.Namespace) -> int:
     from seqgcn.rounds.inputs import labelled_hands
 
     path, again = Path(arguments.out), _command(arguments)
-    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
-        # A warning printed by Python itself would tear the bars apart.
-        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+    level = logging.WARNING if arguments.quiet else logging.INFO
+    with Bars(hidden=arguments.quiet) as bars:
         hands, listed = _frames(arguments)
-        told = None if arguments.quiet else lambda text: bars.note(f"seqgcn: {text}")
-        if len(hands) > 2 * FIRST:
-            first = look_at_crops(_first(hands), FIRST)
+        # What a look at the first frames finds is told of all of them later.
+        log.setLevel(logging.WARNING)
+        first = look_at_crops(_first(hands), FIRST) if len(hands) > 2 * FIRST else None
+        log.setLevel(level)
+        if first is not None:
             write_page(path, crops_page(first, root=arguments.root, again=again, total=len(hands)))
-            if told is not None:
-                told(f"the first {FIRST} of {len(hands):,} frames are in {path}")
+            log.info(f"the first {FIRST} of {len(hands):,} frames are in {path}")
         # Not before: the first frames are to be seen at once, and a network takes a minute.
         hands.learn_from(labelled_hands(hands, listed))
-        shown = look_at_crops(hands, arguments.most, progress=bars, say=told)
+        shown = look_at_crops(hands, arguments.most, progress=bars)
         write_page(path, crops_page(shown, root=arguments.root, again=again))
     if not arguments.quiet:
         print(f"{shown.name}: {shown.centers.summary()}")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.messages import log
 
 DEPTHS = ("prediction", "surface+offset", "column")
 
@@ -73,30 +72,31 @@ def _import(arguments: argparse.Namespace) -> int:
     record = read_round(folder, resume=False)
     if record["select"]["ask"] == CENTER:
         return _import_clicks(arguments, folder, SelectConfig(**record["select"]))
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
-        imported = import_labels(
-            folder,
-            SelectConfig(**record["select"]),
-            arguments.exports,
-            labelled=record.get(LABELLED, 0),
-            joint_depth=arguments.joint_depth,
-            depths=arguments.depths,
-            disagree=10.0 if arguments.disagree is None else arguments.disagree,
-            partial=arguments.partial,
-            accept_predictions=arguments.accept_predictions,
-            say=_say,
-        )
+    imported = import_labels(
+        folder,
+        SelectConfig(**record["select"]),
+        arguments.exports,
+        labelled=record.get(LABELLED, 0),
+        joint_depth=arguments.joint_depth,
+        depths=arguments.depths,
+        disagree=10.0 if arguments.disagree is None else arguments.disagree,
+        partial=arguments.partial,
+        accept_predictions=arguments.accept_predictions,
+    )
     print(imported.checked.table())
     if imported.again:
         print(f"{imported.again:,} more frames have that label already, or are of earlier rounds.")
     if imported.labels is None:
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
-            _say("depths come from the first that has one of several sources: --joint-depth surface+offset prediction")
+            log.info(
+                "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
+            )
         if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
-            _say("frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right")
+            log.info(
+                "frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right"
+            )
         rest = ", or add what is right with --partial" if imported.checked.valid else ""
-        _say(f"nothing was added; mend what is wrong and import again{rest}")
+        log.info(f"nothing was added; mend what is wrong and import again{rest}")
         return BAD_DATA
     for sentence in imported.told:
         print(sentence)
@@ -117,25 +117,22 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
                 f"--{name.replace('_', '-')} has no effect on a round of clicks, whose depths are measured under them; "
                 "leave it out"
             )
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_where, **_more: _say(str(message))
-        imported = import_clicks(
-            folder,
-            config,
-            arguments.exports,
-            disagree=DISAGREE if arguments.disagree is None else arguments.disagree,
-            partial=arguments.partial,
-            accept_predictions=arguments.accept_predictions,
-            say=_say,
-        )
+    imported = import_clicks(
+        folder,
+        config,
+        arguments.exports,
+        disagree=DISAGREE if arguments.disagree is None else arguments.disagree,
+        partial=arguments.partial,
+        accept_predictions=arguments.accept_predictions,
+    )
     print(imported.table())
     if imported.again:
         print(f"{imported.again:,} more frames were answered so before, or are of earlier rounds.")
     if imported.centers is None:
         if any(problem.what == UNTOUCHED for problem in imported.checked.problems):
-            _say("if somebody looked at all of these and they are right, say so with --accept-predictions")
+            log.info("if somebody looked at all of these and they are right, say so with --accept-predictions")
         rest = ", or add what is right with --partial" if imported.checked.valid or imported.no_hand else ""
-        _say(f"nothing was added; mend what is wrong and import again{rest}")
+        log.info(f"nothing was added; mend what is wrong and import again{rest}")
         return BAD_DATA
     for sentence in imported.told:
         print(sentence)
@@ -151,7 +148,3 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
         print(f"next: {clicks} (from {LEAST_LABELS} centers on, a network learns to find the hand; {imported.known:,})")
         print(f"or joints at once: {joints}")
     return DONE
-
-
-def _say(message: str) -> None:
-    print(f"seqgcn: {message}", file=sys.stderr)

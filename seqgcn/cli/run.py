@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,8 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     folder.add_argument(
         "--resume",
         action="store_true",
-        help="go on with what the folder holds, under the configuration it holds (default: off)",
+        help="go on with what the folder holds, under the configuration it holds; more cycles, selectors or seeds "
+        "extend it (default: off)",
     )
     folder.add_argument("--config", metavar="FILE", help="YAML file of the options below (default: none)")
     folder.add_argument("--quiet", action="store_true", help="no progress bars, no table (default: off)")
@@ -70,14 +70,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
     if arguments.resume:
-        held = held_config(folder)
+        held = held_config(folder, given)
         config = config if arguments.config else RunConfig(**merged(held, given))
-    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
-        # A warning printed by Python itself would tear the bars apart.
-        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
-        runs = RunSet(
-            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
-        )
+    with Bars(hidden=arguments.quiet) as bars:
+        runs = RunSet(config, folder, resume=arguments.resume, progress=bars)
         bars.plan(len(runs.runs) * (config.cycles + 1))
         try:
             for event in runs:

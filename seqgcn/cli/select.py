@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.messages import log
 from seqgcn.utils.progress import Bars
 
 
@@ -68,16 +68,12 @@ def _select(arguments: argparse.Namespace) -> int:
         lost = left_behind(Path(arguments.earlier), values)
         from_file = merged(values, from_file)
     config = SelectConfig(**merged(from_file, given))
-    with Bars(hidden=arguments.quiet) as bars, warnings.catch_warnings():
-        # A warning printed by Python itself would tear the bars apart.
-        warnings.showwarning = lambda message, *_where, **_more: bars.note(f"seqgcn: {message}")
+    with Bars(hidden=arguments.quiet) as bars:
         if lost:
-            bars.note(f"seqgcn: {lost}")
-        asked = Round(
-            config, folder, resume=arguments.resume, progress=bars, say=lambda text: bars.note(f"seqgcn: {text}")
-        )
+            log.warning(lost)
+        asked = Round(config, folder, resume=arguments.resume, progress=bars)
         if asked.done:
-            bars.note(f"seqgcn: this round is done already: {folder / 'picks.csv'}")
+            log.info(f"this round is done already: {folder / 'picks.csv'}")
             return DONE
         try:
             result = asked()

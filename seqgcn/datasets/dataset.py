@@ -14,7 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, pool_of_items
 from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
 from seqgcn.exceptions import ArgumentError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_instance
 
@@ -64,7 +64,7 @@ class Dataset(Protocol):
     def limit(self, pool_size: int | None = None, test_size: int | None = None) -> Self:
         """The same data set with fewer items."""
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Do what takes long before the first use."""
 
 
@@ -183,16 +183,16 @@ class ImageDataset:
             classes=self.classes,
         )
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Nothing: images are in memory already."""
 
-    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
         """What a round picks from: the pool, of which the listed items are labeled.
 
         Raises:
             DataFileError: A file cannot be used.
         """
-        return pool_of_items(self, files, progress=progress, say=say)
+        return pool_of_items(self, files, progress=progress)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,7 +18,7 @@ from seqgcn.datasets.data_files import check_root
 from seqgcn.datasets.dataset import ImageDataset, Split
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
 from seqgcn.exceptions import DataFileError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_number, check_whole
 
@@ -97,14 +97,14 @@ class UnsplitImages:
     root: str | Path
     image_size: int | None = None
 
-    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
         """What a round picks from.
 
         Raises:
             MissingFileError: The folder does not exist.
             DataFileError: An image or the table cannot be used.
         """
-        del progress, say
+        del progress
         items, images = read_images_below(self.root, self.image_size)
         classes, known = files.classes(items)
         ids = sorted(known)

@@ -18,7 +18,8 @@ from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_instance, kind_of
 
@@ -104,26 +105,25 @@ class ItemDataset:
         limited._sizes = (pool_size or self._sizes[0], test_size or self._sizes[1])
         return limited
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Set a test part aside if none is given, and say so; all is in memory already."""
         del progress
-        if self._given is None and say is not None:
-            say(self._set_aside)
+        if self._given is None:
+            log.info(self._set_aside)
             self._said = True
 
-    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
         """What a round picks from: all items, of which some may have no label; a round needs no test part.
 
         Args:
             files: The user's list of labeled items, if there is one. Without it, the items with a label count as
                 labeled, unless all have one.
             progress: Not needed: all is in memory already.
-            say: Not needed.
 
         Raises:
             DataFileError: The list cannot be used, or names an item without a label.
         """
-        del progress, say
+        del progress
         items, known = self.everything, self.everything.labeled
         ids = files.labeled(items.files, len(items))
         if files.labels is None and not bool(known.all()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 
 if TYPE_CHECKING:
     from seqgcn.datasets.dataset import Dataset
@@ -86,7 +86,6 @@ def pool_of_items(
     *,
     frames: "HandDataset | None" = None,
     progress: Progress | None = None,
-    say: Say | None = None,
 ) -> RoundPool:
     """The pool of a data set that has all targets: those of listed items count as known.
 
@@ -95,12 +94,11 @@ def pool_of_items(
         files: What is listed.
         frames: Hand frames behind the items, prepared.
         progress: Told about preparations.
-        say: Told what a person should know.
 
     Raises:
         DataFileError: A file cannot be used.
     """
-    dataset.prepare(progress, say)
+    dataset.prepare(progress)
     train = dataset.train
     names: Sequence[str] | None = getattr(train, "files", None)
     ids = files.labeled(names, len(train))

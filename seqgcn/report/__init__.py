@@ -9,24 +9,21 @@ from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.report.crops import crops_figure
-    from seqgcn.report.curves import confidence_histogram, learning_curve, loss_curve
+    from seqgcn.report.curves import learning_curve
     from seqgcn.report.differences import differences
     from seqgcn.report.hands import contact_sheet, per_joint_bars, success_curves, training_curves
 
 __all__ = [
-    "confidence_histogram",
     "contact_sheet",
     "crops_figure",
     "differences",
     "learning_curve",
-    "loss_curve",
     "per_joint_bars",
     "success_curves",
     "training_curves",
 ]
 
-_HOME = dict.fromkeys(("confidence_histogram", "learning_curve", "loss_curve"), "curves")
-_HOME |= {"crops_figure": "crops", "differences": "differences"}
+_HOME = {"learning_curve": "curves", "crops_figure": "crops", "differences": "differences"}
 _HOME |= dict.fromkeys(("contact_sheet", "per_joint_bars", "success_curves", "training_curves"), "hands")
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,13 +1,11 @@
-"""Pictures of a run: learning curves, the GCN's training loss, and its confidence in every item."""
+"""Learning curves as pictures."""
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,9 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from seqgcn.evaluation import ACCURACY, Curve, Metric
 from seqgcn.exceptions import ArgumentError
-from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, array, counted, page, side_legend, vector
-
-BoolArray = npt.NDArray[np.bool_]
+from seqgcn.report.means import BASELINE, PUBLISHED, MeanCurve, mean_curves, seeds_caption
+from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, counted, page, side_legend
 
 
 def learning_curve(
@@ -52,11 +49,16 @@ def learning_curve(
     for name, value in references.items():
         if not math.isfinite(value):
             raise ArgumentError(f"the reference {name!r} is {value}, which has no place in a picture")
-    means = [_mean_curve(name, runs, metric.scale) for name, runs in curves.items()]
-    coloured = [mean.name for mean in means if mean.name != "random"]
-    caption, size = _seeds_caption(means), (8.0, 5.0)
+    means = mean_curves(curves, metric.scale)
+    for mean in means:
+        if len(mean.labelled) == 0:
+            raise ArgumentError(
+                f"the {mean.seeds} curves of {mean.name!r} have no label count in common: nothing to draw"
+            )
+    coloured = [mean.name for mean in means if mean.name != BASELINE]
+    caption, size = seeds_caption(curves), (8.0, 5.0)
     if references:
-        caption, size = f"{caption} Dashed: published, trained on all labels.", (10.0, 5.5)
+        caption, size = f"{caption} {PUBLISHED}.", (10.0, 5.5)
     with page(path, title, caption, size) as figure:
         axes = figure.subplots()
         lines = {
@@ -70,28 +72,7 @@ def learning_curve(
         side_legend(figure, axes, [lines[mean] for mean in ranked], _legend_texts(ranked), width + 0.1)
 
 
-@dataclass(frozen=True, eq=False)
-class _MeanCurve:
-    """One selector's curve over its seeds, where all of them have a value; `spread` is None for one seed."""
-
-    name: str
-    seeds: int
-    labelled: FloatArray
-    metric: FloatArray
-    spread: FloatArray | None
-
-
-def _mean_curve(name: str, runs: Mapping[int, Curve], scale: float) -> _MeanCurve:
-    values = [dict(zip(curve.labelled, curve.metric, strict=True)) for curve in runs.values()]
-    shared = sorted(set.intersection(*(set(points) for points in values))) if values else []
-    if not shared:
-        raise ArgumentError(f"the {len(runs)} curves of {name!r} have no label count in common: nothing to draw")
-    table = scale * np.array([[points[count] for count in shared] for points in values])
-    spread = table.std(axis=0, ddof=1) if len(values) > 1 else None
-    return _MeanCurve(name, len(values), np.array(shared, dtype=np.float64), table.mean(axis=0), spread)
-
-
-def _draw(axes: Axes, mean: _MeanCurve, rank: int | None) -> Line2D:
+def _draw(axes: Axes, mean: MeanCurve, rank: int | None) -> Line2D:
     """Draw one line; selectors beyond the number of colours differ from the first in marker and dashes."""
     colour = GREY if rank is None else COLOURS[rank % len(COLOURS)]
     (line,) = axes.plot(
@@ -156,19 +137,10 @@ def _apart(heights: Sequence[float], gap: float, room: float) -> list[float]:
     return [place + number * gap for number, place in enumerate(places)]
 
 
-def _legend_texts(means: list[_MeanCurve]) -> list[str]:
+def _legend_texts(means: list[MeanCurve]) -> list[str]:
     if len({mean.seeds for mean in means}) == 1:  # then the caption says how many
         return [mean.name for mean in means]
     return [f"{mean.name} ({counted(mean.seeds, 'seed')})" for mean in means]
-
-
-def _seeds_caption(means: list[_MeanCurve]) -> str:
-    most = max(mean.seeds for mean in means)
-    if most == 1:
-        return "One seed a selector: no spread to show."
-    least = min(mean.seeds for mean in means)
-    seeds = f"{most}" if least == most else f"{least} to {most}"
-    return f"Line: mean over {seeds} seeds. Band: ± 1 standard deviation over the seeds."
 
 
 def _count_ticks(axes: Axes, counts: FloatArray) -> None:
@@ -179,90 +151,3 @@ def _count_ticks(axes: Axes, counts: FloatArray) -> None:
         axes.set_xticks(counts.tolist())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-
-
-def loss_curve(losses: npt.ArrayLike, path: str | os.PathLike[str], *, title: str) -> None:
-    """Draw the GCN's training loss after each epoch.
-
-    Args:
-        losses: Training loss of each epoch, `[epochs]`.
-        path: Picture to write, ending in .png, .svg or .pdf.
-        title: What was trained, above the picture.
-
-    Raises:
-        ArgumentError: `losses` is empty, not `[epochs]` or not finite, or `path` has another ending.
-        RunFolderError: The picture cannot be written.
-    """
-    values = vector("losses", losses)
-    with page(path, title, f"After {counted(len(values), 'epoch')}: {values[-1]:.4g}.") as figure:
-        axes = figure.subplots()
-        axes.plot(np.arange(1, len(values) + 1), values, color=COLOURS[0], marker="o" if len(values) == 1 else "")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("training loss")
-        axes.set_xlim(0.5, len(values) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
-
-
-def confidence_histogram(
-    confidence: npt.ArrayLike,
-    labelled: npt.ArrayLike,
-    picked: npt.ArrayLike,
-    path: str | os.PathLike[str],
-    *,
-    title: str,
-) -> None:
-    """Draw how confident the GCN is that an item is labelled: labelled, picked and remaining items apart.
-
-    Each group has its own axis, because ten thousand items would hide a hundred.
-
-    Args:
-        confidence: Output of the GCN for each node, `[n]` in [0, 1].
-        labelled: Which nodes were labelled, `[n]` bool.
-        picked: Nodes picked in this cycle, `[b]` integer, none of them labelled.
-        path: Picture to write, ending in .png, .svg or .pdf.
-        title: What was selected, above the picture.
-
-    Raises:
-        ArgumentError: A shape, type or value that does not fit the above, or `path` has another ending.
-        RunFolderError: The picture cannot be written.
-    """
-    values = vector("confidence", confidence)
-    if values.min() < 0 or values.max() > 1:
-        raise ArgumentError(f"confidence must lie in [0, 1], got {values.min():g} to {values.max():g}")
-    mask, chosen = _masks(len(values), labelled, picked)
-    groups = (
-        ("labelled", mask, COLOURS[0]),
-        ("unlabelled, not picked", ~mask & ~chosen, GREY),
-        ("picked", chosen, COLOURS[1]),
-    )
-    # The outputs often share a narrow range, which 50 bins over [0, 1] would show as one bar.
-    middle, half = (values.max() + values.min()) / 2, max((values.max() - values.min()) / 2, 5e-4)
-    edges = np.linspace(middle - half, middle + half, 51)
-    with page(path, title, "Own vertical scale for each group.") as figure:
-        panels = figure.subplots(len(groups), sharex=True)
-        for axes, (name, members, colour) in zip(panels, groups, strict=True):
-            axes.hist(values[members], bins=edges, color=colour)
-            axes.set_title(f"{name}: {counted(int(members.sum()), 'item')}", loc="left", fontsize=10.5)
-            axes.set_ylabel("items")
-            axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
-            axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
-        figure.align_ylabels(panels)
-        panels[-1].set_xlabel("GCN confidence that the item is labelled")
-
-
-def _masks(n: int, labelled: npt.ArrayLike, picked: npt.ArrayLike) -> tuple[BoolArray, BoolArray]:
-    """Check and give which of the n nodes are labelled, and which picked."""
-    mask, index = array("labelled", labelled), array("picked", picked)
-    if mask.shape != (n,) or mask.dtype != np.bool_:
-        raise ArgumentError(f"labelled must be bool [{n}] like confidence, got {mask.dtype} {list(mask.shape)}")
-    chosen = np.zeros(n, dtype=np.bool_)
-    if index.size == 0:
-        return mask, chosen
-    if index.ndim != 1 or not np.issubdtype(index.dtype, np.integer):
-        raise ArgumentError(f"picked must be integer node indices [b], got {index.dtype} {list(index.shape)}")
-    if index.min() < 0 or index.max() >= n:
-        raise ArgumentError(f"picked must index the {n} nodes, got {index.min()} to {index.max()}")
-    chosen[index] = True
-    if chosen.sum() != len(index) or (chosen & mask).any():
-        raise ArgumentError("picked must name each node once and no labelled one")
-    return mask, chosen

@@ -27,7 +27,6 @@ from seqgcn.rounds.exports import (
     read_handed_off,
 )
 from seqgcn.rounds.inputs import labelled_hands, list_hands
-from seqgcn.training import Say
 from seqgcn.utils.files import write_text
 from seqgcn.utils.locks import locked
 from seqgcn.utils.validation import check_number, name_some
@@ -125,7 +124,6 @@ def import_clicks(
     disagree: float = DISAGREE,
     partial: bool = False,
     accept_predictions: bool = False,
-    say: Say = lambda _message: None,
 ) -> ImportedClicks:
     """Take the exports of labelling tools back into a round of clicks: all in one step or, on any problem, none.
 
@@ -146,7 +144,6 @@ def import_clicks(
         disagree: mm between two annotators' centers of a frame that are still agreement.
         partial: Add what is right, whatever is wrong with the rest.
         accept_predictions: Take files in which nobody moved any point.
-        say: Told anything the user should know.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -156,7 +153,7 @@ def import_clicks(
     folder = Path(folder)
     with as_config_errors():
         check_number("disagree", disagree, low=0, open_low=True)
-    with locked(folder, say):
+    with locked(folder):
         return _import(folder, config, exports, _Terms(disagree, partial, accept_predictions))
 
 

@@ -28,7 +28,8 @@ from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.inputs import RoundPool, check_lists, labelled_hands, list_hands, short_hash
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
 
 CELL = 6
@@ -44,16 +45,13 @@ UNREADABLE = 0.1
 """Share of frames that cannot be read from which on that is an error."""
 
 
-def pool_of_clicks(
-    config: SelectConfig, parameters: Mapping[str, Any], *, progress: Progress | None, say: Say
-) -> RoundPool:
+def pool_of_clicks(config: SelectConfig, parameters: Mapping[str, Any], *, progress: Progress | None) -> RoundPool:
     """Whole frames, of which those with a center or a pose count as labelled; nothing is cropped.
 
     Args:
         config: Which data set, and what is labelled.
         parameters: The data set's own.
         progress: Told about the frames, as stages `"thumbnails"` and `"hands"`.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: The data set has no depth frames in files, or the file of centers does not name its frames.
@@ -69,14 +67,14 @@ def pool_of_clicks(
     hands, listed = list_hands(config, dataset)
     _check_names(dataset.centers, hands)
     if hands.skipped:
-        say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+        log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
     check_lists(config, hands.files)
     labelled = labelled_hands(hands, listed)
     hands.learn_from(labelled)
     x, read = thumbnails(hands, progress)
-    unfit = _unfit(hands, x, read, say)
-    found = hands.find(progress, say)
-    say(f"{hands.name}: {found.summary()}")
+    unfit = _unfit(hands, x, read)
+    found = hands.find(progress)
+    log.info(f"{hands.name}: {found.summary()}")
     known = torch.from_numpy(found.source == SOURCES.index("file")) & found.points.isfinite().all(dim=1)
     known[labelled] = True
     return RoundPool(
@@ -179,7 +177,7 @@ def _check_names(centers: str | None, hands: HandDataset) -> None:
         )
 
 
-def _unfit(hands: HandDataset, x: Tensor, read: NDArray[np.bool_], say: Say) -> Tensor:
+def _unfit(hands: HandDataset, x: Tensor, read: NDArray[np.bool_]) -> Tensor:
     """Frames in which nothing can be clicked, `[n]` bool: they cannot be read, or nothing was measured in range."""
     lost = np.flatnonzero(~read).tolist()
     if lost:
@@ -187,11 +185,11 @@ def _unfit(hands: HandDataset, x: Tensor, read: NDArray[np.bool_], say: Say) -> 
         what = f"{hands.name}: {len(lost):,} of {len(hands):,} frames cannot be read"
         if len(lost) > UNREADABLE * len(hands):
             raise DataFileError(f"{what}, more than a tenth: {names}")
-        say(f"{what} and are not asked for: {names}")
+        log.warning(f"{what} and are not asked for: {names}")
     black = (x == 0).all(dim=1) & torch.from_numpy(read)
     if black.any():
         names = name_some([hands.files[i] for i in black.nonzero().flatten().tolist()])
-        say(
+        log.warning(
             f"{hands.name}: {int(black.sum()):,} of {len(hands):,} frames have no depth from {hands.options.near:g} to "
             f"{hands.options.far:g} mm (near, far) and are not asked for: {names}"
         )

@@ -10,7 +10,8 @@ from seqgcn.datasets.hands.landmarks.names import unmapped
 from seqgcn.exceptions import MissingPackageError
 from seqgcn.learners.base import Learner
 from seqgcn.learners.landmarks import MediapipeHands
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
 
 
@@ -27,7 +28,7 @@ class FirstJoints(NamedTuple):
 
 
 def first_joints(
-    hands: HandDataset, frames: HandFrames, index: Tensor, learner: Learner | None, progress: Progress | None, say: Say
+    hands: HandDataset, frames: HandFrames, index: Tensor, learner: Learner | None, progress: Progress | None
 ) -> FirstJoints:
     """Predict the joints of frames that people will label.
 
@@ -37,7 +38,6 @@ def first_joints(
         index: Numbers of those to predict, `[m]` int64.
         learner: What predicts; None if nothing was trained, which leaves it to mediapipe, if it is installed.
         progress: Told about it.
-        say: Told which joints mediapipe has.
     """
     if learner is None and detector_available():
         learner = MediapipeHands()
@@ -46,12 +46,12 @@ def first_joints(
     try:
         joints = learner.predict(frames[index], progress=progress)
     except MissingPackageError as error:  # of another version, say; the picks do without
-        say(f"no joints to start from: {error}")
+        log.warning(f"no joints to start from: {error}")
         return FirstJoints(None)
     by: str = getattr(learner, "predicted_by", "")
     if by:
         seen = int(joints.isfinite().all(dim=2).any(dim=1).sum())
         nameless = unmapped(hands.skeleton, hands.landmark_weights)
         rest = f"; none for {name_some(nameless)} (detector_joints in camera.yaml says which they are)"
-        say(f"joints to start from: {by}'s, in {seen:,} of {len(index):,} frames{rest if nameless else ''}")
+        log.info(f"joints to start from: {by}'s, in {seen:,} of {len(index):,} frames{rest if nameless else ''}")
     return FirstJoints(joints, by)

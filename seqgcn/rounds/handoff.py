@@ -50,9 +50,10 @@ from seqgcn.rounds.first_joints import first_joints
 from seqgcn.rounds.inputs import RoundPool, labelled_hands, list_hands
 from seqgcn.rounds.item_lists import find_file
 from seqgcn.rounds.result import read_curves
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.files import make_folder, sync_folder, write_text
 from seqgcn.utils.locks import locked
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import check_choice, check_number, name_some
 
 LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
@@ -75,7 +76,6 @@ def hand_off(
     score: Tensor,
     learner: Learner | None,
     progress: Progress | None,
-    say: Say = lambda _message: None,
 ) -> None:
     """Write what labelling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
 
@@ -88,11 +88,10 @@ def hand_off(
         score: Theirs, `[b]`.
         learner: What predicts the poses to begin with; None if nothing was trained.
         progress: Told about every frame.
-        say: Told what a person should know.
     """
     folder = folder / TASKS
     if pool.frames is not None:
-        joints, predicted_by = first_joints(pool.frames, pool.inputs, index, learner, progress, say)
+        joints, predicted_by = first_joints(pool.frames, pool.inputs, index, learner, progress)
         frames = frames_of(pool.frames, index, joints, score)
         cameras = [pool.frames.camera_of(i) for i in index.tolist()]
         write_tasks(folder, frames, cameras, pool.frames.skeleton, predicted_by=predicted_by, progress=progress)
@@ -131,7 +130,6 @@ def import_labels(
     disagree: float = 10.0,
     partial: bool = False,
     accept_predictions: bool = False,
-    say: Say = lambda _message: None,
 ) -> Imported:
     """Take the exports of labelling tools back into a round: all labels in one step or, on any problem, none.
 
@@ -151,7 +149,6 @@ def import_labels(
         disagree: mm between two annotators' places of a joint that are still agreement.
         partial: Add what is right, whatever is wrong with the rest.
         accept_predictions: Take joints that nobody moved from where they were predicted.
-        say: Told anything the user should know.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -172,11 +169,11 @@ def import_labels(
         check_number("disagree", disagree, low=0, open_low=True)
     if ("column" in (joint_depth or ())) != (depths is not None):
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
-    with locked(folder, say):
+    with locked(folder):
         if joint_depth is None:
             joint_depth = SURFACE_FIRST if read_handed_off(folder).predicted_by else ("prediction",)
         terms = _Terms(labelled, joint_depth, depths, disagree, partial, accept_predictions)
-        return _import(folder, config, exports, terms, say)
+        return _import(folder, config, exports, terms)
 
 
 class _Terms(NamedTuple):
@@ -190,7 +187,7 @@ class _Terms(NamedTuple):
     accept_predictions: bool
 
 
-def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms, say: Say) -> Imported:
+def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms) -> Imported:
     grammar = config.dataset or ""
     target = folder / LABELS[grammar]
     tasks, errors = read_handed_off(folder), read_curves(folder).get(VALIDATION_ERROR)
@@ -206,7 +203,9 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
     sources = _sources(terms, tasks, hands)
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if "surface+offset" in terms.joint_depth and nameless:
-        say(f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken")
+        log.warning(
+            f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken"
+        )
     given = [annotation for path in exports for annotation in read_annotations(Path(path), folder)]
     annotations = of_this_round(given, tasks, poses)
     checked = check_annotations(

@@ -25,7 +25,7 @@ from seqgcn.exceptions import DataFileError
 from seqgcn.rounds.features import read_features
 from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.validation import name_some
 
 
@@ -72,7 +72,6 @@ def pool_of_dataset(
     *,
     crop_check: Any = None,
     progress: Progress | None = None,
-    say: Say = lambda _message: None,
 ) -> RoundPool:
     """The pool of a data set: frames in its folders, or the items of its pool, whichever it can tell.
 
@@ -81,7 +80,6 @@ def pool_of_dataset(
         parameters: The data set's own.
         crop_check: Called with the size of the crops, px, before any is made.
         progress: Told about the making of crops.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: The folder or the labels are missing on the command line.
@@ -92,7 +90,7 @@ def pool_of_dataset(
     if crop_check is not None and hasattr(dataset, "crop_size"):
         crop_check(dataset.crop_size)
     pool_of: Callable[..., RoundPool] = getattr(dataset, "round_pool", partial(pool_of_items, dataset))
-    return pool_of(ListedFiles(config), progress=progress, say=say)
+    return pool_of(ListedFiles(config), progress=progress)
 
 
 @dataclass(frozen=True)

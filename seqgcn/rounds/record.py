@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqgcn.config.registry import DEFAULT_LEARNER
 from seqgcn.config.run import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
 from seqgcn.config.select import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.exceptions import ConfigError, RunFolderError
 from seqgcn.rounds.click_import import CENTERS
 from seqgcn.rounds.handoff import LABELS
+from seqgcn.utils.run_directory import RunDirectory, as_read
 
 ROUND, LABELLED = "round.yaml", "labelled"
 """The record of a round, and what it calls the number of labels that there were."""
 
 _PATHS = ("root", "features", "items", "labelled", "exclude", "candidates", "cost")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
+
+
+def round_directory(folder: Path) -> RunDirectory:
+    """The folder of a round."""
+    return RunDirectory(folder, ROUND, "round")
 
 
 def held_config(folder: Path, resume: bool = True) -> dict[str, Any]:
@@ -131,36 +135,16 @@ def parameters_as_yaml(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_free(folder: Path) -> None:
-    """Raise a `RunFolderError` if a folder holds a round, or anything else."""
-    if (folder / ROUND).exists():
-        raise RunFolderError(f"{folder} holds a round already: go on with --resume, or name another folder with --out")
-    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise RunFolderError(f"{folder} holds other files; name a new or empty folder with --out")
-
-
 def check_same(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     """What the `round.yaml` of a folder holds, which must have been asked what is asked now.
 
     Raises:
         RunFolderError: It was asked something else, which the message names; as for `read_round`.
     """
-    record, now = read_round(folder), yaml.safe_load(yaml.safe_dump(document))
-    held, asked = _asked(record), _asked(now)
-    keys = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
-    if keys:
-        changes = "; ".join(f"{key} is {held.get(key)} there, {asked.get(key)} now" for key in keys)
-        raise RunFolderError(f"{folder} holds another round ({changes}); name another folder with --out")
-    before = record.get(FINGERPRINT)
-    before = before if isinstance(before, dict) else {}
-    # The first of them alone, as what follows goes by it too.
-    for what, digest in document[FINGERPRINT].items():
-        if before.get(what) != digest:
-            raise RunFolderError(
-                f"{what} have changed since {folder} was begun; restore what was there, or name another folder with "
-                "--out"
-            )
-    return record
+    held, directory = read_round(folder), round_directory(folder)
+    directory.check_same(_asked(held), _asked(as_read(document)))
+    directory.check_fingerprints(held.get(FINGERPRINT), document[FINGERPRINT])
+    return held
 
 
 def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,16 +168,11 @@ def read_round(folder: Path, resume: bool = True) -> dict[str, Any]:
     Raises:
         RunFolderError: There is none, it cannot be read, or it is no round's.
     """
-    path = folder / ROUND
-    if not path.is_file():
-        way_out = " to resume; without --resume one is begun there" if resume else "; name the folder of one"
-        raise RunFolderError(f"there is no round in {folder}{way_out}")
-    try:
-        held = yaml.safe_load(path.read_bytes())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from error
+    directory = round_directory(folder)
+    held = directory.read() if resume else directory.read("; name the folder of one")
     if not _is_round(held):
-        raise RunFolderError(f"{path} does not hold a round; name another folder with --out")
+        raise directory.not_one()
+    path = directory.file
     unknown = held["select"].keys() - {item.name for item in options(SelectConfig)}
     if unknown:
         raise RunFolderError(
@@ -206,9 +185,7 @@ def read_round(folder: Path, resume: bool = True) -> dict[str, Any]:
     return {**held, "select": {**config.to_dict(), **held["select"]}}
 
 
-def _is_round(held: Any) -> bool:
-    if not isinstance(held, dict):
-        return False
+def _is_round(held: Mapping[str, Any]) -> bool:
     if not all(isinstance(held.get(name), dict) for name in ("select", "parameters", "environment")):
         return False
     if not isinstance(held.get(LABELLED, 0), int):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import yaml
 from sklearn.base import clone
 from torch_geometric.data import Data
 
@@ -40,25 +39,24 @@ from seqgcn.rounds.inputs import (
 from seqgcn.rounds.page import write_report
 from seqgcn.rounds.record import (
     LABELLED,
-    ROUND,
-    check_free,
     check_same,
     options_as_yaml,
     parameters_as_yaml,
     read_round,
+    round_directory,
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
 from seqgcn.runs.cold_start import COLD_START as COLD_START
 from seqgcn.runs.cold_start import thumbnails_of
-from seqgcn.runs.loop import machine, other_conditions
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.stages import Stages
 from seqgcn.selectors.adapter import new_selector
 from seqgcn.selectors.selector import Selection, Selector
-from seqgcn.training import Progress, Say
-from seqgcn.utils.files import make_folder, remove_leftovers, write_text
-from seqgcn.utils.locks import locked
+from seqgcn.training import Progress
+from seqgcn.utils.environment import machine, other_conditions
+from seqgcn.utils.files import remove_leftovers, write_text
+from seqgcn.utils.messages import log
 
 PICKS, REPRESENTS, WEIGHTS = "picks.csv", "represents.csv", "learner.pt"
 
@@ -78,7 +76,6 @@ class Round:
         folder: Where; made if it is not there.
         resume: Go on with what the folder holds, under the same configuration.
         progress: Told about every stage.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: A component or parameter is unknown or of the wrong type, or the learner cannot serve the selector.
@@ -93,9 +90,9 @@ class Round:
         *,
         resume: bool = False,
         progress: Progress | None = None,
-        say: Say = lambda _message: None,
     ) -> None:
-        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        self.config, self.folder, self.progress = config, Path(folder), progress
+        self.directory = round_directory(self.folder)
         self.parameters = config.settle()
         with as_config_errors():
             resolve_device(config.device)
@@ -108,7 +105,7 @@ class Round:
                 "name a folder elsewhere with --out"
             )
         if not resume:
-            check_free(self.folder)
+            self.directory.check_free()
         self.pool = self._read_pool(learner)
         self.candidates = candidates_of(config, self.pool)
         self.terms: dict[str, Any] = {
@@ -121,9 +118,9 @@ class Round:
             # Before anything is trained.
             most_items(self.candidates, config.budget, **self.terms)
         for note in self.terms["videos"].notes if self.terms["videos"] else ():
-            self.say(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
+            log.info(f"{note}; their order counts" if isinstance(config.min_gap, int) else note)
         if self.pool.frames is not None and config.ask != CENTER and config.dataset not in LABELS:
-            self.say(
+            log.info(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
                 "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
             )
@@ -137,7 +134,7 @@ class Round:
             TrainingError: The learner or the selector diverged.
             RunFolderError: Another process is at work in the folder, or it cannot be written.
         """
-        with locked(self.folder, self.say):
+        with self.directory.locked():
             # What was not whole yet when a process was killed must not go to the annotators.
             for folder in (self.folder / TASKS, self.folder / TASKS / IMAGES):
                 remove_leftovers(folder)
@@ -163,14 +160,14 @@ class Round:
             )
         unused = _unused(name, selector, selection)
         if unused:
-            self.say(unused)
+            log.warning(unused)
         index = selection.index
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
         if len(index) and config.ask == CENTER:
             hand_off_clicks(self.folder, pool, index, selection.score, self.progress)
         elif len(index):
-            hand_off(self.folder, pool, index, selection.score, learner, self.progress, self.say)
+            hand_off(self.folder, pool, index, selection.score, learner, self.progress)
         result = RoundResult(
             pool=pool,
             data=data,
@@ -241,13 +238,12 @@ class Round:
                 return pool_of_features(self.config)
             if self.config.ask == CENTER:
                 parameters = self.parameters["dataset"]
-                return pool_of_clicks(self.config, parameters, progress=self.progress, say=self.say)
+                return pool_of_clicks(self.config, parameters, progress=self.progress)
             return pool_of_dataset(
                 self.config,
                 self.parameters["dataset"],
                 crop_check=getattr(learner, "check_size", None),
                 progress=self.progress,
-                say=self.say,
             )
 
     def _selector_in_force(self) -> tuple[str, Selector]:
@@ -257,7 +253,7 @@ class Round:
         own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
         if len(self.pool.labelled) or name in LABEL_FREE or own:
             return name, self.selector
-        self.say(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
+        log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
 
     def _stages(self) -> Stages:
@@ -301,7 +297,7 @@ class Round:
     def _keep(self, learner: Learner | None) -> None:
         """Write down what was learned, and say what was left out."""
         if left_out := getattr(learner, "left_out_", 0):
-            self.say(
+            log.warning(
                 f"{left_out} of {len(self.pool.labelled)} labeled frames are not trained on: their crops miss the hand"
             )
         write_text(self.folder / TRAINING, json.dumps(curves_of(learner)) + "\n")
@@ -316,7 +312,7 @@ class Round:
         if stages.fitted is None:
             poses = pool.frames is not None and detector_available()
             hint = "; --learner mediapipe describes them by poses" if poses else ""
-            self.say(
+            log.info(
                 f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )
             return Data(x=thumbnails_of(pool.inputs))
@@ -349,25 +345,20 @@ class Round:
                 "what is in the items, or their labels,": self.pool.fingerprint,
             },
         }
-        if resume:
-            held = check_same(self.folder, document)
-            if not self.done:
-                notes = changes(held.get("sources"), self._sources())
-                if changes(held.get("sources"), sources(self.learner, None)) and (self.folder / WEIGHTS).exists():
-                    # It may be its embedding that was mended; an hour of training is not thrown away unasked.
-                    notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
-                for note in [*notes, *other_conditions(held["environment"], self._machine())]:
-                    self.say(f"{self.folder}: {note}")
+        if not resume:
+            self.directory.claim(lambda: self._begun(document))
             return
-        check_free(self.folder)
-        make_folder(self.folder)
-        with locked(self.folder, self.say):
-            # Another process may have been here since.
-            check_free(self.folder)
-            write_text(self.folder / ROUND, yaml.safe_dump(self._record(document), sort_keys=False, allow_unicode=True))
+        held = check_same(self.folder, document)
+        if not self.done:
+            notes = changes(held.get("sources"), self._sources())
+            if changes(held.get("sources"), sources(self.learner, None)) and (self.folder / WEIGHTS).exists():
+                # It may be its embedding that was mended; an hour of training is not thrown away unasked.
+                notes.append(f"the training of before is kept; delete {self.folder / WEIGHTS} to train anew")
+            self.directory.warn([*notes, *other_conditions(held["environment"], self._machine())])
 
-    def _record(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What was asked, how to ask it again, and under which conditions it is answered."""
+    def _begun(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The record of a new round: what is asked, how to ask it again, and in which environment it is answered."""
+        self.directory.check_free()
         return {
             **document,
             "command": self.config.command(self.folder),

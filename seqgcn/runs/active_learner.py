@@ -16,7 +16,6 @@ from seqgcn.learners.named import sources
 from seqgcn.runs.checkpoint import changes, read_checkpoint, restore, snapshot, write_checkpoint
 from seqgcn.runs.cold_start import first_choice
 from seqgcn.runs.journal import CycleRecord
-from seqgcn.runs.loop import machine
 from seqgcn.runs.picks import Picks
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.pool_inputs import PoolInputs, labeled_items, pool_inputs
@@ -25,6 +24,7 @@ from seqgcn.runs.targets import Targets, ids_of, pairs_of
 from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
+from seqgcn.utils.environment import machine
 from seqgcn.utils.validation import check_whole
 
 

@@ -1,17 +1,14 @@
 """The page that compares selectors, and the parts of it that the page of one experiment shows too."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seqgcn.evaluation import Comparison, Curve, Metric, Saving, comparison_cells, how_to_read, saving_columns
+from seqgcn.evaluation import Comparison, Metric, Saving, comparison_cells, how_to_read, saving_columns
 from seqgcn.report.html.charts import Chart, Line, chart
 from seqgcn.report.html.pages import Table, render
 from seqgcn.report.html.strips import Forest, forest
+from seqgcn.report.means import PUBLISHED, Curves, mean_curves, seeds_caption
 from seqgcn.runs.reader import RunFolder
-
-Curves = Mapping[str, Mapping[int, Curve]]
-"""For each selector the curve of each seed."""
 
 MOST_BANDS = 8
 
@@ -59,7 +56,7 @@ def comparison_page(
         runs=len(runs),
         chart=learning_chart(means, metric, references),
         published=published_table(references, metric),
-        caption=seeds_caption(curves),
+        caption=seeds_caption(curves, bands=len(curves) <= MOST_BANDS),
         figures=means_table(means, metric),
         differences=differences(rows, savings, metric),
         notes=notes,
@@ -93,15 +90,16 @@ def differences(rows: Sequence[Comparison], savings: Mapping[str, Saving], metri
 
 
 def mean_lines(curves: Curves, metric: Metric) -> list[Line]:
-    """The mean of each selector over its seeds, where all of them have a value, with one standard deviation."""
-    lines = []
-    for name, runs in curves.items():
-        values = [dict(zip(curve.labelled, curve.metric, strict=True)) for curve in runs.values()]
-        shared = sorted(set.intersection(*map(set, values))) if values else []
-        columns = [[metric.scale * each[count] for each in values] for count in shared]
-        spread = [statistics.stdev(column) for column in columns] if len(values) > 1 else None
-        lines.append(Line(name=name, x=shared, y=[statistics.fmean(column) for column in columns], spread=spread))
-    return lines
+    """The mean curves of the selectors, as a chart takes them."""
+    return [
+        Line(
+            name=mean.name,
+            x=mean.labelled.tolist(),
+            y=mean.metric.tolist(),
+            spread=None if mean.spread is None else mean.spread.tolist(),
+        )
+        for mean in mean_curves(curves, metric.scale)
+    ]
 
 
 def learning_chart(lines: Sequence[Line], metric: Metric, references: Mapping[str, float]) -> Chart | None:
@@ -120,17 +118,7 @@ def learning_chart(lines: Sequence[Line], metric: Metric, references: Mapping[st
 def published_table(references: Mapping[str, float], metric: Metric) -> Table | None:
     """Published results, the lowest first; None where there are none."""
     rows = [[name, f"{value:g}"] for name, value in sorted(references.items(), key=lambda item: item[1])]
-    title = "Dashed: published systems, trained on all labels"
-    return Table(title=title, header=["system", f"test {metric.label}"], rows=rows) if rows else None
-
-
-def seeds_caption(curves: Curves) -> str:
-    """What lines and bands are."""
-    most, least = max(map(len, curves.values())), min(map(len, curves.values()))
-    if most == 1:
-        return "One seed a selector: no spread to show."
-    band = " Band: ± 1 standard deviation." if len(curves) <= MOST_BANDS else ""
-    return f"Line: mean over {most if most == least else f'{least} to {most}'} seeds.{band}"
+    return Table(title=PUBLISHED, header=["system", f"test {metric.label}"], rows=rows) if rows else None
 
 
 def means_table(lines: Sequence[Line], metric: Metric) -> Table:

@@ -74,12 +74,16 @@ class Journal:
     What `recover` read and `append` wrote must still be all there is when the next record comes: lines of another
     process are not mixed with one's own.
 
+    A run can be extended: the last cycle of what is there picked nothing, so it is computed again, and gets a second
+    line with picks. Lines are never changed; of two lines of one cycle, the second counts.
+
     Args:
         path: The file; its folder must exist.
+        cycles: How often the run is to pick items; by default as often as it did.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, cycles: int | None = None) -> None:
+        self.path, self.cycles = Path(path), cycles
         self._known: bytes | None = None
 
     def read(self) -> list[CycleRecord]:
@@ -93,6 +97,9 @@ class Journal:
     def recover(self) -> list[CycleRecord]:
         """`read`, and cut a torn last line off the file.
 
+        Returns:
+            The records to go on from: without the last one if it picked nothing, but is not to be the last any more.
+
         Raises:
             RunFolderError: As for `read`, or the file cannot be cut.
         """
@@ -104,6 +111,8 @@ class Journal:
                 reason = error.strerror or error
                 raise RunFolderError(f"cannot drop the torn last line of {self.path}: {reason}") from error
         self._known = _digest(whole)
+        if self.cycles is not None and records and not records[-1].picks and records[-1].cycle < self.cycles:
+            return records[:-1]
         return records
 
     def append(self, record: CycleRecord) -> None:
@@ -161,11 +170,14 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             try:
-                records.append(CycleRecord.from_line(line.decode()))
+                record = CycleRecord.from_line(line.decode())
             except (ValueError, TypeError) as error:
                 raise RunFolderError(
                     f"{self.path}, line {number} is damaged ({error}); restore the file, or start in another folder"
                 ) from error
+            if records and not records[-1].picks and record.cycle == records[-1].cycle:
+                del records[-1]  # computed again, with picks, when the run was extended
+            records.append(record)
             end += len(line)
         return records, data[:end], len(data)
 

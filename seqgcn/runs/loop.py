@@ -1,15 +1,12 @@
 """The active-learning loop: train, describe the pool, select, reveal, and write it down."""
 
-import platform
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from sklearn.base import clone
 
-import seqgcn
 from seqgcn.datasets.dataset import Dataset
 from seqgcn.datasets.item_dataset import as_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
@@ -22,6 +19,7 @@ from seqgcn.runs.stages import Stages, device_of, learner_for
 from seqgcn.runs.training_set import check_pseudo
 from seqgcn.selectors.adapter import as_selector
 from seqgcn.training import Progress
+from seqgcn.utils.environment import machine
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_whole
 
@@ -200,40 +198,3 @@ class ActiveLearning:
 def environment(learner: Learner) -> dict[str, Any]:
     """What the bits of a run depend on besides its configuration: versions, threads, device and machine."""
     return machine(device_of(learner))
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """The same for a device."""
-    packages = ("torch", "torch-geometric", "numpy", "scikit-learn", "torch-scatter", "faiss-cpu")
-    return {
-        "versions": {"seqgcn": seqgcn.__version__, "python": platform.python_version()}
-        | {name: _version(name) for name in packages}
-        # The package's own name for itself tells which CUDA it was built for.
-        | {"torch": str(torch.__version__)},
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "machine": f"{platform.node()}, {platform.platform()}, {torch.backends.cpu.get_cpu_capability()}",
-    }
-
-
-def other_conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """A sentence on conditions, as from `machine`, that are not what they were; none if all are."""
-    held, found = unnested(then), unnested(now)
-    changed = [f"{key} was {held.get(key)}, is {found[key]}" for key in found if found[key] != held.get(key)]
-    told = "resumed under other conditions, so results may differ in the last bits: "
-    return [told + "; ".join(changed)] if changed else []
-
-
-def unnested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with the items of its mappings in their place."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= value if isinstance(value, dict) else {key: value}
-    return flat
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

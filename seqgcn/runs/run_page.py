@@ -8,10 +8,11 @@ from typing import Any
 
 from seqgcn.config.run import CONFIG
 from seqgcn.evaluation import ACCURACY, Curve, Metric, compare, labels_saved
-from seqgcn.report.html.charts import BASELINE, Chart, Line, chart
+from seqgcn.report.html.charts import Chart, Line, chart
 from seqgcn.report.html.pages import Table, render
+from seqgcn.report.means import BASELINE, Curves, seeds_caption
 from seqgcn.runs.comparison_page import (
-    Curves,
+    MOST_BANDS,
     Differences,
     differences,
     learning_chart,
@@ -19,7 +20,6 @@ from seqgcn.runs.comparison_page import (
     means_table,
     published_table,
     run_cells,
-    seeds_caption,
 )
 from seqgcn.runs.journal import CycleRecord
 from seqgcn.runs.reader import RunFolder, RunFolders, picked_files
@@ -96,7 +96,8 @@ def _caption(curves: Curves, *, left_out: bool) -> str:
     """What the learning curves show; nothing where there are none."""
     if not curves:
         return ""
-    return seeds_caption(curves) + (" Runs that got less far than others of their selector are left out." * left_out)
+    more = " Runs that got less far than others of their selector are left out." if left_out else ""
+    return seeds_caption(curves, bands=len(curves) <= MOST_BANDS) + more
 
 
 def _curves(runs: Sequence[RunFolder], name: str) -> dict[str, dict[int, Curve]]:

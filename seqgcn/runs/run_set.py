@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqgcn.config.registry import CATALOGUE, load
 from seqgcn.config.run import (
     CONFIG,
@@ -30,20 +28,17 @@ from seqgcn.learners.base import Learner
 from seqgcn.learners.common import resolve_device
 from seqgcn.learners.extend import check_served, extended
 from seqgcn.learners.named import changes, new_learner
+from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal
-from seqgcn.runs.loop import ActiveLearning, environment, other_conditions, unnested
-from seqgcn.runs.reader import JOURNAL, PICKS
-from seqgcn.runs.summary import CURVE, TRAINING, compare_with_random, draw, draw_training, write_picks
+from seqgcn.runs.loop import ActiveLearning, environment
+from seqgcn.runs.reader import JOURNAL
+from seqgcn.runs.summary import COMPARISON, compare_with_random, draw, draw_training, write_picks
 from seqgcn.selectors.adapter import new_selector
 from seqgcn.selectors.selector import Selector
-from seqgcn.training import Progress, Say
-from seqgcn.utils.files import make_folder, write_text
+from seqgcn.training import Progress
+from seqgcn.utils.environment import other_conditions
+from seqgcn.utils.files import write_text
 from seqgcn.utils.locks import locked
-
-COMPARISON = "comparison.md"
-
-_MAY_DIFFER = ("root", "device", "dataset.cache")
-"""Keys that may change on resume: data may move (its fingerprint may not), and a device's difference is said."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +48,12 @@ class Run:
     spec: SelectorSpec
     seed: int
     folder: Path
+    cycles: int
 
     @property
     def journal(self) -> Journal:
         """The run's journal."""
-        return Journal(self.folder / JOURNAL)
+        return Journal(self.folder / JOURNAL, self.cycles)
 
 
 @dataclass(frozen=True)
@@ -80,9 +76,8 @@ class RunSet:
     Args:
         config: What to run.
         folder: Where; made if it is not there.
-        resume: Go on with what the folder holds.
+        resume: Go on with what the folder holds, which may be fewer cycles, selectors or seeds.
         progress: Told about every stage.
-        say: Called with anything the user should know.
 
     Raises:
         ConfigError: A component or parameter is unknown, or of the wrong type.
@@ -97,13 +92,12 @@ class RunSet:
         *,
         resume: bool = False,
         progress: Progress | None = None,
-        say: Say = lambda _message: None,
     ) -> None:
-        self.config, self.folder, self.progress, self.say = config, Path(folder), progress, say
+        self.config, self.folder, self.progress = config, Path(folder), progress
         specs = [SelectorSpec.parse(text) for text in config.selector]
         single = len(specs) * len(config.seeds) == 1
         self.runs = [
-            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}")
+            Run(spec, seed, self.folder if single else self.folder / spec.folder / f"seed-{seed}", config.cycles)
             for seed in config.seeds
             for spec in specs
         ]
@@ -118,7 +112,7 @@ class RunSet:
         if not resume:
             # Before crops are made, which can take long; `_claim` looks again.
             for folder in (self.folder, *(run.folder for run in self.runs)):
-                _check_free(folder)
+                run_directory(folder).check_free()
         self.dataset = self._load_dataset(learner)
         with as_config_errors():
             for run in self.runs:
@@ -127,10 +121,10 @@ class RunSet:
 
     def __iter__(self) -> Iterator[Event]:
         """Run everything, an event a cycle; pictures and tables are written as runs end, or break off."""
-        with locked(self.folder, self.say), _finally(self.summarise):
+        with locked(self.folder), _finally(self.summarise):
             for run in self.runs:
                 # One of several may also be gone on with alone.
-                with nullcontext() if run.folder == self.folder else locked(run.folder, self.say):
+                with nullcontext() if run.folder == self.folder else locked(run.folder):
                     yield from self._run(run)
 
     def _run(self, run: Run) -> Iterator[Event]:
@@ -141,7 +135,7 @@ class RunSet:
         with _finally(lambda: self._draw(run)):
             for number, record in enumerate(loop):
                 if number >= known:
-                    _check_same(run.folder / CONFIG, self._document([run]))
+                    check_same(run.folder, self._document([run]))
                 yield Event(run, record, replayed=number < known)
 
     def _loop(self, run: Run) -> ActiveLearning:
@@ -198,7 +192,7 @@ class RunSet:
             dataset = dataset.limit(self.config.pool_size, self.config.test_size)
             if hasattr(learner, "check_size") and hasattr(dataset, "crop_size"):
                 learner.check_size(dataset.crop_size)
-            dataset.prepare(self.progress, self.say)
+            dataset.prepare(self.progress)
             return dataset
 
     def _selector(self, spec: SelectorSpec) -> Selector:
@@ -249,25 +243,14 @@ class RunSet:
         return {**config.to_dict(), FINGERPRINT: self.dataset.fingerprint, **references}
 
     def _claim(self, resume: bool) -> None:
-        """Write the configuration of every run into its folder, or make sure that it is the one already there."""
+        """Write the configuration of every run into its folder, or make sure that what is there fits it."""
         documents = {self.folder: self._document(self.runs)}
-        documents |= {run.folder: self._document([run]) for run in self.runs}
-        for folder, document in documents.items():
-            _check_folder(folder, document, resume=resume)
-        for folder, document in documents.items():
-            make_folder(folder, "the run folder ")
-            with locked(folder, self.say):
-                # Another process may have been here since.
-                _check_folder(folder, document, resume=resume)
-                if not (folder / CONFIG).exists():
-                    write_text(folder / CONFIG, yaml.safe_dump(document, sort_keys=False))
+        claim(self.folder, documents | {run.folder: self._document([run]) for run in self.runs}, resume=resume)
 
     def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
         held = run.journal.read()[-1].environment
-        for note in changes(held.get("sources"), loop.sources):
-            self.say(f"{run.folder}: {note}")
-        for note in other_conditions(held, environment(loop.learner)):
-            self.say(f"{run.folder}: {note}")
+        notes = [*changes(held.get("sources"), loop.sources), *other_conditions(held, environment(loop.learner))]
+        run_directory(run.folder).warn(notes)
 
 
 def _serves(learner: Learner, name: str) -> bool:
@@ -280,46 +263,6 @@ def _serves(learner: Learner, name: str) -> bool:
 
 def _check_served(learner: Learner, selector: Selector) -> None:
     check_served(extended(learner, selector.extensions), selector)
-
-
-def _check_free(folder: Path) -> None:
-    if (folder / CONFIG).exists():
-        raise RunFolderError(f"{folder} holds a run already: go on with --resume, or name another folder with --out")
-
-
-def _check_folder(folder: Path, document: Mapping[str, Any], *, resume: bool) -> None:
-    if (folder / CONFIG).exists():
-        if not resume:
-            _check_free(folder)
-        _check_same(folder / CONFIG, document)
-        return
-    for name in (JOURNAL, CURVE, TRAINING, PICKS, COMPARISON):
-        if (folder / name).exists():
-            raise RunFolderError(f"{folder} holds {name} without {CONFIG}; restore it, or name another folder")
-
-
-def _check_same(path: Path, document: Mapping[str, Any]) -> None:
-    try:
-        held = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from error
-    if not isinstance(held, dict):
-        raise RunFolderError(f"{path} does not hold a configuration; name another folder with --out")
-    # As YAML gives it back: a list for a tuple, and for `set` its own keys, of which few differ.
-    now, held = (
-        unnested({key: value for key, value in values.items() if key != REFERENCES})
-        for values in (yaml.safe_load(yaml.safe_dump(document)), held)
-    )
-    keys = [key for key in {**held, **now} if key not in _MAY_DIFFER and held.get(key) != now.get(key)]
-    if keys == [FINGERPRINT]:
-        raise RunFolderError(
-            f"the data set has changed since {path.parent} was begun; restore it, or name another folder"
-        )
-    if keys:
-        changes = "; ".join(f"{key} is {held.get(key)} there, {now.get(key)} now" for key in keys)
-        raise RunFolderError(
-            f"{path.parent} holds another configuration ({changes}); take that back, or name another folder with --out"
-        )
 
 
 @contextmanager
@@ -337,18 +280,27 @@ def _finally(finish: Callable[[], None]) -> Iterator[None]:
     finish()
 
 
-def held_config(folder: Path) -> dict[str, Any]:
+def held_config(folder: Path, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a run folder is configured with, to go on with it.
+
+    Args:
+        folder: Of one run, or of several.
+        given: Options that are given now. Where these name several selectors, parameters of the selector of a
+            single run are left out: they are not for the others.
 
     Raises:
         RunFolderError: It holds no run, or its configuration cannot be read.
     """
     try:
-        return read_config(folder / CONFIG)
+        values = read_config(folder / CONFIG)
     except MissingFileError as error:
         raise RunFolderError(f"there is no run in {folder} to resume; without --resume one is begun there") from error
     except ConfigError as error:
         raise RunFolderError(str(error)) from error
+    single = len(values.get("selector", ())) == len(values.get("seeds", ())) == 1
+    if single and len((given or {}).get("selector", ())) > 1:
+        values["set"] = {key: each for key, each in values.get("set", {}).items() if not key.startswith("selector.")}
+    return values
 
 
 def free_folder(config: RunConfig, parent: Path, *, resume: bool) -> Path:

@@ -9,7 +9,7 @@ from seqgcn.runs.journal import CycleRecord
 from seqgcn.runs.reader import PICKS, curve_of
 from seqgcn.utils.files import csv_text, write_text
 
-CURVE, TRAINING = "curve.png", "training.png"
+CURVE, TRAINING, COMPARISON = "curve.png", "training.png", "comparison.md"
 
 Records = Mapping[str, Mapping[int, list[CycleRecord]]]
 """For each selector the records of each seed."""

@@ -4,6 +4,3 @@ from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many steps are done and how many there are."""
-
-Say = Callable[[str], None]
-"""Called with a sentence for the user."""

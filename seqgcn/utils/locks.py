@@ -27,8 +27,8 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from seqgcn.exceptions import RunFolderError
-from seqgcn.utils.callbacks import Say
 from seqgcn.utils.files import remove_leftovers, write_text
+from seqgcn.utils.messages import log
 
 LOCK, OWNER = ".lock", ".owner"
 
@@ -84,12 +84,13 @@ class Owner:
 
 
 @contextmanager
-def locked(folder: str | Path, say: Say = lambda _message: None) -> Iterator[None]:
+def locked(folder: str | Path) -> Iterator[None]:
     """Hold a folder for this process, and clear away what killed ones left half-written in it.
+
+    Taking over the lock of a process that was killed is logged.
 
     Args:
         folder: An existing folder that can be written.
-        say: Told when the lock of a process that was killed is taken over.
 
     Raises:
         RunFolderError: Another process holds it, or may do so on another host, or the folder cannot be written.
@@ -108,7 +109,7 @@ def locked(folder: str | Path, say: Say = lambda _message: None) -> Iterator[Non
             "elsewhere (some network folders have no locks)"
         ) from error
     try:
-        _take_over(folder, say)
+        _take_over(folder)
         try:
             write_text(folder / OWNER, json.dumps(asdict(Owner.this())))
             remove_leftovers(folder)
@@ -137,13 +138,13 @@ def _boot() -> str:
     return ""
 
 
-def _take_over(folder: Path, say: Say) -> None:
+def _take_over(folder: Path) -> None:
     owner = Owner.of(folder)
     if owner is None:
         return
     if not owner.is_here():
         raise RunFolderError(
-            f"{folder} is in use by {owner}, or was when that ended without a word; it cannot be seen from "
-            f"{platform.node()}. If it is no longer at work, delete {folder / OWNER} and try again"
+            f"{folder} is in use by {owner}, or was when that exited without releasing its lock; it cannot be seen "
+            f"from {platform.node()}. If it is no longer at work, delete {folder / OWNER} and try again"
         )
-    say(f"{folder}: {owner} ended without a word, as when killed; its lock is taken over")
+    log.warning(f"{folder}: {owner} exited without releasing its lock, as when killed; it is taken over")

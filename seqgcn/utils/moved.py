@@ -4,7 +4,6 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -53,7 +52,7 @@ MOVED = {
 """Old names below the package, and where what they named is now."""
 
 
-class _Alias(Loader):
+class _Alias:
     """Loads a module by another name: as the same object, not as a copy."""
 
     def __init__(self, name: str) -> None:
@@ -69,7 +68,7 @@ class _Alias(Loader):
         module.__spec__ = self.spec
 
 
-class MovedModules(MetaPathFinder):
+class MovedModules:
     """Finds old names; asked only for what is not found otherwise.
 
     Args:
@@ -88,7 +87,7 @@ class MovedModules(MetaPathFinder):
         if new is None:
             return None
         warnings.warn(f"{fullname} is now {new}; import it by that name", DeprecationWarning, stacklevel=2)
-        return ModuleSpec(fullname, _Alias(new))
+        return ModuleSpec(fullname, _Alias(new))  # type: ignore[arg-type]  # importlib.abc costs as much as the package
 
 
 def install() -> None:

@@ -1,23 +1,37 @@
 """Progress bars on a terminal, plain lines elsewhere."""
 
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from tqdm import tqdm
 
+EVERY = 60.0
+"""Seconds between the lines about a long stage where there is no terminal."""
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard error, above the bars if there are any."""
+    if sys.stderr.isatty():
+        tqdm.write(text, file=sys.stderr)
+    else:
+        sys.stderr.write(f"{text}\n")
+
 
 class Bars:
     """A bar for the cycles and, below it, one for the stage at work; what `progress=` takes.
 
-    Where standard error is no terminal, only a line a cycle is written.
+    Where standard error is no terminal, a line a cycle is written and, of stages that take longer, a line a minute.
 
     Args:
         hidden: Show nothing at all.
+        clock: Tells the seconds since some moment.
     """
 
-    def __init__(self, *, hidden: bool = False) -> None:
-        self._hidden = hidden
+    def __init__(self, *, hidden: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hidden, self._clock, self._written = hidden, clock, clock()
         self._live = sys.stderr.isatty() and not hidden
         self._cycles: tqdm[Any] | None = None
         self._stage: tqdm[Any] | None = None
@@ -31,6 +45,7 @@ class Bars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps of a stage are done."""
         if not self._live:
+            self._write_now_and_then(stage, done, total)
             return
         if self._stage is not None and (stage != self._name or done <= self._stage.n):
             self._stage.close()
@@ -41,20 +56,21 @@ class Bars:
             self._stage, self._name = bar, stage
         self._stage.update(done - self._stage.n)
 
+    def _write_now_and_then(self, stage: str, done: int, total: int) -> None:
+        now = self._clock()
+        if stage != self._name:
+            self._name, self._written = stage, now
+        if not self._hidden and now - self._written >= EVERY:
+            self._written = now
+            write_line(f"{stage}: {done:,} of {total:,}")
+
     def cycle_done(self, headline: str) -> None:
         """Count a cycle and write its line above the bars."""
         if self._hidden:
             return
-        self.note(headline)
+        write_line(headline)
         if self._cycles is not None:
             self._cycles.update()
-
-    def note(self, text: str) -> None:
-        """Write a line above the bars, also where they are hidden."""
-        if self._live:
-            tqdm.write(text, file=sys.stderr)
-        else:
-            sys.stderr.write(f"{text}\n")
 
     def close(self) -> None:
         """Take the bars away."""

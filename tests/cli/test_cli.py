@@ -276,7 +276,7 @@ def test_used_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert main(command) == 1
     assert "holds a run already: go on with --resume, or name another folder with --out" in capsys.readouterr().err
     assert main([*command, "--resume", "--budget", "5"]) == 1
-    assert "holds another configuration (budget is 4 there, 5 now)" in capsys.readouterr().err
+    assert "holds another run (budget is 4 there, 5 now)" in capsys.readouterr().err
     assert main([*command, "--resume", "--set", "learner.noise=4"]) == 1
     assert "(learner.noise is 1.0 there, 4.0 now)" in capsys.readouterr().err
     (tmp_path / "plan.yaml").write_text("budget: 6")

@@ -5,13 +5,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Curve, Metric
 from seqgcn.exceptions import ArgumentError
-from seqgcn.report import confidence_histogram, learning_curve, loss_curve
+from seqgcn.report import learning_curve
 from seqgcn.report.curves import _apart
 from seqgcn.report.page import GREY
 
@@ -159,7 +158,7 @@ def test_references_are_dashed_and_labelled(drawn, tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.texts] == ["V2V 6.28", "DeepPrior 10.4"]
     assert axes.get_ylim()[0] < 6.28
     assert labels(figure) == ["random", "core-gcn"]  # the larger error ends higher
-    assert figure.get_supxlabel().endswith(" Dashed: published, trained on all labels.")
+    assert figure.get_supxlabel().endswith(" Dashed: published systems, trained on all labels.")
 
 
 def test_references_must_be_finite(tmp_path: Path) -> None:
@@ -183,75 +182,3 @@ def test_labels_keep_their_order_and_their_distance(heights: list[float], gap: f
     assert all(high - low >= least - 1e-9 for low, high in pairwise(places))
     assert places[0] >= -1e-9
     assert places[-1] <= 100 + 1e-9
-
-
-# the GCN
-
-
-def test_loss_curve(drawn, tmp_path: Path) -> None:
-    loss_curve([1.5, 1.0, 0.75], tmp_path / "loss.png", title="cycle 3")
-    loss_curve(torch.tensor([2.0]), tmp_path / "loss.png", title="cycle 4")
-    axes = drawn[0].axes[0]
-    np.testing.assert_allclose(axes.get_lines()[0].get_xydata(), [[1, 1.5], [2, 1.0], [3, 0.75]])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "training loss")
-    assert drawn[0].get_supxlabel() == "After 3 epochs: 0.75."
-    assert drawn[1].get_supxlabel() == "After 1 epoch: 2."
-    assert drawn[1].axes[0].get_lines()[0].get_marker() == "o"
-
-
-@pytest.mark.parametrize(
-    ("losses", "message"),
-    [
-        ([], "not empty"),
-        ([[1.0]], r"shape \[1, 1\]"),
-        ([1.0, math.nan], r"losses\[1\] is nan"),
-        (torch.ones(2, requires_grad=True), "losses cannot be read"),
-        (["low"], "losses cannot be read"),
-    ],
-)
-def test_loss_curve_refuses(losses: object, message: str, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        loss_curve(losses, tmp_path / "loss.png", title="")
-
-
-def test_confidence_histogram_counts_every_item_once(drawn, tmp_path: Path) -> None:
-    confidence = torch.tensor([0.9, 0.8, 0.1, 0.2, 0.3, 0.4])
-    labelled = torch.tensor([True, True, False, False, False, False])
-    confidence_histogram(confidence, labelled, torch.tensor([2]), tmp_path / "hist.png", title="cycle 3")
-    panels = drawn[0].axes
-    titles = [axes.get_title(loc="left") for axes in panels]
-    assert titles == ["labelled: 2 items", "unlabelled, not picked: 3 items", "picked: 1 item"]
-    heights = [sum(patch.get_height() for patch in axes.patches) for axes in panels]
-    assert heights == [2, 3, 1]
-    assert panels[2].patches[0].get_height() == 1
-    assert panels[-1].get_xlabel() == "GCN confidence that the item is labelled"
-
-
-def test_confidence_histogram_of_one_value_and_no_pick(drawn, tmp_path: Path) -> None:
-    for picked in ([], torch.empty(0, dtype=torch.long)):
-        confidence_histogram([0.4] * 3, [True, False, False], picked, tmp_path / "hist.png", title="")
-        heights = [sum(patch.get_height() for patch in axes.patches) for axes in drawn[-1].axes]
-        assert heights == [1, 2, 0]
-        assert drawn[-1].axes[2].get_ylim() == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "labelled", "picked", "message"),
-    [
-        ([0.5, 1.5], [True, False], [1], r"confidence must lie in \[0, 1\], got 0.5 to 1.5"),
-        ([0.5, math.nan], [True, False], [1], r"confidence\[1\] is nan"),
-        ([0.5, 0.5], [True], [1], r"labelled must be bool \[2\]"),
-        ([0.5, 0.5], [0, 1], [1], "labelled must be bool"),
-        ([0.5, 0.5], [True, False], [0.5], "integer node indices"),
-        ([0.5, 0.5], [True, False], [[1]], r"integer node indices \[b\], got int64 \[1, 1\]"),
-        ([0.5, 0.5], [True, False], [2], "the 2 nodes, got 2 to 2"),
-        ([0.5, 0.5], [True, False], [-1], "got -1 to -1"),
-        ([0.5, 0.5], [True, False], [1, 1], "each node once"),
-        ([0.5, 0.5], [True, False], [0], "no labelled one"),
-    ],
-)
-def test_confidence_histogram_refuses(
-    confidence: list[float], labelled: list[bool], picked: list[int], message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        confidence_histogram(confidence, labelled, picked, tmp_path / "hist.png", title="")

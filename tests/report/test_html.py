@@ -14,7 +14,8 @@ import seqgcn.report.html
 from seqgcn.evaluation import ACCURACY, Comparison
 from seqgcn.exceptions import RunFolderError
 from seqgcn.report.html import Line, Table, chart, forest, render
-from seqgcn.runs.comparison_page import mean_lines, means_table, seeds_caption
+from seqgcn.report.means import seeds_caption
+from seqgcn.runs.comparison_page import mean_lines, means_table
 from seqgcn.runs.reader import read_runs
 from seqgcn.runs.run_page import run_page
 
@@ -290,7 +291,7 @@ def test_means_are_over_what_all_seeds_have(tmp_path: Path) -> None:
     table = means_table(lines, ACCURACY)
     assert table.header == ["selector", "10", "20"]
     assert table.rows == [["random", "60.00 ± 14.14", "70.00 ± 14.14"], ["margin", "50.00", "-"]]
-    assert seeds_caption(curves) == "Line: mean over 1 to 2 seeds. Band: ± 1 standard deviation."
+    assert seeds_caption(curves) == "Line: mean over 1 to 2 seeds. Band: ± 1 standard deviation over the seeds."
 
 
 def test_a_template_that_asks_for_what_is_not_there_is_an_error() -> None:

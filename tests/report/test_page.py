@@ -1,18 +1,21 @@
+import math
 import os
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
 import pytest
+import torch
 from PIL import Image
 
 import seqgcn.report
 from seqgcn.evaluation import Curve
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.report import confidence_histogram, learning_curve, loss_curve
+from seqgcn.report import learning_curve, training_curves
 
 CURVES = {
     "random": {0: Curve((100, 200, 300), (0.5, 0.6, 0.7)), 1: Curve((100, 200, 300), (0.52, 0.64, 0.7))},
@@ -30,13 +33,12 @@ def test_the_same_input_gives_the_same_bytes(suffix: str, tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == [first, second]
 
 
-def test_every_picture_is_a_png_of_800_by_500_at_double_density(tmp_path: Path) -> None:
+def test_every_picture_is_a_png_800_wide_at_double_density(tmp_path: Path) -> None:
     learning_curve(CURVES, tmp_path / "1.png", title="digits")
-    loss_curve([1.0, 0.5], str(tmp_path / "2.png"), title="digits")
-    confidence_histogram([0.1, 0.2, 0.3], [True, False, False], [1], tmp_path / "3.png", title="digits")
-    for path in tmp_path.iterdir():
+    training_curves({"loss": [1.0, 0.5]}, str(tmp_path / "2.png"), title="digits")
+    for path, height in zip(sorted(tmp_path.iterdir()), (1000, 760), strict=True):
         with Image.open(path) as image:
-            assert (image.format, image.size) == ("PNG", (1600, 1000))
+            assert (image.format, image.size) == ("PNG", (1600, height))
             assert set(image.info) <= {"dpi"}  # neither a date nor a version
 
 
@@ -83,7 +85,22 @@ def test_nothing_overlaps_or_is_cut(laid_out, selectors: int, references: int, t
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     for name in ("curve.bmp", "curve"):
         with pytest.raises(ArgumentError, match=rf"{name}': end it in .png, .svg, .pdf"):
-            loss_curve([1.0], tmp_path / name, title="")
+            training_curves({"loss": [1.0]}, tmp_path / name, title="")
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([], "not empty"),
+        ([[1.0]], r"shape \[1, 1\]"),
+        ([1.0, math.nan], r"losses\[1\] is nan"),
+        (torch.ones(2, requires_grad=True), "losses cannot be read"),
+        (["low"], "losses cannot be read"),
+    ],
+)
+def test_values_that_have_no_place_in_a_picture_are_named(losses: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        training_curves({"losses": losses}, tmp_path / "loss.png", title="")
 
 
 def test_an_interrupted_write_leaves_the_old_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -99,19 +116,19 @@ def test_an_interrupted_write_leaves_the_old_picture(monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
         with pytest.raises(RunFolderError, match=r"cannot write .*loss\.png: No space left"):
-            loss_curve([1.0], path, title="")
+            training_curves({"loss": [1.0]}, path, title="")
         patch.setattr(os, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            loss_curve([1.0], path, title="")
+            training_curves({"loss": [1.0]}, path, title="")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-    loss_curve([1.0], path, title="")
+    training_curves({"loss": [1.0]}, path, title="")
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"nowhere.loss\.png"):
-        loss_curve([1.0], tmp_path / "nowhere" / "loss.png", title="")
+        training_curves({"loss": [1.0]}, tmp_path / "nowhere" / "loss.png", title="")
 
 
 # imports
@@ -126,7 +143,7 @@ def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
 def test_matplotlib_is_imported_on_first_use_and_pyplot_never() -> None:
     code = (
         "import sys, seqgcn.report; print('matplotlib' in sys.modules); "
-        "seqgcn.report.loss_curve; print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+        "seqgcn.report.training_curves; print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.split() == ["False", "True", "False"]

@@ -28,8 +28,8 @@ from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.select_round import Round
 
 
-def do(config: SelectConfig, folder: Path, said: list[str] | None = None) -> RoundResult:
-    return Round(config, folder, say=(lambda _text: None) if said is None else said.append)()
+def do(config: SelectConfig, folder: Path) -> RoundResult:
+    return Round(config, folder)()
 
 
 def centers_file(path: Path, palms: dict[str, Tensor], frames: list[str], no_hand: list[str] | None = None) -> str:
@@ -37,11 +37,12 @@ def centers_file(path: Path, palms: dict[str, Tensor], frames: list[str], no_han
     return str(path)
 
 
-def test_nothing_has_to_be_labelled_and_nothing_is_trained_or_cropped(ask: Any, tmp_path: Path) -> None:
-    said: list[str] = []
-    result = do(ask(), tmp_path / "round", said)
+def test_nothing_has_to_be_labelled_and_nothing_is_trained_or_cropped(
+    ask: Any, tmp_path: Path, messages: list[str]
+) -> None:
+    result = do(ask(), tmp_path / "round")
     assert (result.selector, result.learner, len(result.selection)) == ("core-set", None, 4)
-    (line,) = said
+    (line,) = messages
     assert "10 by rule" in line
     assert not (tmp_path / "round/learner.pt").exists()
     assert not list((tmp_path / "cache").rglob("crops.npy"))
@@ -106,33 +107,33 @@ def test_frames_in_which_nothing_was_found_have_no_prediction(ask: Any, tmp_path
 
 
 def test_frames_with_a_center_or_a_pose_are_not_asked_for_nor_those_without_a_hand(
-    ask: Any, tmp_path: Path, drawn: tuple[Path, dict[str, Tensor]]
+    ask: Any, tmp_path: Path, drawn: tuple[Path, dict[str, Tensor]], messages: list[str]
 ) -> None:
     palms = drawn[1]
     frames = list(palms)
     centers = centers_file(tmp_path / "c.csv", palms, frames[:3], no_hand=frames[3:5])
     labels = "frame,wrist x,wrist y,wrist z,tip x,tip y,tip z\na/4.png,0,0,500,0,0,500\nb/0.png,0,0,500,0,0,500\n"
     (tmp_path / "labels.csv").write_text(labels)
-    said: list[str] = []
     config = ask(labelled=str(tmp_path / "labels.csv"), set={"dataset.centers": centers})
-    result = do(config, tmp_path / "round", said)
+    result = do(config, tmp_path / "round")
     assert set(picks_of(tmp_path / "round")) == set(frames) - {*frames[:6]}
-    assert "left out: 2 no hand" in said[0]
+    assert "left out: 2 no hand" in messages[0]
     assert "(4 with a center or a pose)" in result.summary()
     assert [result.pool.items[i] for i in result.pool.labelled.tolist()] == [*frames[:3], "b/0.png"]
 
 
-def test_frames_that_cannot_be_read_or_are_black_are_named_and_not_asked_for(ask: Any, tmp_path: Path) -> None:
+def test_frames_that_cannot_be_read_or_are_black_are_named_and_not_asked_for(
+    ask: Any, tmp_path: Path, messages: list[str]
+) -> None:
     root = tmp_path / "lab"
     draw_lab(root, sequences=2, frames=6)
     (root / "a/1.png").write_bytes(b"cut off")
     Image.fromarray(np.zeros((120, 160), np.uint16)).save(root / "b/2.png")
-    said: list[str] = []
-    result = do(ask(root=str(root), budget=10), tmp_path / "round", said)
+    result = do(ask(root=str(root), budget=10), tmp_path / "round")
     assert not {"a/1.png", "b/2.png"} & set(picks_of(tmp_path / "round"))
     assert len(result.selection) == 10
-    assert any("1 of 12 frames cannot be read and are not asked for: a/1.png" in line for line in said)
-    assert any("no depth from 10 to 1500 mm (near, far) and are not asked for: b/2.png" in line for line in said)
+    assert any("1 of 12 frames cannot be read and are not asked for: a/1.png" in line for line in messages)
+    assert any("no depth from 10 to 1500 mm (near, far) and are not asked for: b/2.png" in line for line in messages)
     with pytest.raises(ConfigError, match="budget is 11, but only 10"):
         Round(ask(root=str(root), budget=11), tmp_path / "other")
 

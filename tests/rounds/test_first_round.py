@@ -10,6 +10,7 @@ import pytest
 import torch
 from fake_landmarks import lack_landmarks, see_landmarks
 from hand_rounds import answer, picks_of, record, truth
+from logged import logged
 
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -35,12 +36,12 @@ def folder(rendered: Callable[[str], Path], mean_pose: None) -> Path:
 
 def first_round(root: Path, out: Path, **changes: Any) -> tuple[SelectConfig, Told]:
     (out.parent / "none.txt").write_text("")
-    told: Told = []
     # What a fake sees must not be kept for other tests.
     settings = {"dataset.crop_size": 16, "dataset.cache": str(out.parent / "cache")}
     values = {"learner": "mean-pose", "selector": "random", "budget": 3, "set": settings, **changes}
     config = SelectConfig(dataset="depth-folder", root=str(root), labelled=str(out.parent / "none.txt"), **values)
-    Round(config, out, say=told.append)()
+    with logged() as told:
+        Round(config, out)()
     return config, told
 
 

@@ -200,14 +200,18 @@ def test_what_cannot_be_done_is_said_before_anything_is(
 
 @pytest.mark.parametrize(("name", "what"), [("ceal", "labels that it predicts"), ("bgadl", "items that it generates")])
 def test_what_a_selector_adds_to_training_is_left_out_and_said(
-    tmp_path: Path, digits: Callable[..., SelectConfig], name: str, what: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    digits: Callable[..., SelectConfig],
+    name: str,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: list[str],
 ) -> None:
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
-    said: list[str] = []
     settings = {"learner.epochs": 1, "learner.dropout": 0.5, "learner.samples": 3}
-    Round(digits(selector=name, set=settings), tmp_path / "round", say=said.append)()
+    Round(digits(selector=name, set=settings), tmp_path / "round")()
     note = f"{name} would also train on {what}; a round trains on what people labelled, and on nothing else"
-    assert said == [note]
+    assert messages == [note]
     assert f"{note}." in (tmp_path / "round/report.html").read_text()
 
 
@@ -229,39 +233,38 @@ def test_selectors_that_need_no_label(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*LABEL_FREE, "core-gcn", "discriminative"])
-def test_features_without_a_label(tmp_path: Path, name: str) -> None:
-    said: list[str] = []
-    result = Round(features(tmp_path, labelled=None, selector=name), tmp_path / "round", say=said.append)()
+def test_features_without_a_label(tmp_path: Path, name: str, messages: list[str]) -> None:
+    result = Round(features(tmp_path, labelled=None, selector=name), tmp_path / "round")()
     assert len(result.selection) == 5
     assert result.selector == (name if name in LABEL_FREE else COLD_START)
     other = [f"nothing is labelled yet, which {name} needs: typiclust picks instead"]
-    assert said == ([] if name in LABEL_FREE else other)
+    assert messages == ([] if name in LABEL_FREE else other)
     after = result.represented.radius[1]
     assert f"largest distance to a labelled item: {after:.4g} once these are labelled" in result.summary()
     with open(tmp_path / "round/picks.csv", newline="") as file:
         assert all(row["nearest labelled item"] == row["distance"] == "" for row in csv.DictReader(file))
 
 
-def test_a_selector_of_ones_own_is_asked_with_nothing_labelled(tmp_path: Path) -> None:
-    said: list[str] = []
+def test_a_selector_of_ones_own_is_asked_with_nothing_labelled(tmp_path: Path, messages: list[str]) -> None:
     config = features(tmp_path, labelled=None, selector=f"{First.__module__}:First")
-    result = Round(config, tmp_path / "round", say=said.append)()
-    assert (result.selector, said) == (config.selector, [])
+    result = Round(config, tmp_path / "round")()
+    assert (result.selector, messages) == (config.selector, [])
     assert result.selection.index.tolist() == result.data.x[:, 0].argsort(descending=True)[:5].tolist()
 
 
 @pytest.mark.parametrize("name", ["margin", "random", "bald", "ensemble"])
-def test_images_without_a_label(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_without_a_label(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
     (tmp_path / "pets").mkdir()
     for i in range(6):
         Image.fromarray(np.full((9, 9), 40 * i, np.uint8)).save(tmp_path / "pets" / f"{i}.png")
-    said: list[str] = []
     config = SelectConfig(dataset="image-folder", root=str(tmp_path / "pets"), selector=name, budget=2)
-    result = Round(config, tmp_path / "round", say=said.append)()
+    result = Round(config, tmp_path / "round")()
     assert result.learner is None
     assert result.data.x.shape == (6, 81)
-    assert said[0] == "nothing is labelled yet: items are described by thumbnails, as there is nothing to train on"
+    assert messages[0] == "nothing is labelled yet: items are described by thumbnails, as there is nothing to train on"
     assert len(picked(tmp_path / "round")) == 2
 
 

@@ -54,10 +54,9 @@ def config(root: Path, **values: Any) -> RunConfig:
     return RunConfig(**plan | values)
 
 
-def test_selectors_that_need_no_classes(root: Path, tmp_path: Path) -> None:
+def test_selectors_that_need_no_classes(root: Path, tmp_path: Path, messages: list[str]) -> None:
     selectors = ("random", "core-set", "uncertain-gcn", "core-gcn")
-    said: list[str] = []
-    runs = RunSet(config(root, selector=selectors, seeds=(0, 1)), tmp_path, say=said.append)
+    runs = RunSet(config(root, selector=selectors, seeds=(0, 1)), tmp_path)
     events = list(runs)
     assert runs.config.learner == "deep-prior"
     assert len(events) == 16
@@ -81,7 +80,7 @@ def test_selectors_that_need_no_classes(root: Path, tmp_path: Path) -> None:
     table = (tmp_path / "comparison.md").read_text()
     assert "mm" in table
     assert table.startswith("ICVL (rendered), pool of 60, deep-prior, 12 labels a cycle")
-    assert any("crops of 64 x 64" in text for text in said)
+    assert any("crops of 64 x 64" in text for text in messages)
 
 
 def test_signed_embeddings(root: Path, tmp_path: Path) -> None:
@@ -194,14 +193,13 @@ def test_recipes_are_resolved(root: Path, tmp_path: Path) -> None:
     assert held["root"] == str(root.resolve())
 
 
-def test_unlabelled_frames_are_counted(tmp_path: Path) -> None:
+def test_unlabelled_frames_are_counted(tmp_path: Path, messages: list[str]) -> None:
     folder = write_dataset(tmp_path / "lab", "depth-folder", frames=30, sequences=3, scene="bare")
     lines = (folder / "labels.csv").read_text().splitlines(keepends=True)
     (folder / "labels.csv").write_text("".join([lines[0], *lines[1::2]]))
-    said: list[str] = []
     poses = DepthFolder.splits(root=str(folder), crop_size=32)
-    poses.prepare(say=said.append)
-    assert any("left out: 10 not labelled" in text for text in said)
+    poses.prepare()
+    assert any("left out: 10 not labelled" in text for text in messages)
     assert poses.fingerprint != DepthFolder.splits(root=str(folder), crop_size=33).fingerprint
     before = poses.fingerprint
     camera = (folder / "camera.yaml").read_text()

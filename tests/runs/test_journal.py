@@ -56,7 +56,7 @@ records = st.builds(
 
 
 @settings(deadline=None)
-@given(st.lists(records, max_size=4))
+@given(st.lists(records, max_size=4, unique_by=lambda record: record.cycle))
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, given: list[CycleRecord]) -> None:
     journal = Journal(tmp_path_factory.mktemp("run") / "journal.jsonl")
     for each in given:

@@ -169,7 +169,7 @@ def test_limits(tmp_path: Path) -> None:
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(RunFolderError, match=r"cannot make the run folder .*run: File exists"):
+    with pytest.raises(RunFolderError, match=r"cannot make the folder .*run: File exists"):
         run(tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 

@@ -35,22 +35,21 @@ def test_the_owner_is_named_while_it_holds_the_folder(tmp_path: Path, monkeypatc
     assert Owner.of(tmp_path) is None
 
 
-def test_a_second_one_is_told_whose_it_is(tmp_path: Path) -> None:
-    said: list[str] = []
-    with locked(str(tmp_path), said.append):
+def test_a_second_one_is_told_whose_it_is(tmp_path: Path, messages: list[str]) -> None:
+    with locked(str(tmp_path)):
         before = (tmp_path / OWNER).read_bytes()
         expected = (
             rf"is in use by process {os.getpid()} on .* \(since 20.*: .*\); wait for it to end or stop it, then go"
         )
         for _ in range(2):
-            with pytest.raises(RunFolderError, match=expected), locked(tmp_path, said.append):
+            with pytest.raises(RunFolderError, match=expected), locked(tmp_path):
                 pytest.fail("two at once")
         assert (tmp_path / OWNER).read_bytes() == before
         (tmp_path / OWNER).write_text("rubbish")
         with pytest.raises(RunFolderError, match="is in use by another process; wait"), locked(tmp_path):
             pytest.fail("two at once")
     assert names(tmp_path) == [LOCK]
-    assert said == []
+    assert messages == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("mine"), GeneratorExit()])
@@ -63,27 +62,27 @@ def test_it_is_free_after_an_error(tmp_path: Path, error: BaseException) -> None
 
 
 @pytest.mark.parametrize("pid", [4711, os.getpid(), os.getppid()], ids=["gone", "mine", "alive"])
-def test_a_lock_left_behind_is_taken_over(tmp_path: Path, pid: int) -> None:
+def test_a_lock_left_behind_is_taken_over(tmp_path: Path, pid: int, messages: list[str]) -> None:
     """Whatever process number is in use again."""
     leave_behind(tmp_path, pid=pid)
-    said: list[str] = []
-    with locked(tmp_path, said.append):
+    with locked(tmp_path):
         assert str(Owner.of(tmp_path)).startswith(f"process {os.getpid()} on {platform.node()} (since ")
-    assert said == [
-        f"{tmp_path}: process {pid} on {platform.node()} (since 2024-02-29T12:00:00+01:00: seqgcn run) ended without "
-        "a word, as when killed; its lock is taken over"
+    assert messages == [
+        f"{tmp_path}: process {pid} on {platform.node()} (since 2024-02-29T12:00:00+01:00: seqgcn run) exited without "
+        "releasing its lock, as when killed; it is taken over"
     ]
     assert names(tmp_path) == [LOCK]
 
 
-def test_a_container_that_was_started_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_was_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
     """Its host has another name, but the same kernel runs below it."""
-    said: list[str] = []
     monkeypatch.setattr("seqgcn.utils.locks._boot", lambda: "one")
     leave_behind(tmp_path, host="container-1", boot="one")
-    with locked(tmp_path, said.append):
+    with locked(tmp_path):
         pass
-    assert "process 4711 on container-1 " in said[0]
+    assert "process 4711 on container-1 " in messages[0]
     # Where nothing is known of the boots, they are not the same.
     for boot, other in (("one", "two"), ("", "")):
         monkeypatch.setattr("seqgcn.utils.locks._boot", lambda boot=boot: boot)
@@ -192,13 +191,12 @@ def killed(tmp_path: Path) -> int:
     return int(process.pid)
 
 
-def test_a_killed_process_lets_go(killed: int, tmp_path: Path) -> None:
+def test_a_killed_process_lets_go(killed: int, tmp_path: Path, messages: list[str]) -> None:
     assert names(tmp_path) == [LOCK, OWNER]
-    said: list[str] = []
-    with locked(tmp_path, said.append):
+    with locked(tmp_path):
         pass
-    assert len(said) == 1
-    assert f"process {killed} on " in said[0]
+    assert len(messages) == 1
+    assert f"process {killed} on " in messages[0]
 
 
 def test_of_many_that_find_a_lock_left_behind_one_takes_it(tmp_path: Path) -> None:

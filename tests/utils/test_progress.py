@@ -102,6 +102,25 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr() == ("", "first cycle\n")
 
 
+def test_a_line_a_minute_of_long_stages_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of every stage from its own beginning on, also if it begins again."""
+    seconds = 0.0
+    bars = Bars(clock=lambda: seconds)
+    for stage, steps, each in (("train", 4, 25.0), ("hands", 2_000, 0.05), ("train", 3, 59.0), ("embed", 1, 1e6)):
+        for done in range(1, steps + 1):
+            bars(stage, done, steps)
+            seconds += each
+    assert capsys.readouterr() == ("", "train: 4 of 4\nhands: 1,201 of 2,000\ntrain: 3 of 3\n")
+
+
+def test_no_lines_where_progress_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    moments = iter(range(0, 10_000, 100))
+    bars = Bars(hidden=True, clock=lambda: next(moments))
+    for done in range(1, 10):
+        bars("train", done, 9)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_hidden(terminal: Terminal, opened: list[Any]) -> None:
     with Bars(hidden=True) as bars:
         bars.plan(2)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.exceptions import DataFileError, RunFolderError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.processors import workers
 
 T = TypeVar("T")
@@ -119,7 +120,6 @@ def open_or_build(
     make: Callable[[int], Cropped],
     *,
     progress: Progress | None = None,
-    say: Say | None = None,
 ) -> CropStore:
     """The cache of this key, built first if there is none.
 
@@ -131,7 +131,6 @@ def open_or_build(
         size: Pixels along a crop's side.
         make: Gives the crop of frame i; called from several threads.
         progress: Told about every block of frames, as stage `"crops"`.
-        say: Told the size before a cache is built.
 
     Raises:
         RunFolderError: The folder cannot be written, or there is not enough room.
@@ -142,10 +141,10 @@ def open_or_build(
         if not home.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             # Whoever comes second waits, then finds the cache there.
-            with waiting_lock(folder / f".{home.name}.lock", say):
+            with waiting_lock(folder / f".{home.name}.lock"):
                 if not home.is_dir():
                     _sweep(folder, home.name)
-                    _build(home, n, size, make, progress, say)
+                    _build(home, n, size, make, progress)
     return _open(home, n, size)
 
 
@@ -172,14 +171,13 @@ def _sweep(folder: Path, mine: str) -> None:
 
 
 @contextmanager
-def waiting_lock(path: Path, say: Say | None) -> Iterator[None]:
-    """Hold a lock file; `say` is told if another process has it first."""
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold a lock file; waiting for another process that has it is logged."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        if say is not None:
-            say(f"waiting for another process to write {path.name.removeprefix('.').removesuffix('.lock')}")
+        log.info(f"waiting for another process to write {path.name.removeprefix('.').removesuffix('.lock')}")
         lock.acquire()
     try:
         yield
@@ -187,13 +185,10 @@ def waiting_lock(path: Path, say: Say | None) -> Iterator[None]:
         lock.release()
 
 
-def _build(
-    home: Path, n: int, size: int, make: Callable[[int], Cropped], progress: Progress | None, say: Say | None
-) -> None:
+def _build(home: Path, n: int, size: int, make: Callable[[int], Cropped], progress: Progress | None) -> None:
     needed = n * (2 * size * size + 13)
     free = shutil.disk_usage(home.parent).free
-    if say is not None:
-        say(f"writing {n:,} crops of {size} x {size} ({_gigabytes(needed)}) to {home}; {_gigabytes(free)} are free")
+    log.info(f"writing {n:,} crops of {size} x {size} ({_gigabytes(needed)}) to {home}; {_gigabytes(free)} are free")
     if needed + HEADROOM > free:
         raise RunFolderError(
             f"{n:,} crops of {size} x {size} need {_gigabytes(needed)}, but {home.parent} has {_gigabytes(free)} free; "

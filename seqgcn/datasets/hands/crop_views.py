@@ -17,7 +17,7 @@ from seqgcn.datasets.hands.colours import frame_colours
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop, window
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.exceptions import DataFileError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.validation import check_whole
 
 SIDE = 240
@@ -83,16 +83,13 @@ class CropViews:
     far: float
 
 
-def look_at_crops(
-    hands: HandDataset, most: int, *, progress: Progress | None = None, say: Say | None = None
-) -> CropViews:
+def look_at_crops(hands: HandDataset, most: int, *, progress: Progress | None = None) -> CropViews:
     """Find the hand in every frame, and decode those whose crops are most likely wrong. No crop cache is made.
 
     Args:
         hands: The frames; none needs a label.
         most: How many to decode at most, at least 1.
         progress: Told about it, as stages `"hands"`, `"depth"` and `"pictures"`.
-        say: Told what a person should know.
 
     Raises:
         ArgumentError: `most` is below 1.
@@ -100,7 +97,7 @@ def look_at_crops(
         RunFolderError: What was found cannot be kept.
     """
     check_whole("most", most)
-    centers = _centers_of(hands, progress, say)
+    centers = _centers_of(hands, progress)
     chosen = worst(centers.confidence, most).tolist()
     views: list[CropView] = []
     for block in in_threads(lambda k: _view(hands, centers, chosen[k]), len(chosen)):
@@ -138,8 +135,8 @@ def worst(confidence: Tensor, most: int) -> Tensor:
     return torch.cat((below, equal[steps]))
 
 
-def _centers_of(hands: HandDataset, progress: Progress | None, say: Say | None) -> Centers:
-    found = hands.find(progress, say)
+def _centers_of(hands: HandDataset, progress: Progress | None) -> Centers:
+    found = hands.find(progress)
     # Of a data set whose crops were made, frames may have been left out since.
     centers = found if len(found) == len(hands) else hands.centers
     return doubt_given(hands, centers, progress)

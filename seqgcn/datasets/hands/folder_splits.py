@@ -13,7 +13,8 @@ from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.splits import HandSplits, Part, is_rendered, told_name
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
 from seqgcn.exceptions import ArgumentError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import check_whole
 
 
@@ -158,21 +159,21 @@ class FolderSplits(DeferredSplits):
         listed = file is not None and (not self.lists_frames or files.is_list(Path(self.root).expanduser()))
         return self.every_frame(None if listed or file is None else str(file)), file if listed else None
 
-    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
         """What a round picks from: every frame, of which those with a pose, or in a list, are labeled.
 
         Raises:
             DataFileError: A file cannot be used, or a frame cannot be read.
         """
         hands, listed = self.list_frames(files)
-        if hands.skipped and say is not None:
-            say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+        if hands.skipped:
+            log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
         files.check(hands.files)
         hands.learn_from(files.labeled_frames(hands, listed))
-        hands.locate(progress, say)
-        check_crops(hands, self.accept_crops, say)
-        hands.prepare(progress, say)
-        check_mass(hands, self.accept_crops, say)
+        hands.locate(progress)
+        check_crops(hands, self.accept_crops)
+        hands.prepare(progress)
+        check_mass(hands, self.accept_crops)
         # Once more, as frames that turned out to be empty may have been left out.
         labeled = files.labeled_frames(hands, listed)
         return RoundPool(

@@ -25,7 +25,7 @@ from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
 from seqgcn.exceptions import ArgumentError, DataFileError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 
 __all__ = ["CropBatch", "CropOptions", "HandDataset", "HandFrames", "in_words"]
 
@@ -261,25 +261,24 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         self._known = ids
         return self
 
-    def find(self, progress: Progress | None = None, say: Say | None = None) -> Centers:
+    def find(self, progress: Progress | None = None) -> Centers:
         """Find the hand in every frame, if that is not done yet.
 
         Args:
             progress: Told about it, as stages `"hands"` and `"localizer"`.
-            say: Told what a person should know.
 
         Raises:
             DataFileError: A frame cannot be read (of a lenient data set, these have no center).
             ArgumentError: A localizer is asked for, and there are too few labels.
         """
         if self._found is None:
-            self._found = centers_of(self, self._known, self._given_centres, progress=progress, say=say)
+            self._found = centers_of(self, self._known, self._given_centres, progress=progress)
         return self._found
 
-    def locate(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def locate(self, progress: Progress | None = None) -> None:
         """The same where centers are needed before the crops are made: all but centers of mass."""
         if self.options.crop != "mass":
-            self.find(progress, say)
+            self.find(progress)
 
     @property
     def centers(self) -> Centers:
@@ -289,12 +288,11 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             return Centers.given(frames.centre, "mass")
         return found[self._kept]
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> Self:
+    def prepare(self, progress: Progress | None = None) -> Self:
         """Open the crop cache, building it first where there is none; return self.
 
         Args:
             progress: Told about the building, as stage `"crops"`.
-            say: Told the size beforehand.
 
         Raises:
             DataFileError: A frame cannot be read (of a lenient data set: more than a tenth), or has no depth inside
@@ -304,10 +302,10 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         if self._store is not None:
             return self
         folder = cache_folder(self.options.cache)
-        self.locate(progress, say)
+        self.locate(progress)
         make = partial(cropping.crop_frame, self, self._found)
         store = open_or_build(
-            folder, self.name, cropping.crop_key(self), len(self), self.options.size, make, progress=progress, say=say
+            folder, self.name, cropping.crop_key(self), len(self), self.options.size, make, progress=progress
         )
         unreadable = cropping.unreadable_frames(self, store)
         empty = cropping.empty_frames(self, torch.from_numpy(~store.found) & ~unreadable)
@@ -333,9 +331,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             )
         return self._frames
 
-    def landmarks(
-        self, ids: Tensor | None = None, progress: Progress | None = None, say: Say | None = None
-    ) -> Landmarks:
+    def landmarks(self, ids: Tensor | None = None, progress: Progress | None = None) -> Landmarks:
         """The 21 landmarks of mediapipe's model in frames, which need no label; makes the crops if there are none.
 
         They are kept beside the crops.
@@ -343,7 +339,6 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         Args:
             ids: Numbers of the frames, `[m]` int64; by default all.
             progress: Told about it, as stage `"landmarks"`.
-            say: Told if another process is at work on the same.
 
         Raises:
             MissingPackageError: mediapipe is needed and not installed.
@@ -352,8 +347,8 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         """
         from seqgcn.datasets.hands.landmarks.store import find_landmarks  # SciPy is needed there alone
 
-        self.prepare(progress, say)
-        return find_landmarks(self, torch.arange(len(self)) if ids is None else ids, progress=progress, say=say)
+        self.prepare(progress)
+        return find_landmarks(self, torch.arange(len(self)) if ids is None else ids, progress=progress)
 
     @property
     def landmark_weights(self) -> Tensor:

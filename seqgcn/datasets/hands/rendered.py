@@ -14,7 +14,8 @@ from seqgcn.datasets.hands.release import MISSING
 from seqgcn.datasets.hands.rendering import VERSION, write_dataset
 from seqgcn.datasets.hands.splits import Part
 from seqgcn.exceptions import DataFileError, SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import check_whole
 
 
@@ -59,15 +60,14 @@ class RenderedHands(DeferredSplits):
         what = (self.frames, self.sequences, self.test_frames, self.render_seed)
         return cache_folder(self.cache) / f"rendered-v{VERSION}-{'-'.join(map(str, what))}"
 
-    def _make(self, progress: Progress | None, say: Say | None) -> None:
+    def _make(self, progress: Progress | None) -> None:
         folder = self.folder
         with cache_errors(folder.parent):
             if folder.is_dir():
                 return
-            if say is not None:
-                say(f"rendering {self.frames + self.test_frames:,} frames to {folder}")
+            log.info(f"rendering {self.frames + self.test_frames:,} frames to {folder}")
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with waiting_lock(folder.with_name(f".{folder.name}.lock"), say):
+            with waiting_lock(folder.with_name(f".{folder.name}.lock")):
                 # What a killed process has left of it.
                 for half in folder.parent.glob(f".{folder.name}.*"):
                     if half.is_dir():

@@ -17,7 +17,8 @@ from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import RENDERED
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, pool_of_items
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_instance, check_whole
 
@@ -70,7 +71,7 @@ class HandSplits:
         """Labels and list of frames of one part."""
         return self._given[part]
 
-    def _make(self, progress: Progress | None, say: Say | None) -> None:
+    def _make(self, progress: Progress | None) -> None:
         """Bring about the files that `_read` reads, where they are not simply there."""
 
     @property
@@ -121,7 +122,7 @@ class HandSplits:
         limited._sizes = {part: self._sizes[part] if size is None else size for part, size in sizes.items()}
         return limited
 
-    def prepare(self, progress: Progress | None = None, say: Say | None = None) -> None:
+    def prepare(self, progress: Progress | None = None) -> None:
         """Read the labels and open the crop caches, building them where there are none.
 
         Raises:
@@ -130,22 +131,24 @@ class HandSplits:
         """
         if self._hands:
             return
-        self._make(progress, say)
+        self._make(progress)
         both: dict[Part, HandDataset] = {}
         # Both are read before either is cropped: what is wrong with the labels is found at once.
         for part in _SIZE:
             hands = self._read(part)
-            if hands.skipped and say is not None:
-                say(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
+            if hands.skipped:
+                log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
             both[part] = self._limited(part, hands)
-        if self._oracle and say is not None:
-            say(f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know")
+        if self._oracle:
+            log.warning(
+                f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know"
+            )
         for hands in both.values():
-            hands.locate(progress, say)
-            check_crops(hands, self.accept_crops, say)
+            hands.locate(progress)
+            check_crops(hands, self.accept_crops)
         for hands in both.values():
-            hands.prepare(progress, say)
-            check_mass(hands, self.accept_crops, say)
+            hands.prepare(progress)
+            check_mass(hands, self.accept_crops)
             _check_centres(hands)
         self._hands = both
 
@@ -170,13 +173,13 @@ class HandSplits:
         self.prepare()
         return self._hands[part]
 
-    def round_pool(self, files: RoundFiles, progress: Progress | None = None, say: Say | None = None) -> RoundPool:
+    def round_pool(self, files: RoundFiles, progress: Progress | None = None) -> RoundPool:
         """What a round picks from: the pool, of which the listed frames are labeled.
 
         Raises:
             DataFileError: A file cannot be used.
         """
-        self.prepare(progress, say)
+        self.prepare(progress)
         return pool_of_items(self, files, frames=self.train)
 
     def _limited(self, part: Part, hands: HandDataset) -> HandDataset:

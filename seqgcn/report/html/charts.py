@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from matplotlib.ticker import MaxNLocator
 
+from seqgcn.report.means import BASELINE
+
 COLOURS, DASHES = 7, 4
 """How many of each the style sheet has; a line differs from every other of the first 28 in one of them."""
-
-BASELINE = "random"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,20 +31,19 @@ def never(i: int) -> Cropped:
     raise AssertionError("made anew")
 
 
-def test_built_once_then_mapped(tmp_path: Path) -> None:
-    said: list[str] = []
+def test_built_once_then_mapped(tmp_path: Path, messages: list[str]) -> None:
     told: list[tuple[str, int, int]] = []
-    store = build(tmp_path / "a" / "b", say=said.append, progress=lambda *step: told.append(step))
+    store = build(tmp_path / "a" / "b", progress=lambda *step: told.append(step))
     assert [int(crop[0, 0]) for crop in store.crops] == list(range(6))
     assert store.centres[:, 1].tolist() == list(range(6))
     assert store.found.tolist() == [True, True, False, True, True, True]
     assert told == [("crops", 6, 6)]
-    assert len(said) == 1
-    assert said[0].startswith("writing 6 crops of 4 x 4 (0.0 MB) to")
-    again = build(tmp_path / "a" / "b", never, say=said.append)
+    assert len(messages) == 1
+    assert messages[0].startswith("writing 6 crops of 4 x 4 (0.0 MB) to")
+    again = build(tmp_path / "a" / "b", never)
     assert isinstance(again.crops, np.memmap)
     assert not again.crops.flags.writeable
-    assert len(said) == 1
+    assert len(messages) == 1
     assert (again.crops == store.crops).all()
     assert sorted(path.name for path in (tmp_path / "a" / "b" / "toy-key").iterdir()) == [
         "centres.npy",

@@ -13,14 +13,13 @@ def few(cache: Path, **arguments: Any) -> RenderedHands:
     return RenderedHands(cache=str(cache), **sizes | arguments)
 
 
-def test_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+def test_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> None:
     stages: set[str] = set()
     first = few(tmp_path / "cache")
-    first.prepare(lambda stage, _done, _total: stages.add(stage), said.append)
+    first.prepare(lambda stage, _done, _total: stages.add(stage))
     assert (len(first.train), len(first.test)) == (6, 4)
     assert stages == {"render", "crops"}
-    assert said[0].startswith("rendering 10 frames to")
+    assert messages[0].startswith("rendering 10 frames to")
     assert first.references == {}
     monkeypatch.setattr("seqgcn.datasets.hands.rendered.write_dataset", lambda *_a, **_k: pytest.fail("rendered again"))
     assert few(tmp_path / "cache").fingerprint == first.fingerprint

@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.centers.found import Centers
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 
-def centers_of(
-    hands: "HandDataset", known: Tensor, given: Tensor | None, *, progress: Progress | None, say: Say | None
-) -> Centers:
+def centers_of(hands: "HandDataset", known: Tensor, given: Tensor | None, *, progress: Progress | None) -> Centers:
     """Where the hand is in each frame.
 
     Args:
@@ -22,7 +20,6 @@ def centers_of(
         known: Those whose poses a localizer may learn from, `[m]` int64.
         given: Centers from a file, `[n, 3]` mm, NaN where it has none.
         progress: Told about it, as stages `"hands"` and `"localizer"`.
-        say: Told what a person should know.
 
     Raises:
         DataFileError: A frame cannot be read, and the data set is not lenient.
@@ -40,4 +37,4 @@ def centers_of(
         return centers_of_mass(hands, progress)
     from seqgcn.datasets.hands.centers.finding import find_centers  # SciPy is needed there alone
 
-    return find_centers(hands, known, points, progress=progress, say=say)
+    return find_centers(hands, known, points, progress=progress)

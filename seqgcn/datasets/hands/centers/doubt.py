@@ -11,7 +11,8 @@ from seqgcn.datasets.hands.cache import in_threads
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers, jumps
 from seqgcn.datasets.hands.crop import FULL_SCALE, crop
 from seqgcn.exceptions import ArgumentError, DataFileError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some
 
 if TYPE_CHECKING:
@@ -30,22 +31,20 @@ LOOKED_AT = 500
 """Crops by mass that are judged, spread over all."""
 
 
-def check_crops(hands: "HandDataset", accept: bool, say: Say | None) -> None:
-    """Say where crops are from and how many are doubtful, in one line; stop where most are.
+def check_crops(hands: "HandDataset", accept: bool) -> None:
+    """Log where crops are from and how many are doubtful, in one line; stop where most are.
 
     Args:
         hands: The frames; their hands are found here if they were not yet.
         accept: Go on all the same.
-        say: Told the line.
 
     Raises:
         DataFileError: Most are doubtful.
     """
     if hands.options.crop in ("file", "oracle", "mass"):
         return
-    found = hands.find(say=say)
-    if say is not None:
-        say(f"{hands.name}: {found.summary()}")
+    found = hands.find()
+    log.info(f"{hands.name}: {found.summary()}")
     doubtful = found.doubtful
     count = int(doubtful.sum())
     if count <= MOST * len(found) or accept:
@@ -59,13 +58,12 @@ def check_crops(hands: "HandDataset", accept: bool, say: Say | None) -> None:
     )
 
 
-def check_mass(hands: "HandDataset", accept: bool, say: Say | None) -> None:
+def check_mass(hands: "HandDataset", accept: bool) -> None:
     """The same for crops by mass, which nothing was known about before they were made.
 
     Args:
         hands: The frames. Their crops are made here if they were not yet.
         accept: Go on all the same.
-        say: Told the line, if any crop is doubtful.
 
     Raises:
         DataFileError: Most are doubtful.
@@ -79,8 +77,7 @@ def check_mass(hands: "HandDataset", accept: bool, say: Say | None) -> None:
     if not count:
         return
     what = f"{hands.name}: crops by mass; in {count:,} of {len(ids):,} looked at, what is seen goes on beyond the cube"
-    if say is not None:
-        say(what)
+    log.warning(what)
     if count <= MOST * len(ids) or accept:
         return
     worst = [hands.files[i] for i in ids[torch.from_numpy(beyond)].tolist()]

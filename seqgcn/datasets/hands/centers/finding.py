@@ -28,7 +28,8 @@ from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.exceptions import ArgumentError, DataFileError
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
+from seqgcn.utils.messages import log
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -58,7 +59,6 @@ def find_centers(
     given: Tensor,
     *,
     progress: Progress | None = None,
-    say: Say | None = None,
 ) -> Centers:
     """Find the hand in every frame, or open what was found before.
 
@@ -68,7 +68,6 @@ def find_centers(
         given: Centers from a file, `[n, 3]` mm, NaN where it has none. They stay as they are, and a localizer learns
             from them too.
         progress: Told about it, as stage `"hands"`.
-        say: Told if another process is at work on the same.
 
     Raises:
         DataFileError: A frame cannot be read (of a lenient data set, these have no center).
@@ -83,10 +82,10 @@ def find_centers(
         if held is not None:
             return _with_given(held, given)
         folder.mkdir(parents=True, exist_ok=True)
-        with waiting_lock(folder / f".{path.stem}.lock", say):
+        with waiting_lock(folder / f".{path.stem}.lock"):
             held = _read(path, len(hands))
             if held is None:
-                held = _look(hands, known, targets, given, progress, say)
+                held = _look(hands, known, targets, given, progress)
                 _write(path, held)
     return _with_given(held, given)
 
@@ -124,7 +123,6 @@ def _look(
     targets: Tensor,
     given: Tensor,
     progress: Progress | None,
-    say: Say | None,
 ) -> Centers:
     if hands.options.crop == "localizer":
         _check_labels(hands, known)
@@ -135,7 +133,7 @@ def _look(
 
     seen = look_at_frames(hands, look, progress)
     candidates = [each or [] for each in seen]
-    found = _choose(hands, known, targets, given, candidates, progress, say)
+    found = _choose(hands, known, targets, given, candidates, progress)
     return replace(found, others=other_hands(found.points, candidates))
 
 
@@ -146,13 +144,12 @@ def _choose(
     given: Tensor,
     candidates: list[list[Candidate]],
     progress: Progress | None,
-    say: Say | None,
 ) -> Centers:
     if hands.options.crop == "localizer":
         return _by_localizer(hands, known, targets, candidates, progress)
     found = by_rule(candidates, hands.sequence)
     if hands.options.crop == "detector" or (hands.options.crop == "auto" and bool(found.doubtful.any())):
-        found = _by_detector(hands, candidates, found, progress, say)
+        found = _by_detector(hands, candidates, found, progress)
     unsure = float(found.doubtful.float().mean())
     in_file = given.isfinite().all(dim=1)
     # Who gave centers of some frames wants the others found alike, even where the rule is sure.
@@ -164,12 +161,11 @@ def _choose(
     off = _share_off(found.points[labeled], targets[labeled], OFF) if len(labeled) else 0.0
     if not asked and max(unsure, off) <= UNSURE:
         return found
-    if say is not None:
-        what = "labeled or in the file of centers" if in_file.any() else "labeled"
-        say(
-            f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames, and more than {OFF:g} mm off in "
-            f"{off:.0%} of those with labels; a localizer is trained on {len(known):,} that are {what}"
-        )
+    what = "labeled or in the file of centers" if in_file.any() else "labeled"
+    log.info(
+        f"{hands.name}: the rule is in doubt in {unsure:.0%} of the frames, and more than {OFF:g} mm off in "
+        f"{off:.0%} of those with labels; a localizer is trained on {len(known):,} that are {what}"
+    )
     localizer = _by_localizer(hands, known, targets, candidates, progress)
     # Of the known frames, the localizer's centers are out of fold.
     worth = [_misses(each.points[known], targets[known]) for each in (localizer, found)]
@@ -192,7 +188,6 @@ def _by_detector(
     candidates: list[list[Candidate]],
     rule: Centers,
     progress: Progress | None,
-    say: Say | None,
 ) -> Centers:
     """The detector's centers: of all frames where it alone is asked for, else of those in which the rule is in doubt.
 
@@ -202,8 +197,7 @@ def _by_detector(
 
     alone = hands.options.crop == "detector"
     if not alone and not detector_available():
-        if say is not None:
-            say(f"{hands.name}: a detector could help where the rule is in doubt; pip install 'seqgcn[mediapipe]'")
+        log.info(f"{hands.name}: a detector could help where the rule is in doubt; pip install 'seqgcn[mediapipe]'")
         return rule
     points, confidence, source = rule.points.clone(), rule.confidence.clone(), rule.source.copy()
     if alone:

@@ -19,7 +19,7 @@ from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks
 from seqgcn.datasets.hands.landmarks.model import LandmarkModel, Looker
 from seqgcn.datasets.hands.landmarks.search import Placed, find_joints
 from seqgcn.exceptions import SeqGCNWarning
-from seqgcn.training import Progress, Say
+from seqgcn.training import Progress
 from seqgcn.utils.processors import workers
 
 if TYPE_CHECKING:
@@ -35,16 +35,13 @@ FEW = 5
 """Hands below which nothing is said about their side."""
 
 
-def find_landmarks(
-    hands: "HandDataset", ids: Tensor, *, progress: Progress | None = None, say: Say | None = None
-) -> Landmarks:
+def find_landmarks(hands: "HandDataset", ids: Tensor, *, progress: Progress | None = None) -> Landmarks:
     """The landmarks of some frames; those that were looked at before are not looked at again.
 
     Args:
         hands: The frames, cropped.
         ids: Numbers of those asked for, `[m]` int64.
         progress: Told about it, as stage `"landmarks"`.
-        say: Told if another process is at work on the same.
 
     Raises:
         DataFileError: A frame cannot be read.
@@ -57,7 +54,7 @@ def find_landmarks(
         done, held = _read(path, len(hands))
         if not bool(done[ids].all()):
             folder.mkdir(parents=True, exist_ok=True)
-            with waiting_lock(folder / f".{path.stem}.lock", say):
+            with waiting_lock(folder / f".{path.stem}.lock"):
                 done, held = _read(path, len(hands))
                 _look(hands, ids[~done[ids]].unique(), done, held, path, progress)
     _compare_sides(hands, ids, held)

@@ -73,13 +73,14 @@ def test_the_fingerprint_tells_where_crops_are_from(tmp_path: Path, options: Cro
     assert len(prints) == 2
 
 
-def test_most_crops_doubtful_is_an_error_with_the_way_out_unless_accepted(tmp_path: Path, options: CropOptions) -> None:
+def test_most_crops_doubtful_is_an_error_with_the_way_out_unless_accepted(
+    tmp_path: Path, options: CropOptions, messages: list[str]
+) -> None:
     hands = DepthFolder(folder(tmp_path / "lab", [wall(), wall(), person()]), "all", options=options)
-    told: list[str] = []
     with pytest.raises(DataFileError, match=r"2 of 3 frames.*seqgcn crops.*--accept-crops"):
-        check_crops(hands, accept=False, say=told.append)
-    check_crops(hands, accept=True, say=told.append)
-    assert any("3 by rule; 2 of 3 doubtful" in text for text in told)
+        check_crops(hands, accept=False)
+    check_crops(hands, accept=True)
+    assert any("3 by rule; 2 of 3 doubtful" in text for text in messages)
 
 
 def test_a_few_frames_without_depth_are_left_out_and_named(tmp_path: Path, options: CropOptions) -> None:
@@ -221,12 +222,11 @@ def test_a_detector_is_asked_where_the_rule_is_in_doubt(
 
 
 def test_without_a_detector_it_is_said_that_one_could_help(
-    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     monkeypatch.setattr("seqgcn.datasets.hands.centers.finding.detector_available", lambda: False)
-    told: list[str] = []
-    DepthFolder(folder(tmp_path / "lab", [wall()]), "all", options=options).find(say=told.append)
-    assert "seqgcn[mediapipe]" in told[0]
+    DepthFolder(folder(tmp_path / "lab", [wall()]), "all", options=options).find()
+    assert "seqgcn[mediapipe]" in messages[0]
 
 
 def test_a_file_of_centers_serves_by_name(tmp_path: Path, options: CropOptions) -> None:
