@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seqgcn.gcn import ConfidenceFit, fit_confidence
 from seqgcn.graph import LowRankAdjacency
-from seqgcn.learners.common import resolve_device
+from seqgcn.learners.devices import resolve_device
 from seqgcn.training import Progress
 from seqgcn.utils.processors import usable_processors
 

@@ -20,7 +20,8 @@ from seqgcn.datasets.hands import ICVL, CropOptions, HandFrames
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.exceptions import SeqGCNWarning
 from seqgcn.learners import HandPose
-from seqgcn.learners.common import mixed_precision, shuffled_batches
+from seqgcn.learners.batches import shuffled_batches
+from seqgcn.learners.devices import mixed_precision
 from seqgcn.learners.recipes import RECIPES
 from seqgcn.training import train
 from seqgcn.utils.seeding import generator

@@ -1,18 +1,18 @@
 """Learners: trained on the labeled items, they describe the whole pool to a selector."""
 
-from seqgcn.learners.base import Diagnosed, Learner, MemberLearner, RestorableLearner
 from seqgcn.learners.classification import (
     ClassificationLearner,
     ImageClassifier,
     ResNet18Classifier,
     SmallCNNClassifier,
 )
-from seqgcn.learners.common import resolve_device
+from seqgcn.learners.devices import resolve_device
 from seqgcn.learners.ensemble import Ensemble
-from seqgcn.learners.extend import check_served, extended
+from seqgcn.learners.extended import check_served, extended
 from seqgcn.learners.hand_pose import HandPose, PoseLearner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.learners.network import NetworkLearner
+from seqgcn.learners.protocol import Diagnosed, Learner, MemberLearner, RestorableLearner
 from seqgcn.learners.torch_learners import TorchLearner, TorchPoseLearner
 
 __all__ = [

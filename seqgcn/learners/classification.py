@@ -11,12 +11,9 @@ from torch import Tensor, nn
 
 from seqgcn.evaluation import ACCURACY, Metric, accuracy
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.common import (
-    VALIDATION_ACCURACY,
-    as_tensor,
-    channels_last,
-    check_classes,
-)
+from seqgcn.learners.batches import as_tensor
+from seqgcn.learners.devices import channels_last
+from seqgcn.learners.fitted import VALIDATION_ACCURACY, check_classes
 from seqgcn.learners.images import channel_statistics, crop_and_flip, normalise
 from seqgcn.learners.nets import Classifier, ResNet18, SmallCNN, scaled
 from seqgcn.learners.network import Batch, NetworkLearner, Outputs, Schedule, Seen, Training

@@ -11,9 +11,9 @@ from torch_geometric.data import Data
 
 from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.base import MemberLearner
-from seqgcn.learners.common import check_attributes
+from seqgcn.learners.fitted import check_attributes
 from seqgcn.learners.parameters import check_seed
+from seqgcn.learners.protocol import MemberLearner
 from seqgcn.learners.saved import SavedLearner
 from seqgcn.selectors.extensions import Members
 from seqgcn.training import Progress

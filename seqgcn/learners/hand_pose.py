@@ -12,9 +12,11 @@ from seqgcn.datasets.hands.hand_dataset import CropBatch, HandFrames
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.augmentation import Augmentation
+from seqgcn.learners.batches import as_tensor
 from seqgcn.learners.classification import A_PREDICTED_LOSS
-from seqgcn.learners.common import VALIDATION_ERROR, as_tensor, channels_last
-from seqgcn.learners.inputs import check_frames, check_joints, shows_pose
+from seqgcn.learners.devices import channels_last
+from seqgcn.learners.fitted import VALIDATION_ERROR
+from seqgcn.learners.frame_checks import check_frames, check_joints, shows_pose
 from seqgcn.learners.nets import DeepPrior, PoseNet, pose_prior
 from seqgcn.learners.network import NetworkLearner, Outputs, Schedule, Seen, Training
 from seqgcn.learners.recipes import RECIPES

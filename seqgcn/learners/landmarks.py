@@ -17,9 +17,10 @@ from seqgcn.datasets.hands.landmarks.found import LANDMARKS, Landmarks, Landmark
 from seqgcn.datasets.hands.landmarks.names import unmapped
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric, mean_joint_error
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.learners.common import check_attributes, in_batches
+from seqgcn.learners.batches import in_batches
+from seqgcn.learners.fitted import check_attributes
+from seqgcn.learners.frame_checks import check_frames, check_joints
 from seqgcn.learners.hand_pose import crop_images
-from seqgcn.learners.inputs import check_frames, check_joints
 from seqgcn.training import Progress
 from seqgcn.utils.validation import check_whole, name_some
 

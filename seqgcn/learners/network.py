@@ -10,18 +10,9 @@ from torch_geometric.data import Data
 
 from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.common import (
-    TRAINING_LOSS,
-    as_tensor,
-    check_attributes,
-    check_fitted,
-    curves_by,
-    hold_out,
-    in_batches,
-    mixed_precision,
-    resolve_device,
-    shuffled_batches,
-)
+from seqgcn.learners.batches import as_tensor, hold_out, in_batches, shuffled_batches
+from seqgcn.learners.devices import mixed_precision, resolve_device
+from seqgcn.learners.fitted import TRAINING_LOSS, check_attributes, check_fitted, curves_by
 from seqgcn.learners.loss_prediction import (
     RANK_CORRELATION,
     LossPredictor,

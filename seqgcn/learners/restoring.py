@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.common import check_fitted, copy_weights, load_weights, resolve_device
+from seqgcn.learners.devices import resolve_device
+from seqgcn.learners.fitted import check_fitted, copy_weights, load_weights
 from seqgcn.learners.loss_prediction import LossPredictor, saved_channels
 from seqgcn.learners.parameters import check_network_parameters
 from seqgcn.learners.saved import SavedLearner

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from seqgcn.exceptions import RunFolderError, SeqGCNError
-from seqgcn.learners.base import RestorableLearner
+from seqgcn.learners.protocol import RestorableLearner
 from seqgcn.utils.files import write_bytes
 
 

@@ -8,8 +8,8 @@ from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames
 from seqgcn.datasets.hands.landmarks.names import unmapped
 from seqgcn.exceptions import MissingPackageError
-from seqgcn.learners.base import Learner
 from seqgcn.learners.landmarks import MediapipeHands
+from seqgcn.learners.protocol import Learner
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
 from seqgcn.utils.validation import name_some

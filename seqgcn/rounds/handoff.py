@@ -34,8 +34,8 @@ from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError, SeqGCNError
-from seqgcn.learners.base import Learner
-from seqgcn.learners.common import VALIDATION_ERROR
+from seqgcn.learners.fitted import VALIDATION_ERROR
+from seqgcn.learners.protocol import Learner
 from seqgcn.rounds.exports import (
     TASKS,
     check_same_frames,

@@ -24,9 +24,10 @@ from seqgcn.datasets.hands.crop_views import frame_picture
 from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames, in_words
 from seqgcn.datasets.hands.landmarks.names import mapping_in_words
 from seqgcn.exceptions import DataFileError
-from seqgcn.learners.base import Learner
-from seqgcn.learners.common import VALIDATION_ACCURACY, VALIDATION_ERROR, count_held_out
+from seqgcn.learners.batches import count_held_out
 from seqgcn.learners.ensemble import Ensemble
+from seqgcn.learners.fitted import VALIDATION_ACCURACY, VALIDATION_ERROR
+from seqgcn.learners.protocol import Learner
 from seqgcn.report.html import Picture, RoundView, Table, round_page
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, SURE, UNSURE, cross, depth_image_of, fit, image_of, pack, skeleton

@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 
 from seqgcn.config.select import CENTER, JOINTS
 from seqgcn.exceptions import RunFolderError
-from seqgcn.learners.base import Learner
+from seqgcn.learners.protocol import Learner
 from seqgcn.rounds.inputs import RoundPool
 from seqgcn.rounds.tables import Represented
 from seqgcn.selectors.selector import Selection

@@ -19,10 +19,11 @@ from seqgcn.config.select import CENTER, LABEL_FREE, SelectConfig
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ConfigError
-from seqgcn.learners.base import Learner, RestorableLearner
-from seqgcn.learners.common import curves_of, resolve_device
-from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import changes, new_learner, sources
+from seqgcn.learners.components import changes, new_learner, sources
+from seqgcn.learners.devices import resolve_device
+from seqgcn.learners.extended import check_served, extended, with_classes
+from seqgcn.learners.fitted import curves_of
+from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
 from seqgcn.rounds.constraints import Videos, choose, most_items

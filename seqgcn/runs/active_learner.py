@@ -11,8 +11,8 @@ from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
-from seqgcn.learners.base import Learner
-from seqgcn.learners.named import sources
+from seqgcn.learners.components import sources
+from seqgcn.learners.protocol import Learner
 from seqgcn.runs.checkpoint import changes, read_checkpoint, restore, snapshot, write_checkpoint
 from seqgcn.runs.cold_start import first_choice
 from seqgcn.runs.journal import CycleRecord

@@ -20,8 +20,8 @@ from torch_geometric.data import Data
 import seqgcn
 from seqgcn.datasets.item_dataset import hash_of
 from seqgcn.exceptions import ArgumentError, RunFolderError, SeqGCNError
-from seqgcn.learners.base import Learner, RestorableLearner
-from seqgcn.learners.extend import with_classes
+from seqgcn.learners.extended import with_classes
+from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.runs.journal import CycleRecord
 from seqgcn.runs.stages import Stages
 from seqgcn.runs.targets import Targets

@@ -10,8 +10,8 @@ from sklearn.base import clone
 from seqgcn.datasets.dataset import Dataset
 from seqgcn.datasets.item_dataset import as_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
-from seqgcn.learners.base import Learner, RestorableLearner
-from seqgcn.learners.named import sources
+from seqgcn.learners.components import sources
+from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.learners.weights import restore_weights, save_weights
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.pool import Pool

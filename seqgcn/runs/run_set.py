@@ -24,10 +24,10 @@ from seqgcn.datasets.dataset import Dataset
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
-from seqgcn.learners.base import Learner
-from seqgcn.learners.common import resolve_device
-from seqgcn.learners.extend import check_served, extended
-from seqgcn.learners.named import changes, new_learner
+from seqgcn.learners.components import changes, new_learner
+from seqgcn.learners.devices import resolve_device
+from seqgcn.learners.extended import check_served, extended
+from seqgcn.learners.protocol import Learner
 from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning, environment

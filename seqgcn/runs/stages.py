@@ -15,10 +15,11 @@ from torch_geometric.data import Data
 
 from seqgcn.datasets.dataset import Part
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.base import Diagnosed, Learner, RestorableLearner
-from seqgcn.learners.common import curves_of, resolve_device
-from seqgcn.learners.extend import check_served, extended, with_classes
-from seqgcn.learners.named import check_described, check_learner
+from seqgcn.learners.components import check_described, check_learner
+from seqgcn.learners.devices import resolve_device
+from seqgcn.learners.extended import check_served, extended, with_classes
+from seqgcn.learners.fitted import curves_of
+from seqgcn.learners.protocol import Diagnosed, Learner, RestorableLearner
 from seqgcn.runs.journal import CycleRecord
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.training_set import Pseudo, generated_record, training_set

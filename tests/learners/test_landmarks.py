@@ -16,7 +16,7 @@ from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.hands.landmarks.found import Landmarks, LandmarkSource
 from seqgcn.exceptions import ArgumentError, MissingPackageError, SeqGCNWarning
 from seqgcn.learners import Learner, MediapipeHands, check_served
-from seqgcn.learners.named import new_learner
+from seqgcn.learners.components import new_learner
 
 Hands = Callable[..., tuple[HandFrames, Tensor]]
 

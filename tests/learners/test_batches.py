@@ -5,17 +5,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.common import (
-    channels_last,
-    check_attributes,
-    check_fitted,
-    copy_weights,
-    count_held_out,
-    hold_out,
-    load_weights,
-    mixed_precision,
-    shuffled_batches,
-)
+from seqgcn.learners.batches import count_held_out, hold_out, shuffled_batches
+from seqgcn.learners.devices import channels_last, mixed_precision
+from seqgcn.learners.fitted import check_attributes, check_fitted, copy_weights, load_weights
 from seqgcn.utils.seeding import seeded
 
 

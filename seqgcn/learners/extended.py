@@ -6,9 +6,9 @@ from typing import cast
 from sklearn.base import clone
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.base import Learner, MemberLearner
-from seqgcn.learners.common import ways_out
 from seqgcn.learners.ensemble import Ensemble
+from seqgcn.learners.fitted import ways_out
+from seqgcn.learners.protocol import Learner, MemberLearner
 from seqgcn.selectors.extensions import Extension, Members
 from seqgcn.selectors.selector import Selector
 

@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from seqgcn.config.registry import load
 from seqgcn.exceptions import ArgumentError, SeqGCNError
-from seqgcn.learners.base import Learner
+from seqgcn.learners.protocol import Learner
 from seqgcn.selectors.selector import Selector
 from seqgcn.utils.validation import check_instance, kind_of
 
