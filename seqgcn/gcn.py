@@ -1,4 +1,4 @@
-"""The sequential GCN: a two-layer graph network that learns to tell labelled nodes from unlabelled ones."""
+"""The sequential GCN: a two-layer graph network that learns to tell labeled nodes from unlabeled ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MESSAGES = 2**26
 
 
 class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyped
-    r"""PyG's `GCNConv`, :math:`A X W + b`, on an already normalised graph that may also be low-rank.
+    r"""PyG's `GCNConv`, :math:`A X W + b`, on an already normalized graph that may also be low-rank.
 
     Weights and biases start uniform in :math:`\pm 1 / \sqrt{\text{out\_channels}}`, as in the released code.
     """
@@ -54,7 +54,7 @@ class GraphConvolution(GCNConv):  # type: ignore[misc]  # PyG's layers are untyp
 
 
 class ConfidenceGCN(nn.Module):
-    r"""Confidence that a node is labelled (Caramalau et al., CVPR 2021, equation 4).
+    r"""Confidence that a node is labeled (Caramalau et al., CVPR 2021, equation 4).
 
     .. math:: f = \sigma(z), \qquad z = A \, \mathrm{relu}(A \hat X W_1 + b_1) W_2 + b_2
 
@@ -67,7 +67,7 @@ class ConfidenceGCN(nn.Module):
 
     Shapes:
         - **input:** features `[n, in_channels]`; a graph over the n nodes: `LowRankAdjacency`, `EdgeList`, or an
-          `edge_index` `[2, edges]`, which is given self-loops and the GCN's normalisation
+          `edge_index` `[2, edges]`, which is given self-loops and the GCN's normalization
         - **output:** logits z `[n]`, hidden features after the relu `[n, hidden_channels]`
 
     Raises:
@@ -143,7 +143,7 @@ def confidence_loss(logit: Tensor, labelled: Tensor, unlabelled: Tensor, unlabel
     Args:
         logit: z, `[n]`.
         labelled: Mask of L, `[n]`.
-        unlabelled: Mask of U, `[n]`; no unlabelled node leaves the first term alone.
+        unlabelled: Mask of U, `[n]`; no unlabeled node leaves the first term alone.
         unlabelled_weight: :math:`\lambda`.
     """
     weight_l = labelled.to(logit.dtype) / labelled.sum()
@@ -175,22 +175,22 @@ def fit_confidence(
     Args:
         x: Features, `[n, d]`. The similarity graph scales them to length 1 for its weights; the network reads
             them scaled too, as in the paper.
-        graph: Normalised graph over the nodes.
-        labelled: Mask of the labelled nodes, `[n]`, at least one.
-        unlabelled: Mask of the nodes counted as unlabelled, `[n]`; the rest only pass messages.
+        graph: Normalized graph over the nodes.
+        labelled: Mask of the labeled nodes, `[n]`, at least one.
+        unlabelled: Mask of the nodes counted as unlabeled, `[n]`; the rest only pass messages.
         hidden_channels: Size of the hidden layer.
         dropout: Dropout after the relu.
         epochs: Full-batch steps.
         lr: Adam's learning rate.
         weight_decay: L2 term added to the gradient.
-        unlabelled_weight: Weight of the unlabelled term of the loss.
+        unlabelled_weight: Weight of the unlabeled term of the loss.
         patience: Stop after this many epochs without a new lowest loss; None trains all epochs.
         seed: Of the initial weights and of dropout.
         model: Continue from this network instead of a new one; it is trained in place.
         progress: Told about every epoch, as stage `"gcn"`.
 
     Raises:
-        ArgumentError: No node is labelled.
+        ArgumentError: No node is labeled.
         TrainingError: Training diverged.
     """
     if not labelled.any():

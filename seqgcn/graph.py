@@ -1,4 +1,4 @@
-"""Graphs over a pool: the paper's similarity graph without its matrix, k-nearest neighbours, a user's own edges."""
+"""Graphs over a pool: the paper's similarity graph without its matrix, k-nearest neighbors, a user's own edges."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_weighting(similarity: str, normalize: str) -> None:
 
 
 class LowRankAdjacency:
-    r"""Normalised cosine-similarity graph of the paper, kept as its factor and never as a matrix.
+    r"""Normalized cosine-similarity graph of the paper, kept as its factor and never as a matrix.
 
     With :math:`\hat X` the l2-normalised rows and :math:`S = \hat X \hat X^\top`,
 
@@ -176,7 +176,7 @@ class LowRankAdjacency:
 
 
 class EdgeList(NamedTuple):
-    """A graph given by its edges, already normalised for propagation: entry `(j, i)` of weight w adds w x_j to i."""
+    """A graph given by its edges, already normalized for propagation: entry `(j, i)` of weight w adds w x_j to i."""
 
     edge_index: Tensor
     edge_weight: Tensor
@@ -189,13 +189,13 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
     """Join similar items: a PyG transform that gives a `Data` with features its graph.
 
     `"similarity"` attaches the paper's fully connected graph as ``data.adjacency`` (a `LowRankAdjacency`);
-    `"knn"` attaches the undirected graph of the k nearest neighbours by cosine as ``data.edge_index``, through
+    `"knn"` attaches the undirected graph of the k nearest neighbors by cosine as ``data.edge_index``, through
     FAISS if it is installed, else scikit-learn. All-zero rows stay isolated in both. A selector with `graph="auto"`
     prefers an `edge_index` the data has already to the similarity graph attached here.
 
     Args:
         method: `"similarity"` or `"knn"`.
-        k: Neighbours of a node before the graph is made undirected; all others if there are fewer.
+        k: Neighbors of a node before the graph is made undirected; all others if there are fewer.
         similarity: As in `LowRankAdjacency`.
         normalize: As in `LowRankAdjacency`.
 
@@ -241,11 +241,11 @@ class FeatureGraph(BaseTransform):  # type: ignore[misc]  # PyG's transforms are
 
 
 def knn_edges(x: Tensor, k: int) -> Tensor:
-    """Undirected edges `[2, edges]` of the k nearest neighbours by cosine, without self-loops.
+    """Undirected edges `[2, edges]` of the k nearest neighbors by cosine, without self-loops.
 
     Args:
         x: Features, `[n, d]`.
-        k: Neighbours a node looks for; all others if there are fewer.
+        k: Neighbors a node looks for; all others if there are fewer.
     """
     unit, present = unit_rows(check_features(x))
     nodes = present.nonzero().squeeze(1)
@@ -262,7 +262,7 @@ def knn_edges(x: Tensor, k: int) -> Tensor:
 
 
 def normalise_edges(edge_index: Tensor, edge_weight: Tensor | None, x: Tensor) -> EdgeList:
-    r"""Self-loops and symmetric GCN normalisation, :math:`\hat D^{-1/2} (A + I) \hat D^{-1/2}` (Kipf, Welling 2017).
+    r"""Self-loops and symmetric GCN normalization, :math:`\hat D^{-1/2} (A + I) \hat D^{-1/2}` (Kipf, Welling 2017).
 
     Args:
         edge_index: `[2, edges]` int64, node indices of `x`.
@@ -294,7 +294,7 @@ def graph_of(
         x: Its features after `check_features`, `[n, d]`.
         method: `"auto"` (the edges or the similarity graph attached to the data, else a new similarity graph),
             `"similarity"`, `"knn"` or `"edges"` (the data's own, required).
-        k: Neighbours, for `"knn"`.
+        k: Neighbors, for `"knn"`.
         similarity: For a similarity graph built here.
         normalize: For a similarity graph built here.
 
@@ -413,7 +413,7 @@ def _column_sums(factor: Tensor, present: Tensor) -> Tensor:
 
 
 def _nearest(unit: np.ndarray[Any, Any], k: int) -> np.ndarray[Any, Any]:
-    """Indices `[n, k]` of the nearest unit vectors, each row its own neighbour too."""
+    """Indices `[n, k]` of the nearest unit vectors, each row its own neighbor too."""
     spec = importlib.util.find_spec("faiss")
     # A mere folder of that name in the working directory is found too, but has no origin.
     if spec is not None and spec.origin is not None:

@@ -27,7 +27,7 @@ def train(
     progress: Progress | None = None,
     stage: str = "train",
 ) -> Tensor:
-    """Minimise `loss` over `batches` for `epochs`; the module is left in training mode.
+    """Minimize `loss` over `batches` for `epochs`; the module is left in training mode.
 
     Args:
         module: What is trained; only its mode is touched here.

@@ -203,7 +203,7 @@ def parameters_change_something(make: Make, alternatives: dict[str, tuple[dict[s
 
 def the_pool_mask_is_respected(make: Make) -> None:
     data = pool()
-    data.pool_mask = torch.arange(N) % 2 == 0  # labelled nodes in it are passed over
+    data.pool_mask = torch.arange(N) % 2 == 0  # labeled nodes in it are passed over
     free = data.pool_mask & ~data.train_mask
     assert (data.pool_mask & data.train_mask).any()
     everyone = make().select(data, int(free.sum()))

@@ -48,7 +48,7 @@ def click(
         palms: From `palms_of`.
         hands: The frames.
         out: The export.
-        skip: Frames that are skipped (cancelled).
+        skip: Frames that are skipped (canceled).
         clicked: Where item, joint, u and v are clicked instead.
         annotator: Number of the user.
         change: Changes the export before it is saved.

@@ -149,7 +149,7 @@ JOINTS = ("palm", "thumb tip", "index tip")
 
 
 def write_folder(root: Path, sequences: dict[str, int], *, labelled: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """Sequences of so many frames named 1.png, 2.png, ...; returns the poses of the labelled ones."""
+    """Sequences of so many frames named 1.png, 2.png, ...; returns the poses of the labeled ones."""
     found: dict[str, Tensor] = {}
     root.mkdir(parents=True, exist_ok=True)
     for seed, (sequence, count) in enumerate(sequences.items()):

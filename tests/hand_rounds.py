@@ -27,7 +27,7 @@ OWN = {"icvl": "Training/labels.txt", "hands17": "Training_Annotation.txt", "dep
 
 
 class MeanPose(BaseEstimator):
-    """Predicts the mean pose of what it was fitted to, about the centre of each crop, some px to the right of it."""
+    """Predicts the mean pose of what it was fitted to, about the center of each crop, some px to the right of it."""
 
     metric: ClassVar[Metric] = MEAN_JOINT_ERROR
     provides: ClassVar[tuple[str, ...]] = ("x",)

@@ -230,7 +230,7 @@ def test_the_fit_says_what_its_network_says() -> None:
 
 
 def test_the_network_learns_who_is_labelled() -> None:
-    # Labelled nodes of a kind of their own: the confidence must tell them from the others.
+    # Labeled nodes of a kind of their own: the confidence must tell them from the others.
     labelled = torch.arange(40) < 8
     x = torch.where(labelled.unsqueeze(1), torch.tensor([1.0, 0.1, 0.0]), torch.tensor([0.0, 0.1, 1.0]))
     result = fit_confidence(x, LowRankAdjacency(x), labelled, ~labelled, hidden_channels=16, lr=0.01)

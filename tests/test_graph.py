@@ -43,7 +43,7 @@ def grids(draw: st.DrawFn, low: int = -2) -> Tensor:
 
 
 def dense(x: Tensor, *, shifted: bool = False, normalize: str = "column") -> Tensor:
-    """The formulas on a plain matrix: A = (S - I) D^-1 + I, zero rows (and rows without neighbours) isolated."""
+    """The formulas on a plain matrix: A = (S - I) D^-1 + I, zero rows (and rows without neighbors) isolated."""
     n = len(x)
     similarity = torch.zeros(n, n, dtype=x.dtype)
     there = [i for i in range(n) if x[i].abs().max() > 0]

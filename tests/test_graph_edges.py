@@ -47,11 +47,11 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-9) -> None:
     torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-# nearest neighbours
+# nearest neighbors
 
 
 def neighbour_sets(edge_index: Tensor, n: int) -> list[set[int]]:
-    """Neighbours of each node, after checking what every undirected graph keeps to."""
+    """Neighbors of each node, after checking what every undirected graph keeps to."""
     pairs = {(u, v) for u, v in edge_index.T.tolist()}
     assert len(pairs) == edge_index.shape[1], "an edge is there twice"
     assert all(u != v and (v, u) in pairs for u, v in pairs)

@@ -2,7 +2,7 @@
 
 python benchmarks/evidence/citation_graph.py --root FOLDER
 
-FOLDER/Cora/raw/ holds Planetoid's eight files (ind.cora.x and so on). A GCN classifier is trained on the labelled
+FOLDER/Cora/raw/ holds Planetoid's eight files (ind.cora.x and so on). A GCN classifier is trained on the labeled
 nodes; its hidden layer is what the selectors see, on the graph's own edges. Validation and test nodes stay in the
 graph, where messages pass through them, but out of the pool.
 """
@@ -65,7 +65,7 @@ class NodeClassifier(nn.Module):
 
 
 def train_classifier(data: Data, labelled: Tensor, seed: int, epochs: int) -> tuple[Tensor, Tensor]:
-    """Hidden features and class probabilities of every node, after training on the labelled ones."""
+    """Hidden features and class probabilities of every node, after training on the labeled ones."""
     num_classes = int(data.y.max()) + 1
     with seeded(seed):
         model = NodeClassifier(data.x.shape[1], num_classes)
@@ -84,14 +84,14 @@ def train_classifier(data: Data, labelled: Tensor, seed: int, epochs: int) -> tu
 def label_nodes(
     data: Data, selector: Selector, *, seed: int, initial: int, budget: int, cycles: int, epochs: int = 100
 ) -> Curve:
-    """Test accuracy as the selector has more and more nodes labelled.
+    """Test accuracy as the selector has more and more nodes labeled.
 
     Args:
         data: Graph with `x`, `edge_index`, `y`, `val_mask` and `test_mask`.
         selector: Asked once a cycle.
         seed: Of the first labels and the classifier, the same for every selector.
-        initial: Random nodes labelled at first.
-        budget: Nodes labelled a cycle.
+        initial: Random nodes labeled at first.
+        budget: Nodes labeled a cycle.
         cycles: How often.
         epochs: Of the classifier.
     """

@@ -4,7 +4,7 @@ python benchmarks/evidence/cold_start.py digits
 python benchmarks/evidence/cold_start.py hands
 
 Every selector that reads embeddings alone and needs no label picks from thumbnails, as `seqgcn select` has it do where
-nothing is labelled; a learner is trained on what it picked. The points of a curve are batches of their own, not cycles.
+nothing is labeled; a learner is trained on what it picked. The points of a curve are batches of their own, not cycles.
 """
 
 import argparse

@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Run and summarise."""
+    """Run and summarize."""
     parser = _parser()
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s")

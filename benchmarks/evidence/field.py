@@ -49,7 +49,7 @@ def _gain(selector: str, found: dict[str, dict[str, Any]]) -> float:
     for study, sign in (("digits_screen", 1), ("hands_field", -1)):
         key = _key(selector, found[study])
         if key is not None:
-            # Accuracies differ by less than 1, and millimetres come after them.
+            # Accuracies differ by less than 1, and millimeters come after them.
             return sign * float(found[study][key]["difference"]) - (0 if sign > 0 else 100)
     return -float("inf")
 

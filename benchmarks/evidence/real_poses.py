@@ -5,7 +5,7 @@ python benchmarks/evidence/evidence.py nyu_real_poses --root FOLDER
 
 POSES.npz holds `xyz` [8252, 36, 3] in mm with y up, as in the release's joint_data.mat. The pool is subject 1 (frames
 0 to 2,439) and every other block of 500 frames of subject 2, the test part are the other blocks; 25 frames are dropped
-at both ends of every block, since neighbours differ by 2.5 mm.
+at both ends of every block, since neighbors differ by 2.5 mm.
 """
 
 import argparse

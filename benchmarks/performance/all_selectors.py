@@ -57,7 +57,7 @@ class Pool:
         return 3 * classes + self.normal(self.size.points, self.size.classes)
 
     def around(self, centre: Tensor) -> Tensor:
-        """Several passes `[n, t, k]` around their centre `[n, k]`."""
+        """Several passes `[n, t, k]` around their center `[n, k]`."""
         return centre.unsqueeze(1) + 0.5 * self.normal(len(centre), self.size.passes, centre.shape[1])
 
     def images(self) -> Tensor:
@@ -71,7 +71,7 @@ class Pool:
 
 
 def first_of(data: Data, n: int) -> Data:
-    """The pool's first nodes, a tenth of them labelled."""
+    """The pool's first nodes, a tenth of them labeled."""
     few = {name: data[name][:n].clone() for name in data.keys()}  # noqa: SIM118  # Data is no dict
     return Data(**few | {"train_mask": first_labelled(n, n // 10, data.train_mask.device)})
 

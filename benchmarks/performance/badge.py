@@ -2,7 +2,7 @@
 
 Both get the same features and probabilities and make all their picks, in turn, in one process with one thread. Only the
 first pick is not drawn; how well all cover the gradients is compared by the mean squared distance to the nearest pick.
-scikit-activeml takes the origin for a centre too, so that it is less drawn to what the origin is near. Time and memory
+scikit-activeml takes the origin for a center too, so that it is less drawn to what the origin is near. Time and memory
 on a larger pool are of this package alone, in processes of their own.
 """
 
@@ -27,7 +27,7 @@ Timed = tuple[float, Tensor]
 
 
 def pool(n: int, arguments: Namespace) -> Data:
-    """Random features after a relu and random probabilities, nothing labelled."""
+    """Random features after a relu and random probabilities, nothing labeled."""
     draw = torch.Generator().manual_seed(arguments.seed + 1)
     prob = torch.randn(n, arguments.classes, generator=draw).mul_(2).softmax(dim=1)
     x = embeddings(n, arguments.dim, arguments.seed, torch.device("cpu"))

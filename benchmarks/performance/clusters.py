@@ -40,7 +40,7 @@ Picks = NDArray[np.int64]
 
 
 def pool_of(x: Tensor, labelled: int) -> Data:
-    """Features and which of them are labelled."""
+    """Features and which of them are labeled."""
     return Data(x=x, train_mask=first_labelled(len(x), labelled, x.device))
 
 
@@ -50,7 +50,7 @@ def labels_of(data: Data) -> NDArray[np.float64]:
 
 
 def their_typiclust(data: Data, budget: int, **parameters: Any) -> Picks:
-    """Picks of scikit-activeml with the paper's number of neighbours."""
+    """Picks of scikit-activeml with the paper's number of neighbors."""
     from skactiveml.pool import TypiClust as Theirs  # type: ignore[import-untyped]
 
     strategy = Theirs(k=TypiClust().neighbours, random_state=0, **parameters)
@@ -200,7 +200,7 @@ def compare(name: str, arguments: Namespace) -> dict[str, Any]:
 
 
 def parts(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]:
-    """Seconds of both TypiClusts in the search for first centres, in all of the clustering, and among neighbours."""
+    """Seconds of both TypiClusts in the search for first centers, in all of the clustering, and among neighbors."""
     seeding = "sklearn.cluster._kmeans._kmeans_plusplus"
     functions = {
         TYPICLUST: (seeding, "seqgcn.selectors.typiclust.clusters", "seqgcn.selectors.typiclust.typicality"),

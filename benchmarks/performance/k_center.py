@@ -29,14 +29,14 @@ Search = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def first_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """Squared distance of every point to its nearest centre, in the blocks that suit a cache best; centres have -1."""
+    """Squared distance of every point to its nearest center, in the blocks that suit a cache best; centers have -1."""
     chosen = points[centres]
     parts = [nearest_centre(rows, chosen)[1] for rows in points.split(ROWS)]
     return torch.cat(parts).index_fill_(0, centres, -1)
 
 
 def loop_by_subtraction(points: Tensor, centres: Tensor, budget: int) -> Tensor:
-    """Picks of the plain loop: all distances to each new centre by subtraction, as the lazy search takes them."""
+    """Picks of the plain loop: all distances to each new center by subtraction, as the lazy search takes them."""
     distance = first_distances(points, centres)
     difference, picks = torch.empty_like(points), []
     for _ in range(budget):
@@ -49,7 +49,7 @@ def loop_by_subtraction(points: Tensor, centres: Tensor, budget: int) -> Tensor:
 
 
 def loop_by_product(points: Tensor, centres: Tensor, budget: int) -> Tensor:
-    """Picks of the quickest plain loop: lengths are known, so each new centre takes one product with all points."""
+    """Picks of the quickest plain loop: lengths are known, so each new center takes one product with all points."""
     distance = first_distances(points, centres)
     lengths, picks = points.square().sum(dim=1), []
     for _ in range(budget):

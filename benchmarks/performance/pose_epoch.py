@@ -1,6 +1,6 @@
 """One epoch of DeepPrior: what reading crops and augmenting them add to training on batches that are ready.
 
-The reference trains the same network, with the same optimiser and batch size, on crops without augmentation that are
+The reference trains the same network, with the same optimizer and batch size, on crops without augmentation that are
 on the device already; the bare network's forward and backward pass on them is timed too. On a GPU the rendered crops
 are repeated.
 """

@@ -1,4 +1,4 @@
-"""Hand-off of frames to labelling tools, and the way back from their exports to checked labels.
+"""Hand-off of frames to labeling tools, and the way back from their exports to checked labels.
 
 `write_tasks` draws the pictures and writes what Label Studio and CVAT import; `read_label_studio` and `read_coco` read
 what these export; `check_annotations` accepts what is right and says what is not; `add_labels` writes it into the data

@@ -253,7 +253,7 @@ def _lift(
     """A faultless annotation in 3-D, or the joints without a depth that can be right."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     points, used, lacking = [], [], []
-    # A joint may be a little outside of the cube around the hand. Metres for millimetres are far outside.
+    # A joint may be a little outside of the cube around the hand. Meters for millimeters are far outside.
     half = (preview.far - preview.near) / 2
     low, high = preview.near - half, preview.far + half
     for number_of, joint in enumerate(tasks.skeleton.joints):

@@ -1,7 +1,7 @@
 """COCO keypoints, which CVAT imports and exports.
 
 Places are pixels of the picture from its left and top edge. Of the three numbers of a keypoint the last is 0 if the
-joint is not labelled, 1 if it is hidden and 2 if it is visible; joints of the skeleton are counted from 1 (https://cocodataset.org/#format-data).
+joint is not labeled, 1 if it is hidden and 2 if it is visible; joints of the skeleton are counted from 1 (https://cocodataset.org/#format-data).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ CATEGORY = "hand"
 def make_coco(previews: Sequence[Preview], skeleton: Skeleton) -> dict[str, Any]:
     """Images, the category of hands, and an annotation for each predicted pose.
 
-    Box and area are those of the smallest box around the labelled keypoints.
+    Box and area are those of the smallest box around the labeled keypoints.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -59,7 +59,7 @@ def make_coco(previews: Sequence[Preview], skeleton: Skeleton) -> dict[str, Any]
 def read_coco(path: str | Path) -> list[Annotation]:
     """Annotations of a COCO keypoints file, one for each annotation of a category that has keypoints.
 
-    An annotation none of whose joints is labelled says that there is no hand: CVAT writes that where all points are
+    An annotation none of whose joints is labeled says that there is no hand: CVAT writes that where all points are
     marked as outside. COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's
     name stands for the person.
 

@@ -1,4 +1,4 @@
-"""Label Studio: its labelling configuration and tasks, and its JSON export.
+"""Label Studio: its labeling configuration and tasks, and its JSON export.
 
 Places are percentages of the picture's width and height, from its left and top edge. Facts about the format are from
 Label Studio's documentation (task format, KeyPointLabels, pre-annotations).
@@ -32,13 +32,13 @@ HUES = (0.05, 0.56, 0.36, 0.90, 0.76, 0.47, 0.14)
 """Of the fingers, and what else falls apart without the joint that has the most bones."""
 
 ALONE = "#ff2fd6"
-"""Colour of a joint that is the only one, which no colour of depth is near to."""
+"""Color of a joint that is the only one, which no color of depth is near to."""
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> str:
-    """The labelling configuration: a keypoint label for each joint, to be used once, and whether it is hidden.
+    """The labeling configuration: a keypoint label for each joint, to be used once, and whether it is hidden.
 
     A finger has one hue, from dark at its root to bright at its tip.
 
@@ -73,7 +73,7 @@ def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> s
 
 
 def colours(skeleton: Skeleton) -> list[str]:
-    """A colour for each joint, all different, `#rrggbb`."""
+    """A color for each joint, all different, `#rrggbb`."""
     if len(skeleton) == 1:
         return [ALONE]
     graph = nx.Graph(skeleton.bones)
@@ -143,7 +143,7 @@ def _regions(preview: Preview, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
 def read_label_studio(path: str | Path) -> list[Annotation]:
     """Annotations of an export in the format JSON: one for each entry, whoever made it.
 
-    Predictions and drafts are passed over. An annotation that was cancelled is an answer that says it was skipped.
+    Predictions and drafts are passed over. An annotation that was canceled is an answer that says it was skipped.
 
     Raises:
         MissingFileError: There is no such file.

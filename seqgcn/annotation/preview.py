@@ -1,8 +1,8 @@
 """Pictures of depth frames that annotators can click in, and the exact way from a click back to the sensor.
 
 A preview is a box of whole sensor pixels, each enlarged to `zoom` x `zoom` pixels of the picture. For a `Camera` a
-whole number is the *centre* of a sensor pixel, pixel (c, r) the square from (c - 1/2, r - 1/2) to (c + 1/2, r + 1/2).
-Labelling tools count from the picture's left and top *edge*, so that the centre of a picture's pixel (i, j) is
+whole number is the *center* of a sensor pixel, pixel (c, r) the square from (c - 1/2, r - 1/2) to (c + 1/2, r + 1/2).
+Labeling tools count from the picture's left and top *edge*, so that the center of a picture's pixel (i, j) is
 (i + 1/2, j + 1/2); they export shares of its width and height, or pixels. With l and w the box's first column and its
 columns, a share s of the width is the place u = l - 1/2 + s w of the sensor.
 """
@@ -41,7 +41,7 @@ WIDER = 1.1
 """Side of the largest box that is shown, by that of the cube."""
 
 LEAST = 20.0
-"""mm of depth that the colours of a preview span at least."""
+"""mm of depth that the colors of a preview span at least."""
 
 HIDDEN = 30.0
 """mm by which something measured must lie before a predicted joint for the joint to count as hidden."""
@@ -52,7 +52,7 @@ AROUND = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frame:
-    """A frame to be labelled.
+    """A frame to be labeled.
 
     Args:
         item: Its path below the data set's root; no other frame has the same.
@@ -86,7 +86,7 @@ class Frame:
 
 
 def check_item(item: str, score: float) -> None:
-    """Check the path and the score of a frame to be labelled.
+    """Check the path and the score of a frame to be labeled.
 
     Raises:
         ArgumentError: The path is none below a folder or cannot stand in a list, or the score is out of range.
@@ -269,7 +269,7 @@ def _box(
     """Left, top, width and height of what a preview shows, whole px.
 
     These are the hand's pixels and the predicted joints within the cube's window, and a margin; the window if there are
-    none. A little more than the window, as fingers nearer than its centre reach beyond it.
+    none. A little more than the window, as fingers nearer than its center reach beyond it.
     """
     x, y, z = frame.centre.tolist()
     edges = window(x, y, z, WIDER * frame.cube, camera)

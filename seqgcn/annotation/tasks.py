@@ -1,4 +1,4 @@
-"""A round's hand-off: pictures, files for labelling tools, and a record of what was handed off."""
+"""A round's hand-off: pictures, files for labeling tools, and a record of what was handed off."""
 
 import json
 from collections import deque
@@ -117,15 +117,15 @@ def write_tasks(
     model_version: str | None = None,
     progress: Progress | None = None,
 ) -> Tasks:
-    """Draw the pictures and write what labelling tools import.
+    """Draw the pictures and write what labeling tools import.
 
-    Written are ``images/``, ``label_studio.json`` and ``label_studio.xml`` (tasks and labelling configuration),
+    Written are ``images/``, ``label_studio.json`` and ``label_studio.xml`` (tasks and labeling configuration),
     ``coco_keypoints.json`` (what CVAT imports), ``frames.txt`` (the frames' paths, a line each) and at last
     ``frames.json``, from which `read_tasks` knows what was handed off. The same arguments give the same bytes.
 
     Args:
         folder: Made if it is not there; files in it are replaced, and pictures of other frames in ``images/`` removed.
-        frames: To be labelled, best first; their depths are decoded in threads, several at once.
+        frames: To be labeled, best first; their depths are decoded in threads, several at once.
         camera: Theirs, or that of each.
         skeleton: Joints to be marked.
         told: What annotators read above the picture in Label Studio.

@@ -94,7 +94,7 @@ def _crops(arguments: argparse.Namespace) -> int:
 
 
 def _frames(arguments: argparse.Namespace) -> tuple[HandDataset, Path | None]:
-    """The frames, not looked at yet, and the list of those that count as labelled, if there is one."""
+    """The frames, not looked at yet, and the list of those that count as labeled, if there is one."""
     from seqgcn.config.registry import load
     from seqgcn.config.run import SelectorSpec, as_config_errors, settle
     from seqgcn.config.select import SelectConfig

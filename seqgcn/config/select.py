@@ -13,7 +13,7 @@ from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fiel
 from seqgcn.exceptions import ConfigError
 
 VALIDATION = 0.1
-"""Share of the labelled items held out of training in a round, so that its report can tell the learner's error."""
+"""Share of the labeled items held out of training in a round, so that its report can tell the learner's error."""
 
 JOINTS, CENTER = "joints", "center"
 """What annotators may be asked for."""
@@ -166,7 +166,7 @@ class SelectConfig:
         return settled
 
     def _holds_out(self, values: Mapping[str, Any]) -> bool:
-        """Whether the learner could hold labelled items out, and does not.
+        """Whether the learner could hold labeled items out, and does not.
 
         A user's own, unless it inherits the parameter, may mean something else by its name.
         """

@@ -108,12 +108,12 @@ def facility_location(
     progress: Progress | None = None,
     stage: str = "facility location",
 ) -> tuple[Tensor, Tensor]:
-    r"""Greedy maximisation of a facility location function, within 1 - 1/e of the best (Nemhauser et al. 1978).
+    r"""Greedy maximization of a facility location function, within 1 - 1/e of the best (Nemhauser et al. 1978).
 
-    .. math:: F(S) = \sum_{j \in \text{columns}} \max_{i \in \text{centres} \cup S} k(x_i, x_j)
+    .. math:: F(S) = \sum_{j \in \text{columns}} \max_{i \in \text{centers} \cup S} k(x_i, x_j)
 
     Every pick is the row that raises F most, of equal ones the first; gains that differ by no more than rounding
-    are equal. Without any centre, maxima start at the least value k can have.
+    are equal. Without any center, maxima start at the least value k can have.
 
     A pick changes only the columns that it is nearer to than any before, so gains are corrected over those alone.
     As soon as the similarities that exceed their column's maximum are few enough, they are written down, and no
@@ -156,8 +156,8 @@ def facility_location(
 class _Search:
     """Gains of all rows, exact after every pick.
 
-    `level[j]` is column j's largest inner product with a centre, rounded up by its slack, so that what equals a
-    centre gains exactly nothing; `cover[j]` is the similarity it stands for. Pairs, once written down, are those of
+    `level[j]` is column j's largest inner product with a center, rounded up by its slack, so that what equals a
+    center gains exactly nothing; `cover[j]` is the similarity it stands for. Pairs, once written down, are those of
     column j from `first[j]` to `first[j + 1]`.
     """
 
@@ -198,7 +198,7 @@ class _Search:
         return int(equal.to(torch.uint8).argmax()), float(top) if top > self.rounding else 0.0
 
     def take(self, position: int) -> None:
-        """Make a row a centre."""
+        """Make a row a center."""
         self.taken[position] = True
         level = torch.addmv(self.slack, self.columns, self.rows[position])
         nearer = (level > self.level).nonzero().squeeze(1)
@@ -290,6 +290,6 @@ class _Search:
 
 
 def _largest(columns: Tensor, centres: Tensor) -> Tensor:
-    """Largest inner product of each column with a centre, `[m]`."""
+    """Largest inner product of each column with a center, `[m]`."""
     found = [(columns @ some.T).amax(dim=1) for some in centres.split(_BLOCK)]
     return torch.stack(found).amax(dim=0)

@@ -22,21 +22,21 @@ def k_center_greedy(
     weights: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    r"""Greedy k-center (Sener, Savarese, ICLR 2018, algorithm 1): always the point farthest from all centres.
+    r"""Greedy k-center (Sener, Savarese, ICLR 2018, algorithm 1): always the point farthest from all centers.
 
-    .. math:: u = \arg\max_{i} \min_{j \in \text{centres}} \lVert x_i - x_j \rVert_2
+    .. math:: u = \arg\max_{i} \min_{j \in \text{centers}} \lVert x_i - x_j \rVert_2
 
-    Ties go to the lowest index; exact duplicates of a centre come last. Without any centre the first pick is
+    Ties go to the lowest index; exact duplicates of a center come last. Without any center the first pick is
     the candidate nearest to the candidates' mean.
 
     With weights :math:`w_i` it is the point with the largest :math:`w_i \min_j \lVert x_i - x_j \rVert_2`; those of
-    weight 0 come last, and without any centre the first pick is among the points of the largest weight.
+    weight 0 come last, and without any center the first pick is among the points of the largest weight.
 
     Args:
         points: `[n, d]`, floating point.
-        centres: Indices of the first centres, `[m]`.
+        centres: Indices of the first centers, `[m]`.
         budget: How many points to pick.
-        candidates: Mask of the points that may be picked, `[n]`; all but the centres by default.
+        candidates: Mask of the points that may be picked, `[n]`; all but the centers by default.
         weights: Factor on each point's distance, `[n]`, floating point, not negative. They are squared, so that in
             single precision those below about 1e-19 of the largest count as 0.
         progress: Told about every pick, as stage `"k-center"`.
@@ -45,7 +45,7 @@ def k_center_greedy(
         Indices of the picks in order, `[budget]`.
 
     Raises:
-        ArgumentError: Points are not finite `[n, d]`, centres are no indices of theirs, candidates no mask over
+        ArgumentError: Points are not finite `[n, d]`, centers are no indices of theirs, candidates no mask over
             them, weights no numbers from 0 for them, or the budget is no whole number up to the number of candidates.
 
     >>> k_center_greedy(torch.tensor([[0.], [1.], [5.], [9.]]), torch.tensor([0]), budget=2)
@@ -63,9 +63,9 @@ def k_center(
     weights: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`k_center_greedy` that also returns how far each pick was from its nearest centre, weighted, `[budget]`.
+    """`k_center_greedy` that also returns how far each pick was from its nearest center, weighted, `[budget]`.
 
-    A new centre can only lower a distance, so an old value is an upper bound. Only the points with the largest
+    A new center can only lower a distance, so an old value is an upper bound. Only the points with the largest
     bounds are kept exact; the rest catch up when the best exact value no longer exceeds the best bound. The
     picks are those of the plain loop.
     """
@@ -73,7 +73,7 @@ def k_center(
     centres, pool = _centres_and_pool(len(points), centres, candidates, budget, points.device)
     if budget == 0:
         return pool[:0], points.new_empty(0)
-    # Rows that are neither centre nor candidate have no say in the scale.
+    # Rows that are neither center nor candidate have no say in the scale.
     matter = torch.cat([centres, pool])
     points, scale = tame(points, torch.linalg.vector_norm(points, torch.inf, dim=1)[matter])
     squared, weight_scale = _squared_weights(weights, points, pool)
@@ -100,7 +100,7 @@ def k_center(
     while len(picks) < budget:
         farthest, distance = search.farthest()
         if distance <= 0:
-            # Every point left lies on a centre or weighs nothing: no more changes, and index order decides.
+            # Every point left lies on a center or weighs nothing: no more changes, and index order decides.
             for position in (search.bound >= 0).nonzero().squeeze(1)[: budget - len(picks)].tolist():
                 pick(position, 0.0)
             break
@@ -113,7 +113,7 @@ def k_center(
 def _centres_and_pool(
     n: int, centres: Tensor, candidates: Tensor | None, budget: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Indices of the centres and of what may be picked, after their checks and the budget's."""
+    """Indices of the centers and of what may be picked, after their checks and the budget's."""
     if not isinstance(centres, Tensor):
         raise ArgumentError(f"centres must be a tensor of indices [m], got {kind_of(centres)}; use torch.as_tensor")
     if centres.numel() and (centres.dtype == torch.bool or centres.is_floating_point()):
@@ -135,9 +135,9 @@ def _centres_and_pool(
 
 
 class _LazySearch:
-    """Squared distances of the pool to the centres so far: exact for an active few, bounds for the rest.
+    """Squared distances of the pool to the centers so far: exact for an active few, bounds for the rest.
 
-    Indices are positions in the pool. `bound[i]` is the distance to the first `seen[i]` of the new centres and
+    Indices are positions in the pool. `bound[i]` is the distance to the first `seen[i]` of the new centers and
     all old ones; a taken position has bound -1. With weights, every one of these distances is times its point's
     squared weight.
     """
@@ -155,7 +155,7 @@ class _LazySearch:
         self.best_outside = float("inf")
 
     def start(self, centres: Tensor) -> None:
-        """Distances to the given centres, `[m, d]`, for the whole pool."""
+        """Distances to the given centers, `[m, d]`, for the whole pool."""
         block = max(1, _BLOCK_ELEMENTS // max(self.points.shape[1], 1))
         for begin in range(0, len(self.pool), block):
             rows = self.points[self.pool[begin : begin + block]]
@@ -164,7 +164,7 @@ class _LazySearch:
             self.bound *= self.squared_weights
 
     def spread_from(self, position: int) -> float:
-        """Largest squared distance from one point: what a first centre leaves uncovered."""
+        """Largest squared distance from one point: what a first center leaves uncovered."""
         return float(self.bound.max()) if len(self.pool) > 1 else float(self.bound[position])
 
     def farthest(self) -> tuple[int, float]:
@@ -210,7 +210,7 @@ class _LazySearch:
         return int(self.active[slot]), best
 
     def _catch_up(self, chosen: Tensor) -> None:
-        """Distances of the chosen points to the new centres they have missed."""
+        """Distances of the chosen points to the new centers they have missed."""
         chosen = chosen[self.bound[chosen] >= 0]
         if not len(chosen):
             return
@@ -230,19 +230,19 @@ class _LazySearch:
 
 
 def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Which centre is nearest to each row, and its squared distance, exactly 0 for a duplicate of one.
+    r"""Which center is nearest to each row, and its squared distance, exactly 0 for a duplicate of one.
 
-    :math:`\lVert x \rVert^2 + \lVert c \rVert^2 - 2 x^\top c`, one matrix product, says which centre is nearest
-    but loses digits where that distance is small against the norms. So the data is centred, the distance to the
+    :math:`\lVert x \rVert^2 + \lVert c \rVert^2 - 2 x^\top c`, one matrix product, says which center is nearest
+    but loses digits where that distance is small against the norms. So the data is centered, the distance to the
     winner is then taken by subtraction, and rows whose contest rounding could have decided near zero are
-    compared with all centres by subtraction.
+    compared with all centers by subtraction.
 
     Args:
         rows: `[r, d]`.
         centres: `[m, d]`, m > 0.
 
     Returns:
-        Row of the centre `[r]` int64 and squared distance `[r]`.
+        Row of the center `[r]` int64 and squared distance `[r]`.
     """
     mean = centres.mean(dim=0)
     near, far = rows - mean, centres - mean

@@ -237,7 +237,7 @@ def _tensor(values: Any) -> Tensor:
 
 
 def _as_pixels(images: Tensor) -> Tensor:
-    """Images from 0 to 1 as uint8, if no value lies between two grey levels; else as they are."""
+    """Images from 0 to 1 as uint8, if no value lies between two gray levels; else as they are."""
     pixels = torch.empty(images.shape, dtype=torch.uint8)
     for part, out in zip(images.split(1024), pixels.split(1024), strict=True):
         grey = part.float() * 255

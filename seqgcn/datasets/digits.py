@@ -9,11 +9,11 @@ from seqgcn.datasets.dataset import ImageDataset, Split
 
 TEST_FRACTION = 0.25
 BRIGHTEST = 16
-"""scikit-learn's grey values run from 0 to 16."""
+"""scikit-learn's gray values run from 0 to 16."""
 
 
 class Digits(ImageDataset):
-    """1,797 hand-written digits of 8 x 8 pixels in grey; nothing has to be downloaded.
+    """1,797 hand-written digits of 8 x 8 pixels in gray; nothing has to be downloaded.
 
     The UCI set "Optical Recognition of Handwritten Digits" (Alpaydin, Kaynak, 1998) as scikit-learn carries
     it. That has no test part, so a fixed quarter of each class is set aside: 1,347 in the pool, 450 to test.

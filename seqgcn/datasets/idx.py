@@ -29,7 +29,7 @@ FILES = tuple(
 
 
 class MNIST(ImageDataset):
-    """70,000 hand-written digits of 28 x 28 pixels in grey (LeCun, Bottou, Bengio, Haffner, 1998).
+    """70,000 hand-written digits of 28 x 28 pixels in gray (LeCun, Bottou, Bengio, Haffner, 1998).
 
     Args:
         root: Folder with the four IDX files, with or without ``.gz``, or the one above ``MNIST/raw``.
@@ -45,7 +45,7 @@ class MNIST(ImageDataset):
 
 
 class FashionMNIST(ImageDataset):
-    """70,000 pieces of clothing of 28 x 28 pixels in grey (Xiao, Rasul, Vollgraf, 2017).
+    """70,000 pieces of clothing of 28 x 28 pixels in gray (Xiao, Rasul, Vollgraf, 2017).
 
     The files have the same names as those of MNIST, so it is the folder that tells them apart.
 

@@ -39,7 +39,7 @@ class ImageFolder(ImageDataset):
     class folders are in `root` itself, and a random part of each class, the same in every run, is set aside.
 
     Read are BMP, GIF, JPEG, PNG, PPM, TIFF and WebP; of an animation the first picture. Other files and
-    hidden ones are skipped. If all images are grey, they get one channel, else three. 16-bit grey is cut to
+    hidden ones are skipped. If all images are gray, they get one channel, else three. 16-bit gray is cut to
     its upper 8 bits, transparency is dropped, and photographs are turned upright as their EXIF data say.
 
     Args:
@@ -238,7 +238,7 @@ def _set_aside(items: list[_Item], test_fraction: float) -> tuple[list[_Item], l
 
 
 def _read_images(items: list[_Item], image_size: int | None) -> torch.Tensor:
-    """All images `[n, 1 or 3, height, width]` uint8; one channel if all are grey."""
+    """All images `[n, 1 or 3, height, width]` uint8; one channel if all are gray."""
     images: list[NDArray[np.uint8]] = []
     for path, _ in items:
         images.append(_read_image(path, image_size))
@@ -282,11 +282,11 @@ def _read_image(path: Path, image_size: int | None) -> NDArray[np.uint8]:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """The image in mode ``L`` if it is grey, else in ``RGB``."""
+    """The image in mode ``L`` if it is gray, else in ``RGB``."""
     if image.mode.startswith("I"):
         # Pillow's own conversion clips at 255, which turns nearly all of a 16-bit image white.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("1", "L", "LA", "La"):
         return image.convert("L")
-    # A palette may have transparent colours, which Pillow only drops without a warning on the way over RGBA.
+    # A palette may have transparent colors, which Pillow only drops without a warning on the way over RGBA.
     return (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert("RGB")

@@ -23,10 +23,10 @@ class RoundPool:
     Args:
         name: Of the data set or file, for titles.
         items: Name of each item, n of them.
-        labelled: Numbers of the labelled ones, `[m]` int64.
+        labelled: Numbers of the labeled ones, `[m]` int64.
         x: Embeddings `[n, d]`, where the user brought them.
         inputs: Else what a learner sees, n items; `inputs[ids]` are those of some.
-        targets: Labels of the labelled ones, `[m, ...]`, for the learner.
+        targets: Labels of the labeled ones, `[m, ...]`, for the learner.
         classes: Names of the classes, where there are any.
         frames: The hand frames behind the items.
         centers: Where the hand is in each of them.

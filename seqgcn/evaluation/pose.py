@@ -1,4 +1,4 @@
-"""How far predicted joints of a hand lie from the true ones, in millimetres."""
+"""How far predicted joints of a hand lie from the true ones, in millimeters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

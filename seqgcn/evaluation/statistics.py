@@ -1,6 +1,6 @@
 """Whether one selector beats another beyond the luck of the seed.
 
-Selectors are compared as in a paired experiment: a seed fixes the first labelled set and the learner's
+Selectors are compared as in a paired experiment: a seed fixes the first labeled set and the learner's
 randomness for all selectors, so what counts is the difference to the baseline within a seed.
 """
 
@@ -31,7 +31,7 @@ def area_under_budget_curve(labelled: Sequence[int], metric: Sequence[float]) ->
     "A Comparative Survey: Benchmarking for Pool-based Active Learning").
 
     Args:
-        labelled: Number of labelled items at each point, `[m]`, strictly increasing, m >= 2.
+        labelled: Number of labeled items at each point, `[m]`, strictly increasing, m >= 2.
         metric: Test metric at each point, `[m]`.
 
     Raises:
@@ -75,7 +75,7 @@ class Curve:
     """Learning curve of one run: the test metric after each cycle.
 
     Args:
-        labelled: Number of labelled items at each point, strictly increasing.
+        labelled: Number of labeled items at each point, strictly increasing.
         metric: Test metric at each point, in any unit, finite.
     """
 
@@ -126,7 +126,7 @@ def bootstrap_interval(
 
 
 def wilcoxon_p(differences: Sequence[float]) -> float:
-    """Two-sided p of the signed-rank test that paired differences are centred on 0 (Wilcoxon 1945).
+    """Two-sided p of the signed-rank test that paired differences are centered on 0 (Wilcoxon 1945).
 
     Exact for any n, with ties (mid-ranks) too, where SciPy's exact mode assumes none and its answer changes
     with its version. Zeros are left out; with nothing but zeros p is 1.

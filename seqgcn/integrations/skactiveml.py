@@ -81,7 +81,7 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
             y: Labels `[n]`, `missing_label` where there is none; which class it is, no selector asks.
             clf: Classifier that gives the class probabilities, for selectors that read them.
             fit_clf: Whether to fit a clone of it on X and y first.
-            candidates: Indices of the unlabelled samples that may be picked, all of them by default. Samples that are
+            candidates: Indices of the unlabeled samples that may be picked, all of them by default. Samples that are
                 not in X cannot be candidates.
             batch_size: How many to pick.
             return_utilities: Whether to return utilities too.
@@ -130,14 +130,14 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
 class FromQueryStrategy(Selector):
     """A query strategy of scikit-activeml as a selector, on a random part of the candidates.
 
-    It sees the embeddings and which items are labelled, not the labels themselves, and takes the class probabilities
+    It sees the embeddings and which items are labeled, not the labels themselves, and takes the class probabilities
     of the pool for those of its classifier. So only the strategies of `STRATEGIES` can be used. It runs on the CPU.
 
     The score is the utility of each item when it was picked, whatever the strategy means by that.
 
     Args:
         strategy: One of the strategies, or its name. Its `random_state` and `missing_label` are set from here.
-        subset: Candidates drawn and shown to the strategy, beside all labelled items: many of them need memory
+        subset: Candidates drawn and shown to the strategy, beside all labeled items: many of them need memory
             with the square of both together.
         seed: Of the draw, and the strategy's `random_state`.
     """

@@ -14,7 +14,7 @@ SHIFT = 5.0
 """mm by which crops are shifted whose centers' error is not known."""
 
 PRIOR_POSES = 10_000
-"""About how many augmented poses a prior is taken from, however few are labelled."""
+"""About how many augmented poses a prior is taken from, however few are labeled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Augmentation:
         return CropBatch(images, centre, cube), pose
 
     def poses(self, frames: HandFrames, joints: Tensor, draw: torch.Generator) -> Tensor:
-        """Normalised changed poses, `[m, J, 3]`; over and over if there are few."""
+        """Normalized changed poses, `[m, J, 3]`; over and over if there are few."""
         ids = torch.arange(len(frames)).repeat(max(1, math.ceil(PRIOR_POSES / len(frames))))
         changed = change_poses(
             joints[ids], frames.reflect(frames.centre[ids], ids), frames.cube[ids], self._changes(len(ids), draw)

@@ -34,7 +34,7 @@ def as_tensor(values: Any, whole: torch.dtype | None = None) -> Any:
 def shuffled_batches(n: int, batch_size: int, draw: torch.Generator) -> list[Tensor]:
     """Item numbers of an epoch's batches, in random order and none alone.
 
-    Batch norm has nothing to normalise a single item by: one left over joins the batch before it, and where every
+    Batch norm has nothing to normalize a single item by: one left over joins the batch before it, and where every
     batch is a single item, each is given twice.
     """
     batches = list(torch.randperm(n, generator=draw).split(batch_size))
@@ -70,7 +70,7 @@ def in_batches(
 
 
 def count_held_out(n: int, share: float) -> int:
-    """How many of n labelled items are held out of training as a share of them; at least one, of `FEW` or more."""
+    """How many of n labeled items are held out of training as a share of them; at least one, of `FEW` or more."""
     return max(1, int(share * n)) if share > 0 and n >= FEW else 0
 
 

@@ -1,11 +1,11 @@
-"""Normalisation and augmentation of image batches, as tensor operations on the whole batch."""
+"""Normalization and augmentation of image batches, as tensor operations on the whole batch."""
 
 import torch
 from torch import Tensor
 
 
 def channel_statistics(images: Tensor, block: int = 4096) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel in grey levels, `[c]` float32 each; a flat channel has std 1.
+    """Mean and standard deviation of each channel in gray levels, `[c]` float32 each; a flat channel has std 1.
 
     Args:
         images: `[n, c, h, w]` uint8.

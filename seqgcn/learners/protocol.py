@@ -48,7 +48,7 @@ class Learner(Protocol):
         """Raise an `ArgumentError` if a constructor argument cannot be used."""
 
     def fit(self, inputs: Any, targets: Tensor, *, unconfirmed: int = 0, progress: Progress | None = None) -> Self:
-        """Train on labelled inputs, the first axis of both being items; return self.
+        """Train on labeled inputs, the first axis of both being items; return self.
 
         Of the last `unconfirmed` items nobody has confirmed the target, so that nothing may be measured against them.
         """
@@ -57,7 +57,7 @@ class Learner(Protocol):
         """Predicted target of each input, `[n]` or `[n, k]`."""
 
     def score(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> float:
-        """The learner's metric on labelled inputs."""
+        """The learner's metric on labeled inputs."""
 
     def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
         """`Data` with the asked attributes of every input (`x` `[n, d]`, `prob` `[n, c]`, ...), in one pass."""
@@ -74,7 +74,7 @@ class Diagnosed(Protocol):
     """A learner that measures more than its metric, for the journal."""
 
     def diagnose(self, inputs: Any, targets: Tensor, *, progress: Progress | None = None) -> Mapping[str, float]:
-        """Further measures on labelled inputs, by name."""
+        """Further measures on labeled inputs, by name."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ class Recipe:
     Args:
         build: New network for a crop size (px), a number of joints, one of principal axes, a dropout and a width.
         prior: Whether it composes poses of the training poses' principal axes.
-        epochs: Passes over the labelled frames.
+        epochs: Passes over the labeled frames.
         batch_size: Frames a step.
         lr: Learning rate.
         schedule: Factor on it, as a function of the share of the epochs that is done.

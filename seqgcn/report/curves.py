@@ -26,14 +26,14 @@ def learning_curve(
     metric: Metric = ACCURACY,
     references: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """Draw the test metric over the number of labelled items, one line a selector.
+    """Draw the test metric over the number of labeled items, one line a selector.
 
     A line is the mean over the selector's seeds, at the label counts that all of them reached, in a band of
     one sample standard deviation; a selector run with one seed has a thin line and no band. The legend lists
     the selectors as their lines end, from top to bottom.
 
     Args:
-        curves: For each selector the curve of each seed. Colours follow this order; ``"random"`` is grey.
+        curves: For each selector the curve of each seed. Colors follow this order; ``"random"`` is gray.
         path: Picture to write, ending in .png, .svg or .pdf.
         title: What was run, above the picture.
         metric: What the curves measure.
@@ -73,7 +73,7 @@ def learning_curve(
 
 
 def _draw(axes: Axes, mean: MeanCurve, rank: int | None) -> Line2D:
-    """Draw one line; selectors beyond the number of colours differ from the first in marker and dashes."""
+    """Draw one line; selectors beyond the number of colors differ from the first in marker and dashes."""
     colour = GREY if rank is None else COLOURS[rank % len(COLOURS)]
     (line,) = axes.plot(
         mean.labelled,
@@ -125,7 +125,7 @@ def _apart(heights: Sequence[float], gap: float, room: float) -> list[float]:
     """Places in [0, room] at least `gap` apart, as near to the sorted `heights` as least squares tell."""
     last = max(len(heights) - 1, 1)
     gap = min(gap, room / last)
-    # Less their gaps, places need only not fall: pool neighbours that do (isotonic regression).
+    # Less their gaps, places need only not fall: pool neighbors that do (isotonic regression).
     pools: list[tuple[float, int]] = []
     for number, height in enumerate(heights):
         mean, size = height - number * gap, 1

@@ -1,4 +1,4 @@
-"""Colours of the fingers, for pictures by Matplotlib and for pages that do without it."""
+"""Colors of the fingers, for pictures by Matplotlib and for pages that do without it."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ FINGERS = ("#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2")
 
 
 def finger_colours(bones: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Colour of each bone. Fingers are what falls apart when the joint with the most bones is taken out."""
+    """Color of each bone. Fingers are what falls apart when the joint with the most bones is taken out."""
     ends = [joint for bone in bones for joint in bone]
     hub = max(ends, key=ends.count, default=None)
     group = {joint: joint for joint in ends}

@@ -27,7 +27,7 @@ def success_curves(scores: Mapping[str, Score], path: str | os.PathLike[str], *,
     """Draw the share of frames whose worst joint lies within a distance, over that distance.
 
     Args:
-        scores: Of each system. Colours follow this order; the legend goes from the largest area to the smallest.
+        scores: Of each system. Colors follow this order; the legend goes from the largest area to the smallest.
         path: Picture to write, ending in .png, .svg or .pdf.
         title: What was scored, above the picture.
 
@@ -58,7 +58,7 @@ def per_joint_bars(scores: Mapping[str, Score], path: str | os.PathLike[str], *,
     """Draw the mean error of each joint, and of all, a bar a system.
 
     Args:
-        scores: Of each system, over the same joints. Colours follow this order.
+        scores: Of each system, over the same joints. Colors follow this order.
         path: Picture to write, ending in .png, .svg or .pdf.
         title: What was scored, above the picture.
 
@@ -153,7 +153,7 @@ def contact_sheet(
     Args:
         depths: Of each frame, `[h, w]` mm; 0 is background.
         joints_uv: Pose of each frame in the pixels of `depths`, `[J, 2]` px (column, row), or None.
-        bones: Pairs of joints to connect; those of one finger get one colour.
+        bones: Pairs of joints to connect; those of one finger get one color.
         path: Picture to write, ending in .png, .svg or .pdf.
         title: What is shown, above the picture.
         columns: Frames in a row.

@@ -12,7 +12,7 @@ Curves = Mapping[str, Mapping[int, Curve]]
 """For each selector the curve of each seed."""
 
 BASELINE = "random"
-"""The selector that is drawn in grey."""
+"""The selector that is drawn in gray."""
 
 PUBLISHED = "Dashed: published systems, trained on all labels"
 

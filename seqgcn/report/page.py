@@ -26,7 +26,7 @@ from seqgcn.utils.files import write_bytes
 
 FloatArray = npt.NDArray[np.float64]
 
-# Okabe and Ito's colours without yellow, which is too pale for a line on white.
+# Okabe and Ito's colors without yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES = ("-", "--", ":", "-.")

@@ -125,7 +125,7 @@ def import_clicks(
     partial: bool = False,
     accept_predictions: bool = False,
 ) -> ImportedClicks:
-    """Take the exports of labelling tools back into a round of clicks: all in one step or, on any problem, none.
+    """Take the exports of labeling tools back into a round of clicks: all in one step or, on any problem, none.
 
     A center is the middle of the palm: the depth under the click (the median of what was measured in 5 x 5 px between
     `near` and `far`) and 12 mm, half the thickness of a hand. It is in `centers.csv` of the round's folder together

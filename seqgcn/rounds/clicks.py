@@ -1,6 +1,6 @@
 """Rounds that ask for one click a frame: the middle of the palm, in pictures of whole frames.
 
-Nothing has to be labelled for that, and no network for poses is trained. Frames are described by thumbnails of their
+Nothing has to be labeled for that, and no network for poses is trained. Frames are described by thumbnails of their
 whole depth and by how doubtful the hand is that was found in them, so that what covers the thumbnails covers doubtful
 frames too. What is clicked goes into a file of centers (`click_import`).
 """
@@ -46,10 +46,10 @@ UNREADABLE = 0.1
 
 
 def pool_of_clicks(config: SelectConfig, parameters: Mapping[str, Any], *, progress: Progress | None) -> RoundPool:
-    """Whole frames, of which those with a center or a pose count as labelled; nothing is cropped.
+    """Whole frames, of which those with a center or a pose count as labeled; nothing is cropped.
 
     Args:
-        config: Which data set, and what is labelled.
+        config: Which data set, and what is labeled.
         parameters: The data set's own.
         progress: Told about the frames, as stages `"thumbnails"` and `"hands"`.
 
@@ -137,7 +137,7 @@ def with_doubt(x: Tensor, found: Centers) -> Tensor:
 
 
 def hand_off_clicks(folder: Path, pool: RoundPool, index: Tensor, score: Tensor, progress: Progress | None) -> None:
-    """Write what labelling tools take: pictures of whole frames, and tasks of one point, where a hand was found.
+    """Write what labeling tools take: pictures of whole frames, and tasks of one point, where a hand was found.
 
     Args:
         folder: Of the round.

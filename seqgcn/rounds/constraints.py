@@ -132,7 +132,7 @@ def most_items(
     """How many items a budget could buy at most, whatever picks them.
 
     Args:
-        candidates: What may be picked, `[n]` bool, none of it labelled.
+        candidates: What may be picked, `[n]` bool, none of it labeled.
         budget: As for `choose`, as are the others.
         costs: Of each item.
         videos: Of each item.

@@ -1,4 +1,4 @@
-"""From picks to labelling tools, and from what these export to labels."""
+"""From picks to labeling tools, and from what these export to labels."""
 
 import os
 import shlex
@@ -77,7 +77,7 @@ def hand_off(
     learner: Learner | None,
     progress: Progress | None,
 ) -> None:
-    """Write what labelling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
+    """Write what labeling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
 
     Where nothing was trained, the joints to begin with are mediapipe's landmarks, if it is installed.
 
@@ -131,7 +131,7 @@ def import_labels(
     partial: bool = False,
     accept_predictions: bool = False,
 ) -> Imported:
-    """Take the exports of labelling tools back into a round: all labels in one step or, on any problem, none.
+    """Take the exports of labeling tools back into a round: all labels in one step or, on any problem, none.
 
     The labels go into a file of the round's folder, in the data set's own grammar, together with those that there were
     before the round; `imported-N.csv` records of each joint where its depth is from and who marked it. The same export
@@ -144,7 +144,7 @@ def import_labels(
         exports: Files of Label Studio (JSON) or COCO keypoints.
         labelled: How many labels there were when the round began: that many must still be there.
         joint_depth: Where the depth of a joint is taken from: the first of these that has one. By default the
-            prediction; where a detector predicted, as nothing was labelled, the surface and then the prediction.
+            prediction; where a detector predicted, as nothing was labeled, the surface and then the prediction.
         depths: File of `read_depths`, for `"column"`.
         disagree: mm between two annotators' places of a joint that are still agreement.
         partial: Add what is right, whatever is wrong with the rest.
@@ -254,7 +254,7 @@ def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSourc
 def _leave_out_known(
     checked: Checked, annotations: Sequence[Annotation], tasks: Tasks, poses: Mapping[str, Tensor]
 ) -> tuple[Checked, int]:
-    """What is left to add where frames of the round are labelled already, and how many annotations tell nothing new.
+    """What is left to add where frames of the round are labeled already, and how many annotations tell nothing new.
 
     A frame that has a label need not be answered again; if it is, by something else, the label stays.
     """
@@ -303,6 +303,6 @@ def _write_labels(
 
 
 def _as_label(item: str, pose: Tensor) -> Labelled:
-    """What is labelled already, to be written down again."""
+    """What is labeled already, to be written down again."""
     nothing = (False,) * len(pose)
     return Labelled(item, pose, ("",) * len(pose), nothing, (), nothing)

@@ -1,4 +1,4 @@
-"""What a round picks from: items with names, some of them labelled, and what describes them."""
+"""What a round picks from: items with names, some of them labeled, and what describes them."""
 
 import hashlib
 import os
@@ -76,7 +76,7 @@ def pool_of_dataset(
     """The pool of a data set: frames in its folders, or the items of its pool, whichever it can tell.
 
     Args:
-        config: Which data set, and what is labelled.
+        config: Which data set, and what is labeled.
         parameters: The data set's own.
         crop_check: Called with the size of the crops, px, before any is made.
         progress: Told about the making of crops.
@@ -127,7 +127,7 @@ class ListedFiles:
 
 
 def list_hands(config: SelectConfig, dataset: FolderSplits) -> tuple[HandDataset, Path | None]:
-    """Frames of a data set, not cropped yet, and the list of those that count as labelled, if there is one.
+    """Frames of a data set, not cropped yet, and the list of those that count as labeled, if there is one.
 
     Raises:
         DataFileError: A file cannot be used.
@@ -136,7 +136,7 @@ def list_hands(config: SelectConfig, dataset: FolderSplits) -> tuple[HandDataset
 
 
 def labelled_hands(hands: HandDataset, listed: Path | None) -> Tensor:
-    """Numbers of the labelled frames, `[m]` int64: those of a list, if there is one, in its order.
+    """Numbers of the labeled frames, `[m]` int64: those of a list, if there is one, in its order.
 
     Raises:
         DataFileError: The list cannot be read, or names a frame that has no pose.
@@ -154,7 +154,7 @@ def labelled_hands(hands: HandDataset, listed: Path | None) -> Tensor:
 
 
 def candidates_of(config: SelectConfig, pool: RoundPool) -> Tensor:
-    """Items that may be picked, `[n]` bool, none of them labelled.
+    """Items that may be picked, `[n]` bool, none of them labeled.
 
     Raises:
         DataFileError: A list cannot be used.
@@ -206,12 +206,12 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
 
 
 def _read_classes(path: str, items: Sequence[str]) -> tuple[dict[str, int], dict[int, int]]:
-    """Number of each class, in order of their names, and the class of each labelled item, by number.
+    """Number of each class, in order of their names, and the class of each labeled item, by number.
 
     Raises:
         DataFileError: The file is no table item,class of these items.
     """
-    if find_file(path).stat().st_size == 0:  # nothing is labelled yet
+    if find_file(path).stat().st_size == 0:  # nothing is labeled yet
         return {}, {}
     rows = read_table(path, ("item", "class"))
     ids = find_ids(path, [row.cells[0] for row in rows], [row.line for row in rows], items)

@@ -41,7 +41,7 @@ from seqgcn.utils.processors import workers
 REPORT = "report.html"
 
 _OF_ITSELF = {"least-confidence": "the learner in its prediction"}
-"""What selectors are confident of, where that is not an item's being labelled."""
+"""What selectors are confident of, where that is not an item's being labeled."""
 
 
 def write_report(

@@ -93,7 +93,7 @@ def left_behind(folder: Path, values: Mapping[str, Any]) -> str:
 
 
 def _labels_of(folder: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
-    """The file of what is labelled after a round of joints."""
+    """The file of what is labeled after a round of joints."""
     name = LABELS.get(values["dataset"] or "")
     if name is not None and (folder / name).is_file():
         return os.path.abspath(folder / name)

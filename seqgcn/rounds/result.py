@@ -42,7 +42,7 @@ class RoundResult:
         pool: The items.
         data: Their description.
         selection: The picks; their indices are numbers of items.
-        represented: Which labelled item or pick each item is nearest to.
+        represented: Which labeled item or pick each item is nearest to.
         selector: What picked, by its name in the catalogue.
         learner: What was trained, if anything was.
         curves: What it measured after each epoch, by name.

@@ -1,4 +1,4 @@
-"""One round: train on what is labelled, describe all items, pick, and write down which and why."""
+"""One round: train on what is labeled, describe all items, pick, and write down which and why."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Round:
     """One question to a selector about items whose labels nobody has yet, answered in a folder of its own.
 
     The folder gets `round.yaml` (the configuration, versions and seeds) when the round begins, `training.json` and
-    `learner.pt` (curves and weights) when the learner is trained, then `represents.csv`, `tasks` for labelling tools,
+    `learner.pt` (curves and weights) when the learner is trained, then `represents.csv`, `tasks` for labeling tools,
     `report.html`, and at last `picks.csv`, with which the round is done.
 
     Args:
@@ -248,7 +248,7 @@ class Round:
             )
 
     def _selector_in_force(self) -> tuple[str, Selector]:
-        """What picks: with nothing labelled, something that needs no label."""
+        """What picks: with nothing labeled, something that needs no label."""
         name = self.config.spec.name
         # A user's own selector knows best what it needs; if that is labels, its message says so.
         own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
@@ -280,7 +280,7 @@ class Round:
         )
 
     def _trained(self, stages: Stages) -> Learner | None:
-        """The learner, trained on what is labelled; by an earlier attempt, if it got that far."""
+        """The learner, trained on what is labeled; by an earlier attempt, if it got that far."""
         pool = self.pool
         if stages.learner is None or pool.targets is None:
             return None

@@ -20,14 +20,14 @@ CROP_COLUMNS = ("center x", "center y", "center z", "center by", "center confide
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Represented:
-    """Distances in the space of the embeddings, of n items of which m are labelled and b picked.
+    """Distances in the space of the embeddings, of n items of which m are labeled and b picked.
 
     Args:
-        by: The labelled item or pick that each item is nearest to, `[n]` int64; these are nearest to themselves.
+        by: The labeled item or pick that each item is nearest to, `[n]` int64; these are nearest to themselves.
         distance: To it, `[n]`.
-        labelled: The labelled item that each item is nearest to, `[n]` int64; -1 where nothing is labelled.
-        before: Distance to it, `[n]`; infinite where nothing is labelled.
-        stands_for: How many items that are neither labelled nor picked are nearest to each pick, `[b]` int64.
+        labelled: The labeled item that each item is nearest to, `[n]` int64; -1 where nothing is labeled.
+        before: Distance to it, `[n]`; infinite where nothing is labeled.
+        stands_for: How many items that are neither labeled nor picked are nearest to each pick, `[b]` int64.
     """
 
     by: Tensor
@@ -38,7 +38,7 @@ class Represented:
 
     @property
     def radius(self) -> tuple[float, float]:
-        """Largest distance of an item to its nearest labelled one, without and with the picks."""
+        """Largest distance of an item to its nearest labeled one, without and with the picks."""
         return float(self.before.max()), float(self.distance.max())
 
 
@@ -55,7 +55,7 @@ def represent(x: Tensor, labelled: Tensor, picks: Tensor, *, progress: Progress 
     x, scale = tame(x, torch.linalg.vector_norm(x, torch.inf, dim=1))
     to_labelled, before = _nearest(x, known, progress)
     to_pick, beside = _nearest(x, picks, None)
-    # A pick that lies on a labelled item stands for no more than itself.
+    # A pick that lies on a labeled item stands for no more than itself.
     closer = beside < before
     closer[picks] = True
     by = torch.where(closer, to_pick, to_labelled)
@@ -92,8 +92,8 @@ def picks_table(
 ) -> str:
     """CSV of the picks, best first.
 
-    The confidence is that of being labelled, or for least-confidence of the class; most selectors have none. The
-    nearest labelled item, its distance, and how many items a pick stands for are in the space of the embeddings.
+    The confidence is that of being labeled, or for least-confidence of the class; most selectors have none. The
+    nearest labeled item, its distance, and how many items a pick stands for are in the space of the embeddings.
     Of hand frames there are also the center of the crop's cube (mm), where it is from and how sure it is.
     """
     index = selection.index.cpu()
@@ -120,7 +120,7 @@ def picks_table(
 
 
 def represents_table(items: Sequence[str], represented: Represented) -> str:
-    """CSV of all items: the labelled item or pick that each is nearest to, and how far it is."""
+    """CSV of all items: the labeled item or pick that each is nearest to, and how far it is."""
     rows = zip(items, _names(items, represented.by), _distances(represented.distance), strict=True)
     return _csv(["item", "represented by", "distance"], rows)
 

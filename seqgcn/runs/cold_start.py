@@ -16,14 +16,14 @@ from seqgcn.selectors.selector import Selector
 from seqgcn.utils.validation import kind_of
 
 COLD_START = "typiclust"
-"""What picks where nothing is labelled and the selector asked for learns from labels."""
+"""What picks where nothing is labeled and the selector asked for learns from labels."""
 
 THUMBNAIL = 16
 """Pixels along the side of the thumbnails that describe items before anything is learned."""
 
 
 def thumbnails_of(inputs: HandFrames | Tensor) -> Tensor:
-    """What describes items of which none is labelled: small grey pictures as vectors, `[n, d]` float32.
+    """What describes items of which none is labelled: small gray pictures as vectors, `[n, d]` float32.
 
     Args:
         inputs: Hand frames, or images `[n, c, h, w]` uint8.

@@ -29,7 +29,7 @@ class CycleRecord:
         pseudo: Item ids that the next cycle also trains on, under targets that the learner predicted and nobody
             confirmed: `{"items": [...], "targets": [...]}`; empty for most selectors. They are no labels, and forgotten
             after that cycle.
-        generated: Items made for this cycle's training: `{"source": [...], "targets": [...]}`, the labelled item that
+        generated: Items made for this cycle's training: `{"source": [...], "targets": [...]}`, the labeled item that
             each was made from and what it was made to show; empty for most selectors.
     """
 

@@ -27,14 +27,14 @@ from seqgcn.utils.validation import check_whole
 class ActiveLearning:
     """Label `budget` more items in each cycle, chosen by the selector; iterating gives a record a cycle.
 
-    Every cycle trains a fresh learner on what is labelled, measures it on the test part, lets it describe the
+    Every cycle trains a fresh learner on what is labeled, measures it on the test part, lets it describe the
     pool and asks the selector for the next items. Cycle 0 has only the initial labels; the last cycle picks
     nothing more. Initial labels and learner seeds depend on `seed` and the cycle alone, so runs of several
     selectors under one seed are comparable.
 
     What a selector adds to training is carried out here too: its `extensions` of the learner, the items it generates,
-    and the pseudo-labels of the cycle before. Such items are written down apart from the labelled ones, and never
-    become labelled by it.
+    and the pseudo-labels of the cycle before. Such items are written down apart from the labeled ones, and never
+    become labeled by it.
 
     Args:
         dataset: Pool and test part; of one's own data too, as `seqgcn.datasets.as_dataset` takes it.
@@ -42,8 +42,8 @@ class ActiveLearning:
         selector: Given its own seed for each cycle.
         budget: Items revealed a cycle.
         cycles: How often items are revealed.
-        initial: Random items labelled at first; by default as many as the budget.
-        subset: The selector sees only this many random unlabelled items a cycle (10,000 in the paper); by
+        initial: Random items labeled at first; by default as many as the budget.
+        subset: The selector sees only this many random unlabeled items a cycle (10,000 in the paper); by
             default all.
         seed: Of everything random.
         warm_start: Whether a cycle trains on from the last cycle's weights.

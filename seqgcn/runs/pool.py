@@ -1,4 +1,4 @@
-"""Which items are labelled, in which order and since which cycle; the one border between item ids and node indices."""
+"""Which items are labeled, in which order and since which cycle; the one border between item ids and node indices."""
 
 import copy
 import operator
@@ -12,7 +12,7 @@ from seqgcn.exceptions import ArgumentError
 
 
 class Pool:
-    """Items 0 to size - 1, of which some are labelled, some asked for, and some skipped.
+    """Items 0 to size - 1, of which some are labeled, some asked for, and some skipped.
 
     Args:
         size: Number of items.
@@ -33,7 +33,7 @@ class Pool:
 
     @property
     def labelled(self) -> Tensor:
-        """Ids of the labelled items in the order they were revealed, int64."""
+        """Ids of the labeled items in the order they were revealed, int64."""
         return torch.tensor(list(self._since), dtype=torch.int64)
 
     @property
@@ -60,14 +60,14 @@ class Pool:
 
     @property
     def since(self) -> dict[int, int]:
-        """The cycle in which each labelled item was revealed, in that order."""
+        """The cycle in which each labeled item was revealed, in that order."""
         return dict(self._since)
 
     def reveal(self, ids: Iterable[int], cycle: int) -> None:
-        """Count items as labelled from now on; all of them or, on an error, none.
+        """Count items as labeled from now on; all of them or, on an error, none.
 
         Raises:
-            ArgumentError: An id is out of range, given twice, or labelled already.
+            ArgumentError: An id is out of range, given twice, or labeled already.
         """
         new: dict[int, int] = {}
         # An index, never a 0-d tensor: those are all different keys.
@@ -83,7 +83,7 @@ class Pool:
         self._close(new)
 
     def ask(self, ids: Iterable[int]) -> None:
-        """Count items as asked for: no candidates any more, and as good as labelled for selectors.
+        """Count items as asked for: no candidates any more, and as good as labeled for selectors.
 
         Raises:
             ArgumentError: An item is no candidate, or given twice.
@@ -103,14 +103,14 @@ class Pool:
         self._skipped.update(chosen)
 
     def take_back(self, ids: Iterable[int]) -> None:
-        """Make items candidates again, whether they are labelled, asked for or skipped."""
+        """Make items candidates again, whether they are labeled, asked for or skipped."""
         chosen = dict.fromkeys(map(operator.index, ids))
         self._close(chosen)
         for item in chosen:
             self._since.pop(item, None)
 
     def sample(self, subset: int | None, generator: torch.Generator) -> Tensor:
-        """Ids to build a graph over, ascending: those labelled or asked for, all candidates or a random `subset`."""
+        """Ids to build a graph over, ascending: those labeled or asked for, all candidates or a random `subset`."""
         mask = self._taken()
         unlabelled = self.candidates
         if subset is not None and subset < len(unlabelled):

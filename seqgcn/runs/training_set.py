@@ -1,4 +1,4 @@
-"""What a cycle trains on: the labelled items, and apart from them what a strategy adds without a true label."""
+"""What a cycle trains on: the labeled items, and apart from them what a strategy adds without a true label."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,16 +16,16 @@ Pseudo = Mapping[str, list[Any]]
 
 
 def training_set(part: Part, pool: Pool, pseudo: Pseudo, generated: Generated | None) -> tuple[Any, Tensor]:
-    """Inputs and targets to train on, labelled items first.
+    """Inputs and targets to train on, labeled items first.
 
     Args:
-        part: The pool's inputs and true targets; only those of labelled items are read.
-        pool: Which items are labelled.
+        part: The pool's inputs and true targets; only those of labeled items are read.
+        pool: Which items are labeled.
         pseudo: Items to train on under predicted targets. Their true ones stay unread.
         generated: Items that were made.
 
     Raises:
-        ArgumentError: A pseudo-labelled item is labelled, or given twice.
+        ArgumentError: A pseudo-labeled item is labeled, or given twice.
     """
     labelled, targets = pool.labelled, part.targets[pool.labelled]
     check_pseudo(pseudo, pool)
@@ -43,7 +43,7 @@ def check_pseudo(pseudo: Pseudo, pool: Pool) -> None:
     """Check items that are to be trained on without a label.
 
     Raises:
-        ArgumentError: One has no target, is not in the pool, labelled, or given twice.
+        ArgumentError: One has no target, is not in the pool, labeled, or given twice.
     """
     listed = pseudo.get("items", [])
     if len(listed) != len(pseudo.get("targets", [])):
@@ -56,7 +56,7 @@ def check_pseudo(pseudo: Pseudo, pool: Pool) -> None:
 
 
 def generated_record(generated: Generated | None, pool: Pool) -> dict[str, list[Any]]:
-    """What the journal holds of generated items: the labelled item each was made from, and its target."""
+    """What the journal holds of generated items: the labeled item each was made from, and its target."""
     if generated is None:
         return {}
     source = pool.labelled[generated.source.cpu()]

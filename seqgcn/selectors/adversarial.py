@@ -68,7 +68,7 @@ class VAE(nn.Module):
     Two convolutions of stride 2 and a linear layer each way.
 
     Args:
-        in_channels: Colour channels.
+        in_channels: Color channels.
         image_size: Pixels a side, a multiple of 4.
         latent_channels: Size of a code.
         hidden_channels: Channels of the first convolution; the second has twice as many.
@@ -121,7 +121,7 @@ class ImageDiscriminator(nn.Module):
     """Tells real images from made ones, and their class (AC-GAN: Odena, Olah, Shlens, ICML 2017).
 
     Args:
-        in_channels: Colour channels.
+        in_channels: Color channels.
         image_size: Pixels a side, a multiple of 4.
         hidden_channels: Channels of the first convolution; the second has twice as many.
         num_classes: Classes.
@@ -177,7 +177,7 @@ class TrainedVAAL:
     """The networks that `train_vaal` trained, and the discriminator's output for every image.
 
     Args:
-        logit: Of being labelled, `[n]`.
+        logit: Of being labeled, `[n]`.
         loss: Of the VAE, `[steps]`.
         discriminator_loss: Of its steps, `[(steps + 1) // 2]`.
         vae: The VAE.
@@ -197,16 +197,16 @@ def train_vaal(
     *,
     progress: Progress | None = None,
 ) -> TrainedVAAL:
-    r"""Train a beta-VAE against a discriminator that tells labelled from unlabelled images by their codes.
+    r"""Train a beta-VAE against a discriminator that tells labeled from unlabeled images by their codes.
 
-    VAAL (Sinha, Ebrahimi, Darrell, ICCV 2019): the VAE minimises :math:`-\mathrm{ELBO} - \lambda \log D(\mu(x))` over
-    labelled and unlabelled images, in as many of each a step; the discriminator, in every second step, the binary
-    cross-entropy of :math:`D(\mu(x))`, the probability that an image is labelled.
+    VAAL (Sinha, Ebrahimi, Darrell, ICCV 2019): the VAE minimizes :math:`-\mathrm{ELBO} - \lambda \log D(\mu(x))` over
+    labeled and unlabeled images, in as many of each a step; the discriminator, in every second step, the binary
+    cross-entropy of :math:`D(\mu(x))`, the probability that an image is labeled.
 
     Args:
         images: `[n, c, h, w]` uint8, or floating point in [0, 1].
-        labelled: Mask of the labelled images, `[n]`, at least one.
-        unlabelled: Mask of the unlabelled ones, `[n]`, at least one.
+        labelled: Mask of the labeled images, `[n]`, at least one.
+        unlabelled: Mask of the unlabeled ones, `[n]`, at least one.
         options: Sizes and training.
         progress: Told about every step, as stage `"vaal"`.
 
@@ -271,9 +271,9 @@ def train_vae_acgan(
 ) -> TrainedVAEACGAN:
     r"""Train a VAE-ACGAN: a conditional VAE whose images pass for real ones of the class they are made for.
 
-    The generative part of BGADL (Tran, Do, Reid, Carneiro, ICML 2019): the encoder e and the generator g minimise
+    The generative part of BGADL (Tran, Do, Reid, Carneiro, ICML 2019): the encoder e and the generator g minimize
     -ELBO and, weighted, what the discriminator says of reconstructions :math:`g(e(x), y)` and of images of random
-    codes and classes: that they are made, and of another class. The discriminator minimises its cross-entropies of
+    codes and classes: that they are made, and of another class. The discriminator minimizes its cross-entropies of
     real or made, and of the class, on both.
 
     Args:

@@ -18,7 +18,7 @@ from seqgcn.utils.validation import check_mask, check_whole, kind_of, name_rows
 class BGADL(AdversarialOptions, BALD):
     r"""BALD, with a generated image beside every image it picked (Tran, Do, Reid, Carneiro, ICML 2019).
 
-    The labelled images train a VAE-ACGAN, and each picked image :math:`x^*` of class :math:`y^*` gives
+    The labeled images train a VAE-ACGAN, and each picked image :math:`x^*` of class :math:`y^*` gives
 
     .. math:: x' = g(e(x^*), y^*)
 
@@ -44,7 +44,7 @@ class BGADL(AdversarialOptions, BALD):
         """An image beside each picked one, of its class; None as long as nothing is picked.
 
         Args:
-            images: Labelled images, `[n, c, h, w]` uint8.
+            images: Labeled images, `[n, c, h, w]` uint8.
             targets: Their classes, `[n]` int64.
             picked: Which of them were picked by this selector, `[n]` bool; the others only train the generator.
             num_classes: Classes, at least two.

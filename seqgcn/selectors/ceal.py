@@ -31,7 +31,7 @@ class CEAL(Selector):
 
     Args:
         uncertainty: Of the class probabilities, what the picks are ranked by: `"least-confidence"`, `"margin"` or
-            `"entropy"`. It does not change what is pseudo-labelled.
+            `"entropy"`. It does not change what is pseudo-labeled.
         delta: Threshold in the first cycle: nats of entropy, or a share of the candidates where `target_samples`
             are read; 0 pseudo-labels nothing.
         decay: rho, what the threshold loses: once in cycle 1, twice as much in cycle 2, and so on.

@@ -9,9 +9,9 @@ from seqgcn.selectors.selector import Query, Selection, Selector
 
 @dataclass(frozen=True, kw_only=True)
 class CoreSet(Selector):
-    """Greedy k-center on the embeddings `x` around the labelled nodes (Sener, Savarese, ICLR 2018).
+    """Greedy k-center on the embeddings `x` around the labeled nodes (Sener, Savarese, ICLR 2018).
 
-    The score is the distance to the nearest centre when picked. With nothing labelled the first pick is the
+    The score is the distance to the nearest center when picked. With nothing labeled the first pick is the
     candidate nearest to the candidates' mean, and its score the distance it leaves uncovered.
     """
 

@@ -22,21 +22,21 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminativeAL(Selector):
-    r"""Picks what a classifier tells most surely from the labelled nodes (Gissin, Shalev-Shwartz 2019).
+    r"""Picks what a classifier tells most surely from the labeled nodes (Gissin, Shalev-Shwartz 2019).
 
-    .. math:: \arg\max_{i \in U} p(\mathrm{unlabelled} \mid x_i)
+    .. math:: \arg\max_{i \in U} p(\mathrm{unlabeled} \mid x_i)
 
-    in several mini-queries: each trains a new classifier of labelled against unlabelled on the standardised
-    embeddings `x`, takes its share of the budget, and counts what it took as labelled from then on. The classifier,
+    in several mini-queries: each trains a new classifier of labeled against unlabeled on the standardized
+    embeddings `x`, takes its share of the budget, and counts what it took as labeled from then on. The classifier,
     an MLP of three hidden layers, stops early, at an accuracy in training at which it has not yet learned the
-    unlabelled nodes one by one.
+    unlabeled nodes one by one.
 
-    The released code trains on up to ten unlabelled nodes for each labelled one. Here an epoch takes every labelled
-    node and as many unlabelled ones, drawn anew: both kinds count the same, and time goes with the labels, not with
+    The released code trains on up to ten unlabeled nodes for each labeled one. Here an epoch takes every labeled
+    node and as many unlabeled ones, drawn anew: both kinds count the same, and time goes with the labels, not with
     the pool.
 
     Picks come in the order of the mini-queries, and the score is :math:`p(\mathrm{unlabelled})` in the pick's own, so
-    it may rise from one to the next. Details: `confidence` `[n]`, p(labelled) in the first mini-query; `accuracy` and
+    it may rise from one to the next. Details: `confidence` `[n]`, p(labeled) in the first mini-query; `accuracy` and
     `epochs`, of each mini-query's training.
 
     Args:
@@ -129,7 +129,7 @@ class DiscriminativeAL(Selector):
 
 
 class _Fit(NamedTuple):
-    """What a classifier says: logit of being unlabelled `[n]`, its accuracy in the last epoch, epochs trained."""
+    """What a classifier says: logit of being unlabeled `[n]`, its accuracy in the last epoch, epochs trained."""
 
     logit: Tensor
     accuracy: float

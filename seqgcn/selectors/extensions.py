@@ -1,8 +1,8 @@
-"""What a strategy may change in training, besides which items are labelled.
+"""What a strategy may change in training, besides which items are labeled.
 
 A selector names `Extension`s of the learner (`Selector.extensions`), may make further items (`Selector.generate`) and
 may name nodes to train on under the learner's own predictions (`Selection.pseudo`). The loop carries all three out, and
-writes items without a true label apart from the labelled ones.
+writes items without a true label apart from the labeled ones.
 """
 
 from dataclasses import dataclass, fields
@@ -90,7 +90,7 @@ class Generated:
     Args:
         images: `[m, c, h, w]` uint8.
         targets: The class each was made for, `[m]` int64.
-        source: Row of the labelled image each was made from, `[m]` int64.
+        source: Row of the labeled image each was made from, `[m]` int64.
     """
 
     images: "Tensor"

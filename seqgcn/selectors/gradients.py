@@ -29,7 +29,7 @@ class BADGE(Selector):
     is the gradient of the cross-entropy if the likeliest class were the label (algorithm 1). The first pick has the
     longest gradient, as in the code released with the paper (k-means++ itself draws it uniformly); each later one is
     drawn with probability proportional to :math:`D_i^2`, the squared distance of its gradient to the nearest of the
-    earlier picks'. Labelled nodes are no centres, so that it works with nothing labelled. Duplicates of a pick have
+    earlier picks'. Labeled nodes are no centers, so that it works with nothing labeled. Duplicates of a pick have
     distance 0 and come last, by the lowest node index.
 
     The score is :math:`D_i` when picked, of the first pick the length of its gradient. A draw does not follow it.
@@ -183,7 +183,7 @@ class _Gradients:
         return distance
 
     def _by_differences(self, rows: Tensor, centre: int) -> Tensor:
-        r"""Squared distances to the centre as a sum of squares, `[r]`.
+        r"""Squared distances to the center as a sum of squares, `[r]`.
 
         With :math:`h_i = (1 + \beta) h_j + r` and :math:`r \perp h_j`, the difference of the gradients is
         :math:`(a_i - a_j + \beta a_i) h_j^\top + a_i r^\top`, whose two parts are orthogonal.

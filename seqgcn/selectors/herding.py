@@ -14,23 +14,23 @@ from seqgcn.utils.validation import check_bool, check_number, check_whole
 
 @dataclass(frozen=True, kw_only=True)
 class MaxHerding(Selector):
-    r"""Greedy maximisation of the generalised coverage of the embeddings `x` (Bae, Noh, Sutherland, ECCV 2024).
+    r"""Greedy maximization of the generalized coverage of the embeddings `x` (Bae, Noh, Sutherland, ECCV 2024).
 
     .. math:: \sum_{j \in U} \max_{i \in L \cup S} k(x_i, x_j), \quad
         k(x, y) = \exp\Big(-\frac{\lVert x - y \rVert^2}{2 \sigma^2}\Big)
 
-    over the candidates j: labelled nodes are covered anyway, and nodes outside the pool are not asked about. Needs no
+    over the candidates j: labeled nodes are covered anyway, and nodes outside the pool are not asked about. Needs no
     label, and is made for the first few. Two nodes that cover nothing but each other always tie: ties go to the one
     nearer to the candidates' mean, then to the lowest node index.
 
     The score is how much the pick raises that sum.
 
     Args:
-        sigma: Width of the kernel, in units of the embeddings (normalised ones, unless `normalize=False`). By default
-            the root of half the mean squared distance of two nodes of the pool: 1 for normalised embeddings that
+        sigma: Width of the kernel, in units of the embeddings (normalized ones, unless `normalize=False`). By default
+            the root of half the mean squared distance of two nodes of the pool: 1 for normalized embeddings that
             point in all directions, less for those that all point the same way. That departs from the fixed width of
             the paper, at which the latter would all be about equally similar; public implementations have
-            :math:`k(x, y) = \exp(-\lVert x - y \rVert^2)` of normalised embeddings, which is `sigma=0.5**0.5`.
+            :math:`k(x, y) = \exp(-\lVert x - y \rVert^2)` of normalized embeddings, which is `sigma=0.5**0.5`.
         normalize: Whether the embeddings are scaled to length 1, as in the paper.
     """
 

@@ -18,17 +18,17 @@ _BLOCK = 2**20
 class LCMD(Selector):
     r"""The farthest candidate of the largest cluster of the embeddings `x` (Holzmüller et al., JMLR 2023, LCMD-TP).
 
-    Every candidate belongs to its nearest centre, a labelled node or an earlier pick. The cluster of the largest sum
+    Every candidate belongs to its nearest center, a labeled node or an earlier pick. The cluster of the largest sum
     of squared distances is chosen,
 
     .. math:: \arg\max_c \sum_{i \,:\, c(i) = c} \lVert x_i - x_{c(i)} \rVert^2,
 
-    and its candidate farthest from the centre picked. Labelled nodes lie on a centre and nodes outside the pool are
-    not asked about: neither adds to a sum. A candidate as near to two centres belongs to the earlier one, labelled
-    nodes first; other ties go to the lowest node index. With nothing labelled the first pick is CoreSet's, the
+    and its candidate farthest from the center picked. Labeled nodes lie on a center and nodes outside the pool are
+    not asked about: neither adds to a sum. A candidate as near to two centers belongs to the earlier one, labeled
+    nodes first; other ties go to the lowest node index. With nothing labeled the first pick is CoreSet's, the
     candidate nearest to the candidates' mean (the authors' code takes the one of the largest norm).
 
-    The score is the distance to the nearest centre when picked; of a first pick without labels, the distance it
+    The score is the distance to the nearest center when picked; of a first pick without labels, the distance it
     leaves uncovered.
     """
 
@@ -64,7 +64,7 @@ class LCMD(Selector):
 
 
 class _Clusters:
-    """Points `[m, d]`, the nearest of `count` centres to each, and the squared distance to it."""
+    """Points `[m, d]`, the nearest of `count` centers to each, and the squared distance to it."""
 
     def __init__(self, points: Tensor) -> None:
         self.points = points
@@ -81,15 +81,15 @@ class _Clusters:
         sums = self.squared.new_zeros(self.count, dtype=torch.float64)
         sums = sums.index_add_(0, self.nearest, self.squared.double())
         inside = (sums == sums.max())[self.nearest] & ~self.taken
-        # Where every point left lies on a centre, the largest sum, 0, is that of all.
+        # Where every point left lies on a center, the largest sum, 0, is that of all.
         pick = int(self.squared.masked_fill(~inside, -1.0).argmax())
         return pick, float(self.squared[pick].sqrt())
 
     def add(self, centres: Tensor) -> None:
-        """Bring nearest centres and distances up to date with new centres, `[c, d]`.
+        """Bring nearest centers and distances up to date with new centers, `[c, d]`.
 
-        One matrix product finds the centres that may be nearest; the distance to those is taken by subtraction, as
-        the product loses digits near zero: as many as the norms of the two points have, so that a centre far away
+        One matrix product finds the centers that may be nearest; the distance to those is taken by subtraction, as
+        the product loses digits near zero: as many as the norms of the two points have, so that a center far away
         makes only itself unsure.
         """
         different = _first_of_equals(centres)
@@ -108,7 +108,7 @@ class _Clusters:
         self.count += len(centres)
 
     def _compare(self, row: Tensor, centre: Tensor, centres: Tensor) -> None:
-        """Give rows to new centres that are nearer; the first of equally near ones wins."""
+        """Give rows to new centers that are nearer; the first of equally near ones wins."""
         step = max(1, _BLOCK // self.points.shape[1])
         squared = torch.cat(
             [

@@ -26,7 +26,7 @@ _BLOCK_ELEMENTS = 2**24
 """Largest intermediate, in numbers: 64 MiB of float32."""
 
 _MOST_PAIRS = 2 * 10**8
-"""Pairs of neighbours that are remembered: 2 GB with what it takes to sort them."""
+"""Pairs of neighbors that are remembered: 2 GB with what it takes to sort them."""
 
 _SAMPLE = 1_000
 """Balls that the purity of all is estimated from."""
@@ -39,11 +39,11 @@ class ProbCover(Selector):
     .. math:: u = \arg\max_i \lvert B_\delta(x_i) \setminus \text{covered} \rvert, \qquad
         B_\delta(x) = \{x' : \lVert x - x' \rVert_2 \le \delta\}
 
-    on features scaled to length 1, as in the released code, so that distances end at 2. The balls of labelled nodes
-    are covered from the start; nothing has to be labelled. Ties, which are many as gains are small whole numbers, go
+    on features scaled to length 1, as in the released code, so that distances end at 2. The balls of labeled nodes
+    are covered from the start; nothing has to be labeled. Ties, which are many as gains are small whole numbers, go
     by an order that the seed draws: an order of the data, such as by class, must not decide. Once everything is
     covered the paper has no rule; the remaining picks are those of the k-center greedy around all before, which
-    lower the radius that covers. Only labelled nodes and candidates take part.
+    lower the radius that covers. Only labeled nodes and candidates take part.
 
     The score is how many nodes a pick newly covers. Details: `delta`, a scalar, and `covered` `[n]` bool after
     all picks.
@@ -117,7 +117,7 @@ class Balls:
     """Which nodes lie in which balls of one radius: as remembered pairs, or compared anew where they are too many.
 
     Args:
-        x: Centres, `[n, d]`.
+        x: Centers, `[n, d]`.
         delta: Radius.
         progress: Told about every strip of nodes, as stage `"balls"`.
     """
@@ -127,7 +127,7 @@ class Balls:
         self.half = x.square().sum(dim=1) / 2
         self.threshold = (self.half - delta**2 / 2).unsqueeze(1)
         self.rows = math.ceil(_BLOCK_ELEMENTS / len(x))
-        self.degree = np.ones(len(x), dtype=np.int64)  # every ball holds its own centre
+        self.degree = np.ones(len(x), dtype=np.int64)  # every ball holds its own center
         self.halves: tuple[csr_array, csr_array] | None = None
         columns: list[NDArray[np.int32]] | None = []
         lengths: list[NDArray[np.int64]] = []
@@ -173,7 +173,7 @@ class Balls:
 
 
 def _both_halves(columns: list[NDArray[np.int32]], lengths: NDArray[np.int64]) -> tuple[csr_array, csr_array]:
-    """Pairs (i, j > i) given row by row, as sparse matrices of the later and of the earlier neighbours."""
+    """Pairs (i, j > i) given row by row, as sparse matrices of the later and of the earlier neighbors."""
     n = len(lengths)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     later = np.concatenate(columns)

@@ -11,7 +11,7 @@ from seqgcn.utils.validation import check_whole
 
 @dataclass(frozen=True, kw_only=True)
 class Random(Selector):
-    """Uniformly random candidates without replacement; works with nothing labelled.
+    """Uniformly random candidates without replacement; works with nothing labeled.
 
     The code released with the sequential GCN draws with replacement, and so labels fewer items than it counts.
 

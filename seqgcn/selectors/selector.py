@@ -50,7 +50,7 @@ class Selection:
             score of another says is in its own description.
         details: What the selector can show for its choice, plain tensors by name.
         pseudo: Nodes that the next training may use under the learner's own predictions, `[m]` int64, none of them
-            labelled or picked; None for selectors that do not pseudo-label.
+            labeled or picked; None for selectors that do not pseudo-label.
     """
 
     index: Tensor
@@ -69,7 +69,7 @@ class Query:
     Args:
         data: The pool as it was passed in.
         labelled: Nodes with a label, `[n]` bool.
-        candidates: Nodes that may be picked, `[n]` bool, none of them labelled.
+        candidates: Nodes that may be picked, `[n]` bool, none of them labeled.
         budget: How many to pick, from 1 to the number of candidates.
         progress: Told how far the selector is.
     """
@@ -93,7 +93,7 @@ class Query:
         raise ArgumentError(f"predictions are missing: attach them as {ways}")
 
     def require_labels(self, who: str) -> None:
-        """Raise an `ArgumentError` that says where to start if no node is labelled."""
+        """Raise an `ArgumentError` that says where to start if no node is labeled."""
         if not self.labelled.any():
             raise ArgumentError(
                 f"{who} learns to tell labelled nodes from unlabelled ones, and no node is labelled; start with "
@@ -204,10 +204,10 @@ class Selector(ABC):
         device: torch.device,
         progress: Progress | None = None,
     ) -> Generated | None:
-        """Make further items to train on from the labelled ones; None for selectors that make none.
+        """Make further items to train on from the labeled ones; None for selectors that make none.
 
         Args:
-            images: Labelled images, `[n, c, h, w]` uint8.
+            images: Labeled images, `[n, c, h, w]` uint8.
             targets: Their classes, `[n]` int64.
             picked: Which of them were picked by this selector, `[n]` bool; the others are the initial labels.
             num_classes: How many classes there are, at least two.
@@ -218,10 +218,10 @@ class Selector(ABC):
         return None
 
     def select(self, data: Data, budget: int, *, progress: Progress | None = None) -> Selection:
-        """Pick `budget` unlabelled nodes. Neither `data` nor the global random state is changed.
+        """Pick `budget` unlabeled nodes. Neither `data` nor the global random state is changed.
 
         Args:
-            data: The pool: `train_mask` `[n]` bool (labelled so far), what the selector `needs`, and optionally
+            data: The pool: `train_mask` `[n]` bool (labeled so far), what the selector `needs`, and optionally
                 `pool_mask`, `val_mask` and `test_mask`, which say what may be picked: see `split_pool`.
             budget: How many nodes to pick.
             progress: Told how far the selector is.

@@ -15,7 +15,7 @@ from seqgcn.utils.validation import check_bool, check_choice, check_number, chec
 
 @dataclass(frozen=True, kw_only=True)
 class GCNSelector(Selector):
-    """What both samplers share: the graph, and the network that learns who is labelled.
+    """What both samplers share: the graph, and the network that learns who is labeled.
 
     The network reads the features scaled to length 1, whatever the graph.
 
@@ -25,8 +25,8 @@ class GCNSelector(Selector):
         epochs: Full-batch steps of Adam.
         lr: Adam's learning rate.
         weight_decay: L2 term added to the gradient.
-        unlabelled_weight: lambda, weight of the unlabelled nodes in the loss.
-        graph: `"similarity"` (the paper's, over the whole pool), `"knn"` (k nearest neighbours by cosine),
+        unlabelled_weight: lambda, weight of the unlabeled nodes in the loss.
+        graph: `"similarity"` (the paper's, over the whole pool), `"knn"` (k nearest neighbors by cosine),
             `"edges"` (the data's own `edge_index`), or `"auto"`: the edges or similarity graph the data
             already has, else a new similarity graph.
         k: Neighbors of each node, for `graph="knn"`.
@@ -92,7 +92,7 @@ class GCNSelector(Selector):
 
 @dataclass(frozen=True, kw_only=True)
 class UncertainGCN(GCNSelector):
-    r"""Picks the nodes whose confidence of being labelled is nearest to a margin.
+    r"""Picks the nodes whose confidence of being labeled is nearest to a margin.
 
     .. math:: \arg\min_{i \in U} \lvert f_i - s_{\mathrm{margin}} \rvert
 
@@ -130,12 +130,12 @@ class UncertainGCN(GCNSelector):
 
 @dataclass(frozen=True, kw_only=True)
 class CoreGCN(GCNSelector):
-    r"""Greedy k-center around the labelled nodes in the GCN's feature space (equation 7).
+    r"""Greedy k-center around the labeled nodes in the GCN's feature space (equation 7).
 
     The space of the released code is the hidden layer after the relu joined by the logit; the paper names the
     hidden layer alone, `include_logit=False`.
 
-    The score is the distance to the nearest centre when picked. Details: `confidence` `[n]`, `features`
+    The score is the distance to the nearest center when picked. Details: `confidence` `[n]`, `features`
     `[n, hidden_channels (+ 1)]`, `loss` `[epochs]`. The remaining arguments are those of `GCNSelector`.
 
     Args:

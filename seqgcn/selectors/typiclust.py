@@ -35,10 +35,10 @@ class TypiClust(Selector):
     .. math:: \mathrm{typicality}(i) =
         \Big(\frac{1}{K} \sum_{j \in \mathrm{NN}_K(i)} \lVert x_i - x_j \rVert_2\Big)^{-1}
 
-    over its K nearest others of the same cluster, labelled or not. The released code averages squared distances over
-    at most half the cluster, leaves labelled nodes out of them, drops clusters of up to five nodes and goes round the
+    over its K nearest others of the same cluster, labeled or not. The released code averages squared distances over
+    at most half the cluster, leaves labeled nodes out of them, drops clusters of up to five nodes and goes round the
     others in one fixed order; and it seeds the mini-batches on all nodes, where here three random ones a cluster serve.
-    Equals go by the lowest node index. Only labelled nodes and candidates take part, and nothing has to be labelled.
+    Equals go by the lowest node index. Only labeled nodes and candidates take part, and nothing has to be labeled.
 
     The score is the typicality, at most 1e5 (duplicates) and 0 for a node alone in its cluster; the picks are ordered
     by cluster and not by it. Details: `cluster` `[n]`, -1 for nodes that took no part.
@@ -109,7 +109,7 @@ def clusters(x: Tensor, count: int, seed: int) -> Tensor:
     Args:
         x: `[n, d]`.
         count: How many clusters; those left empty, as where rows are equal, keep their number.
-        seed: Of the first centres and the batches.
+        seed: Of the first centers and the batches.
     """
     # scikit-learn takes a second to load; who does not cluster need not wait for it.
     from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
@@ -123,7 +123,7 @@ def clusters(x: Tensor, count: int, seed: int) -> Tensor:
         if count <= 50:
             model = KMeans(count, n_init=1, random_state=state)
         else:
-            # The first centres come from a few rows a cluster, by k-means++ as first published and in double precision:
+            # The first centers come from a few rows a cluster, by k-means++ as first published and in double precision:
             # scikit-learn's own search takes several times as long as everything after it, and ends no better.
             some = np.random.default_rng(state).permutation(len(points))[: 3 * count]
             first = points[some].astype(np.float64)

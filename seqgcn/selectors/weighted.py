@@ -23,7 +23,7 @@ class WeightedCoreGCN(CoreGCN):
     over passes (`target_samples`) of all coordinates together, in mm for poses. Items without any uncertainty come
     last, by their index.
 
-    The graph is that of the nearest neighbours by default, as k-center on its features had the higher means on digits
+    The graph is that of the nearest neighbors by default, as k-center on its features had the higher means on digits
     and CIFAR-10 (benchmarks/evidence); `graph="similarity"` is the paper's. The score is the weighted distance when
     picked. Details: `confidence` `[n]`, `features` `[n, hidden_channels (+ 1)]`, `loss` `[epochs]`, `uncertainty`
     `[n]`. The remaining arguments are those of `CoreGCN`.

@@ -32,7 +32,7 @@ def generator(seed: int, *purpose: int | str) -> torch.Generator:
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Run a block under a seeded global RNG of the CPU and of `device`, then put the old states back.
 
-    Networks initialise and drop out from the global state, which takes no generator argument.
+    Networks initialize and drop out from the global state, which takes no generator argument.
     `torch.manual_seed` would also reseed every other GPU; only the generators restored here are touched.
     """
     device = torch.device(device)

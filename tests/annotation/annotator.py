@@ -33,7 +33,7 @@ def label(
 
     Args:
         tasks: Folder of the hand-off.
-        joints: True pose of each frame, `[J, 3]` mm; a frame without one is skipped (cancelled).
+        joints: True pose of each frame, `[J, 3]` mm; a frame without one is skipped (canceled).
         camera: Of the frames.
         names: Of the joints.
         annotator: Number of the user.
@@ -60,7 +60,7 @@ def _regions(
     left, top, width, height = box
     with Image.open(picture) as image:
         size = image.size
-    # The picture shows whole pixels of the sensor: its left edge is half a pixel before the first one's centre.
+    # The picture shows whole pixels of the sensor: its left edge is half a pixel before the first one's center.
     value = {"x": 100 * (place[0] - left + 0.5) / width, "y": 100 * (place[1] - top + 0.5) / height, "width": 0.6}
     about = {
         "original_width": size[0],

@@ -201,7 +201,7 @@ def test_one_who_moves_a_joint_is_enough(answers: list[Annotation], tasks: Tasks
 
 @pytest.mark.parametrize(("factor", "right"), [(1.0, True), (0.001, False), (1000.0, False)])
 def test_a_depth_far_from_the_hand(answers: list[Annotation], tasks: Tasks, factor: float, right: bool) -> None:
-    """Such as metres for millimetres."""
+    """Such as meters for millimeters."""
     depths = {
         (preview.item, joint): factor * keypoint.d
         for preview in tasks.previews

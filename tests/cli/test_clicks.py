@@ -22,7 +22,7 @@ Call = Callable[..., tuple[int, list[str], str]]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
-    """A folder with a lab's frames, none of them labelled, and a round that asked for clicks in four of them."""
+    """A folder with a lab's frames, none of them labeled, and a round that asked for clicks in four of them."""
     folder = tmp_path_factory.mktemp("made")
     palms = draw_lab(folder / "lab", sequences=3, frames=8)
     with pytest.MonkeyPatch.context() as patch:
@@ -104,7 +104,7 @@ def test_with_enough_clicks_joints_are_next(
     words = "select --continue 'round 01' --budget 2 --learner mean-pose --set dataset.crop_size=16 --out joints"
     code, lines, said = call(*shlex.split(words))
     assert code == 0
-    assert lines[0].startswith("typiclust picked 2 of 24 unlabelled items")  # nothing is labelled yet
+    assert lines[0].startswith("typiclust picked 2 of 24 unlabelled items")  # nothing is labeled yet
     assert "4 by file" in said
 
 

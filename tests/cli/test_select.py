@@ -273,7 +273,7 @@ def test_features(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatc
 
 
 def test_the_real_thing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab's frames, of which some are labelled, with the real network: small and briefly trained."""
+    """A lab's frames, of which some are labeled, with the real network: small and briefly trained."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQGCN_CACHE", str(tmp_path / "cache"))
     write_folder(tmp_path / "lab", {"a": 12, "b": 8}, labelled=[f"a/{i}.png" for i in range(1, 7)])
@@ -289,7 +289,7 @@ def test_the_real_thing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monk
     monkeypatch.setattr("seqgcn.learners.HandPose.fit", lambda *_arguments, **_options: pytest.fail("trained again"))
     assert main(["select", "--out", "round", "--resume", "--quiet"]) == 0
     assert answers(tmp_path / "round") == before
-    # What is labelled may be told by a list, too.
+    # What is labeled may be told by a list, too.
     write(tmp_path / "list.txt", "a/2.png", "a/5.png", "b/1.png")
     assert main([*command, "--labelled", "list.txt", "--out", "other"]) == 1
     assert "list.txt: b/1.png is listed as labelled, but the data set's labels have no pose" in capsys.readouterr().err

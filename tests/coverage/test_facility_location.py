@@ -111,7 +111,7 @@ def test_equal_gains_go_to_the_first_row(question: dict[str, Any], pairs: int, k
 
 @pytest.mark.parametrize("seed", range(20))
 def test_small_gains_that_are_equal_go_to_the_first_row(seed: int) -> None:
-    """Centres near the columns leave next to nothing to gain, and rounding is large beside it."""
+    """Centers near the columns leave next to nothing to gain, and rounding is large beside it."""
     draw = torch.Generator().manual_seed(seed)
     column = 6 * torch.randn(6, 3, dtype=torch.float64, generator=draw)
     near = column + torch.tensor([0.01, 0.0, 0.0], dtype=torch.float64)

@@ -90,7 +90,7 @@ def test_tie_free_points_need_many_refills(active: int, dtype: torch.dtype, monk
 
 
 def test_stale_bounds_are_never_taken_for_distances(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The search keeps bounds for all but the active point, and each refill finds every active point on a centre.
+    # The search keeps bounds for all but the active point, and each refill finds every active point on a center.
     monkeypatch.setattr(_LazySearch, "ACTIVE", 1)
     points = torch.tensor([[0.0], [8.0], [8.0], [8.0], [3.0], [3.0]])
     index, distance = k_center(points, torch.tensor([0]), 5)
@@ -105,7 +105,7 @@ def test_a_refill_of_points_on_centres_looks_on(monkeypatch: pytest.MonkeyPatch)
     search.start(points[:1])
     search.take(0)
     search.take(1)
-    # Position 2 is on the new centre, but its bound is still the largest; position 3 is 2 away from both.
+    # Position 2 is on the new center, but its bound is still the largest; position 3 is 2 away from both.
     assert search.farthest() == (3, 4.0)
 
 
@@ -281,7 +281,7 @@ def test_weights_of_another_precision_and_what_they_are_left_as() -> None:
     assert torch.equal(weights, before)
 
 
-# distances to the nearest centre
+# distances to the nearest center
 
 
 @relaxed
@@ -325,7 +325,7 @@ def test_nearest_distances_keep_their_digits_under_an_offset(offset: float) -> N
 
 
 def test_a_duplicate_is_at_zero_though_another_centre_is_nearly_as_near() -> None:
-    # Beside each centre lies another, closer than the matrix product can tell at this distance from the mean.
+    # Beside each center lies another, closer than the matrix product can tell at this distance from the mean.
     some = clouds(50, dtype=torch.float32) * 100
     beside = torch.nextafter(some, torch.tensor(torch.inf))
     for centres, own in ((torch.cat([beside, some]), torch.arange(50, 100)), (torch.cat([some, beside]), range(50))):

@@ -49,7 +49,7 @@ def test_thresholds_are_every_millimetre_to_80() -> None:
 def test_area_by_hand() -> None:
     assert area_under_success([0, 1, 1], [0, 10, 40]) == pytest.approx((5 + 30) / 40)
     assert area_under_success(torch.ones(81)) == 1.0
-    # 0.5 from 10 mm, 1 from 30 mm, with a slope of one millimetre before each.
+    # 0.5 from 10 mm, 1 from 30 mm, with a slope of one millimeter before each.
     assert area_under_success(success_curve(ERRORS)) == pytest.approx((0.25 + 19 * 0.5 + 0.75 + 50) / 80)
 
 

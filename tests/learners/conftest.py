@@ -1,4 +1,4 @@
-"""Labelled images; synthetic hands, a few discs, one a joint, whose place, depth and size the crops show; networks."""
+"""Labeled images; synthetic hands, a few discs, one a joint, whose place, depth and size the crops show; networks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ RADII = (0.32, 0.22, 0.14)
 
 
 def make_hands(n: int = 8, size: int = 48, seed: int = 0) -> tuple[HandFrames, Tensor]:
-    """Frames and joints `[n, 3, 3]` mm: cubes of about 200 mm around centres about 400 mm from the camera."""
+    """Frames and joints `[n, 3, 3]` mm: cubes of about 200 mm around centers about 400 mm from the camera."""
     draw = torch.Generator().manual_seed(seed)
     centre = torch.tensor([10.0, -20.0, 400.0]) + 20 * torch.randn(n, 3, generator=draw)
     cube = 190 + 20 * torch.rand(n, generator=draw)

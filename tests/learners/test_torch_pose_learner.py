@@ -161,7 +161,7 @@ def test_describes_in_the_order_of_the_frames(hands: Hands, left: bool) -> None:
     assert data.image.shape == (30, 1, 48, 48)
     assert data.image.dtype == torch.uint8
     torch.testing.assert_close(fitted.describe(frames[torch.arange(20, 30)], ("x",)).x, data.x[20:])
-    # Passes with dropout lie around the prediction, which has the centre added.
+    # Passes with dropout lie around the prediction, which has the center added.
     middle = data.target_samples.mean(dim=1).unflatten(1, (3, 3)) + frames.centre.unsqueeze(1)
     assert float((middle - fitted.predict(frames)).norm(dim=2).mean()) < 3
     assert float(data.target_samples.std(dim=1).mean()) > 1

@@ -16,7 +16,7 @@ EVIL = "<script>alert(1)</script>.png"
 def make_view(
     n: int = 60, labelled: int = 8, picks: int = 5, *, x: Any = None, pictures: bool = True, **changes: Any
 ) -> RoundView:
-    """A round on n points in four clusters: the first are labelled, the last picked."""
+    """A round on n points in four clusters: the first are labeled, the last picked."""
     draw = np.random.default_rng(0)
     if x is None:
         x = 5 * draw.normal(size=(4, 6))[np.arange(n) % 4] + draw.normal(size=(n, 6))

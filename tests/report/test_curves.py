@@ -39,7 +39,7 @@ def labels(figure: matplotlib.figure.Figure) -> list[str]:
 
 
 def line_of(figure: matplotlib.figure.Figure, name: str) -> matplotlib.lines.Line2D:
-    """The drawn line with the colour and marker that the legend gives for a name."""
+    """The drawn line with the color and marker that the legend gives for a name."""
     legend = figure.axes[0].get_legend()
     assert legend is not None
     sample = legend.get_lines()[[label.split(" ")[0] for label in labels(figure)].index(name)]

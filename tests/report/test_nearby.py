@@ -73,7 +73,7 @@ def test_equal_items_are_found_whatever_their_norm(d: int, power: float, spread:
     found = neighbours_of(x, np.arange(36), 2)
     assert (found.distance == 0).all()
     assert {tuple(sorted(row)) for row in (found.item % 12).tolist()} == {(i, i) for i in range(12)}
-    # Eight pairs of picks, a pick and a labelled item, two labelled items alone.
+    # Eight pairs of picks, a pick and a labeled item, two labeled items alone.
     picks, labelled = np.array([*range(9), *range(12, 20)]), np.array([20, 9, 21])
     groups = twins_of(x, picks, labelled, found.distance[:, 0]).groups
     assert groups == [*([i, i + 12] for i in range(9))]

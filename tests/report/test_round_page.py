@@ -211,7 +211,7 @@ def test_what_may_be_missing(view: Any, there: str, not_there: str) -> None:
 
 def test_near_duplicates_are_grouped() -> None:
     x = np.random.default_rng(1).normal(size=(60, 6))
-    x[59], x[57] = x[58], x[3]  # two picks are the same, and one is as a labelled item
+    x[59], x[57] = x[58], x[3]  # two picks are the same, and one is as a labeled item
     page = page_of(make_view(x=x))
     assert "4 of 5 picks are" not in page.words
     assert "3 of 5 picks are nearly the same as another pick or a labelled item." in page.words

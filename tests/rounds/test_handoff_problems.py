@@ -45,7 +45,7 @@ def test_a_frame_that_changed_since(
 
 
 def test_labels_that_are_gone(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
-    """More than there were are no problem: others may have labelled meanwhile."""
+    """More than there were are no problem: others may have labeled meanwhile."""
     folder, mine = tmp_path / "round", tmp_path / "mine.txt"
     export, before = answer(folder, icvl, tmp_path / "export.json"), content(folder)
     rows = mine.read_text().splitlines(keepends=True)

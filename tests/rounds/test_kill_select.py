@@ -43,7 +43,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
 
 @pytest.fixture(scope="module")
 def command(start: Start, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Ten rendered frames, six of them labelled, whose crops are made; the network is the smallest there is."""
+    """Ten rendered frames, six of them labeled, whose crops are made; the network is the smallest there is."""
     lab = tmp_path_factory.mktemp("lab")
     rows = (render(lab / "icvl", "icvl") / "Training/labels.txt").read_text().splitlines(keepends=True)
     (lab / "labels.txt").write_text("".join(rows[:6]))

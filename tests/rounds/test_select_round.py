@@ -215,12 +215,12 @@ def test_what_a_selector_adds_to_training_is_left_out_and_said(
     assert f"{note}." in (tmp_path / "round/report.html").read_text()
 
 
-# nothing labelled yet
+# nothing labeled yet
 
 
 @pytest.mark.parametrize("name", list(CATALOGUE["selector"]))
 def test_selectors_that_need_no_label(name: str) -> None:
-    """`LABEL_FREE` has those that read embeddings alone and answer with nothing labelled, and no others."""
+    """`LABEL_FREE` has those that read embeddings alone and answer with nothing labeled, and no others."""
     selector: Selector = load("selector", name)()
     x = torch.rand(30, 3, generator=torch.Generator().manual_seed(0))
     alone = not selector.missing(("x",))

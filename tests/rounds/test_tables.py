@@ -30,7 +30,7 @@ ODD = [
 
 @st.composite
 def pools(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
-    """Whole-number points, so that duplicates and ties abound and distances are exact; labelled ones; picks."""
+    """Whole-number points, so that duplicates and ties abound and distances are exact; labeled ones; picks."""
     n, d = draw(st.integers(1, 15)), draw(st.integers(1, 3))
     x = torch.tensor(draw(st.lists(st.integers(-2, 2), min_size=n * d, max_size=n * d))).view(n, d)
     labelled = torch.tensor(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
@@ -66,7 +66,7 @@ def test_what_stands_for_what_by_a_plain_double_loop(pool: tuple[Tensor, Tensor,
         if not known and not picked:
             assert by == -1
             continue
-        # What is as near to a labelled item was stood for already.
+        # What is as near to a labeled item was stood for already.
         assert by in (picked if to_pick < to_labelled else known)
         assert apart(i, by) == pytest.approx(min(to_labelled, to_pick))
         if by in stands_for:

@@ -1,4 +1,4 @@
-"""A researcher's day on rendered hands: select, take the tasks, have them labelled, import, select again."""
+"""A researcher's day on rendered hands: select, take the tasks, have them labeled, import, select again."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., HandDa
 
 
 def rounds(hands: HandDataset, selector: str, budget: int, count: int, settings: list[str]) -> list[Path]:
-    """Select, have it labelled and import, so many times; folders of the rounds."""
+    """Select, have it labeled and import, so many times; folders of the rounds."""
     folders = [Path(f"{selector}-{number}") for number in range(1, count + 1)]
     asked = ["--dataset", "icvl", "--root", "icvl", "--labelled", "labels.txt", "--selector", selector]
     asked += ["--budget", str(budget), *(word for setting in settings for word in ("--set", setting))]

@@ -59,14 +59,14 @@ def write(path: Path, *lines: Any) -> str:
 
 @pytest.fixture
 def digits(tmp_path: Path) -> Callable[..., SelectConfig]:
-    """A question about the toy digits, 8 of 60 labelled, that can be changed."""
+    """A question about the toy digits, 8 of 60 labeled, that can be changed."""
     labelled = write(tmp_path / "labelled.txt", *range(8))
     given = {"dataset": "digits", "labelled": labelled, "selector": "first", "budget": 4, "device": "cpu"}
     return lambda **changes: SelectConfig(**{**given, **changes})
 
 
 def features(tmp_path: Path, n: int = 40, **changes: Any) -> SelectConfig:
-    """A question about random embeddings, of which the first 6 are labelled."""
+    """A question about random embeddings, of which the first 6 are labeled."""
     path = tmp_path / "x.npy"
     if not path.exists():
         np.save(path, np.random.default_rng(0).random((n, 4), np.float32))

@@ -23,7 +23,7 @@ CYCLES, BUDGET = 3, 5
 
 @dataclass(frozen=True, kw_only=True)
 class Making(Selector):
-    """Random picks; for each item it picked, an image of its own that is one grey level darker."""
+    """Random picks; for each item it picked, an image of its own that is one gray level darker."""
 
     needs: ClassVar[tuple[str, ...]] = ()
     seed: int = 0

@@ -18,7 +18,7 @@ def cloud(n: int, *centre: float, seed: int = 0) -> Tensor:
 
 
 def lopsided() -> Data:
-    """Half labelled around the origin, and two clouds of 20 that have no label."""
+    """Half labeled around the origin, and two clouds of 20 that have no label."""
     x = torch.cat([cloud(40, 0, 0, seed=1), cloud(20, 9, 0, seed=2), cloud(20, 0, 7, seed=3)])
     return Data(x=x, train_mask=torch.arange(80) < 20)
 

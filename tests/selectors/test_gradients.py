@@ -237,7 +237,7 @@ def change_by_a_step(head: torch.nn.Linear, x: Tensor, item: Tensor, label: Tens
 
 
 def scores(selector: Selector, data: Data) -> list[float]:
-    """Score of every node of a pool with nothing labelled."""
+    """Score of every node of a pool with nothing labeled."""
     selection = selector.select(data, len(data.train_mask))
     return [float(value) for _, value in sorted(zip(selection.index.tolist(), selection.score, strict=True))]
 

@@ -111,7 +111,7 @@ def test_nodes_outside_the_pool_have_no_say_in_the_scale(labelled: int) -> None:
 
 
 def compared(x: Tensor, labelled: int, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many pairs of a candidate and a labelled node have their distance taken by subtraction."""
+    """How many pairs of a candidate and a labeled node have their distance taken by subtraction."""
     pairs = 0
     usual = seqgcn.selectors.lcmd._Clusters._compare
 

@@ -33,7 +33,7 @@ def test_digits_that_no_label_shows_look_unlabelled(missing: list[int]) -> None:
     selection = VAAL(image_size=8, latent_channels=16, hidden_channels=16, steps=500).select(data, 100)
     confidence = selection.details["confidence"]
     assert roc_auc_score(train_mask, confidence) > 0.6
-    # Among the unlabelled alone, which it cannot have learned one by one.
+    # Among the unlabeled alone, which it cannot have learned one by one.
     assert roc_auc_score(absent[~train_mask], -confidence[~train_mask]) > 0.8
     assert absent[selection.index].float().mean() > 2 * absent[~train_mask].float().mean()
 

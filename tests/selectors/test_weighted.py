@@ -24,7 +24,7 @@ def pool() -> Data:
 
 
 def pick(features: Tensor, weight: Tensor, labelled: Tensor) -> list[int]:
-    """Always the unlabelled node with the largest weighted distance to the labelled and picked ones."""
+    """Always the unlabeled node with the largest weighted distance to the labeled and picked ones."""
     centres = labelled.nonzero().flatten().tolist()
     picks: list[int] = []
     for _ in range(BUDGET):

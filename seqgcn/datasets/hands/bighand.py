@@ -33,7 +33,7 @@ class BigHand(HandDataset):
     The joints stay in the release's order: wrist, five mcp, then pip, dip and tip of each finger;
     `joints[:, skeleton.BIGHAND_FINGER_MAJOR]` puts them finger by finger. As the labels of the official test frames
     are not public, a test part is set aside: the rows of the label file are cut into ten blocks (one, if there are
-    less than 1,000), and the end of each block is for testing. Neighbours can be near-duplicates, and so only the
+    less than 1,000), and the end of each block is for testing. Neighbors can be near-duplicates, and so only the
     frames at a cut have one in the other part. The blocks are the data set's sequences.
 
     With `split="all"` it has every frame in the folder of the images, whether it has a label yet or not; sequences are
@@ -47,7 +47,7 @@ class BigHand(HandDataset):
         strict: Whether missing images and labels are errors.
         cube: Side of the cube, mm.
         labels: With `split="all"`, another file of labels than that in the folder.
-        options: How to crop. A centre file has a row for each row of the label file, whichever the part; with
+        options: How to crop. A center file has a row for each row of the label file, whichever the part; with
             `split="all"` for each frame, in the order of the numbers in their paths.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 

@@ -1,4 +1,4 @@
-"""Pinhole cameras of the hand pose data sets: from pixels and depth to millimetres and back.
+"""Pinhole cameras of the hand pose data sets: from pixels and depth to millimeters and back.
 
 Everywhere in this package a point of the world is (x, y, z) in mm with x to the right, y down and z away from the
 camera, whatever a release's own files say; a point of the image is (u, v, d) in px, px, mm.

@@ -1,4 +1,4 @@
-"""Colours of depth, the same in all small pictures of hands."""
+"""Colors of depth, the same in all small pictures of hands."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 NO_HAND = 225
-"""Grey of what is no hand."""
+"""Gray of what is no hand."""
 
 OUTSIDE = (120, 190)
 """Gray levels of what was measured where no hand can be, from far to near."""
@@ -23,15 +23,15 @@ def depth_colours(
     least: float,
     light: NDArray[np.floating[Any]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Colours `[h, w, 3]`: near is bright, far is dark, in a colour map of even steps to the eye.
+    """Colors `[h, w, 3]`: near is bright, far is dark, in a color map of even steps to the eye.
 
-    The nearest and the farthest hundredth of the hand have the colours of the ends, so that a stray pixel does not
+    The nearest and the farthest hundredth of the hand have the colors of the ends, so that a stray pixel does not
     take the contrast from the others.
 
     Args:
         depth: In any unit, `[h, w]`; anything where there is no hand.
         hand: Where there is one, `[h, w]`.
-        least: The least range of depth that the colours span: what is flatter has fewer of them.
+        least: The least range of depth that the colors span: what is flatter has fewer of them.
         light: Brightness to multiply them with, `[h, w]`.
     """
     low, high = np.percentile(depth[hand], (1, 99)) if hand.any() else (0.0, 1.0)
@@ -55,7 +55,7 @@ def frame_colours(
     Args:
         depth: `[h, w]` mm; 0 where nothing was measured.
         inside: What was measured where a hand may be, `[h, w]`.
-        light: Brightness to multiply colours with, `[h, w]`.
+        light: Brightness to multiply colors with, `[h, w]`.
     """
     pixels = depth_colours(depth, inside, least=LEAST, light=light)
     outside = (depth > 0) & ~inside

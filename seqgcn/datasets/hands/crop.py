@@ -1,11 +1,11 @@
 r"""From a depth image to the square crop around a hand that networks see, and how crop and pose move together.
 
-A crop is the view through a cube of side s mm around a centre c = (x_c, y_c, z_c): a window of s f / z_c pixels of the
+A crop is the view through a cube of side s mm around a center c = (x_c, y_c, z_c): a window of s f / z_c pixels of the
 image, resized to n x n, holding (z - z_c) / (s / 2) in [-1, 1]. What lies in front of the cube is clamped to its front,
-what lies behind it or was not measured is background, +1. Poses are normalised alike: (xyz - c) / (s / 2).
+what lies behind it or was not measured is background, +1. Poses are normalized alike: (xyz - c) / (s / 2).
 
 A joint's place in the crop, p in [-1, 1] from its left and top edge to its right and bottom edge, follows from pose,
-centre and cube alone: p_x = (x / z - x_c / z_c) z_c / (s / 2). The focal length cancels.
+center and cube alone: p_x = (x / z - x_c / z_c) z_c / (s / 2). The focal length cancels.
 """
 
 import functools
@@ -40,7 +40,7 @@ class DepthImage(NamedTuple):
 
 
 def centre_of_mass(image: DepthImage, camera: Camera, cube: float, near: float, far: float) -> Tensor | None:
-    """Centre of mass of what lies between two depths, refined once to what lies inside the cube around it.
+    """Center of mass of what lies between two depths, refined once to what lies inside the cube around it.
 
     Args:
         image: The frame.
@@ -100,14 +100,14 @@ def _mean_point(
 
 
 def window(x: float, y: float, z: float, cube: float, camera: Camera) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom edge of the window of a cube around (x, y, z) mm, px: centre +- s / 2 f / z."""
+    """Left, top, right and bottom edge of the window of a cube around (x, y, z) mm, px: center +- s / 2 f / z."""
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
     half_u, half_v = cube / 2 * camera.fx / z, cube / 2 * camera.fy / z
     return u - half_u, v - half_v, u + half_u, v + half_v
 
 
 def crop(image: DepthImage, centre: Tensor, cube: float, camera: Camera, size: int) -> Tensor | None:
-    """Cut the crop around a centre out of a frame (nearest pixel).
+    """Cut the crop around a center out of a frame (nearest pixel).
 
     Args:
         image: The frame.
@@ -120,7 +120,7 @@ def crop(image: DepthImage, centre: Tensor, cube: float, camera: Camera, size: i
         `[size, size]` int16, +-`FULL_SCALE` standing for +-1; None if there is no depth inside the cube.
 
     Raises:
-        ArgumentError: The centre is not in front of the camera.
+        ArgumentError: The center is not in front of the camera.
     """
     x, y, z = centre.tolist()
     if not all(map(math.isfinite, (x, y, z))) or z <= 0:
@@ -156,7 +156,7 @@ def _steps(size: int) -> NDArray[np.float64]:
 
 
 def normalise_pose(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
-    """(xyz - centre) / (cube / 2): `[b, J, 3]` mm to `[b, J, 3]`; `centre` `[b, 3]` mm, `cube` `[b]` mm."""
+    """(xyz - center) / (cube / 2): `[b, J, 3]` mm to `[b, J, 3]`; `centre` `[b, 3]` mm, `cube` `[b]` mm."""
     return (joints - centre.unsqueeze(1)) / (cube / 2).view(-1, 1, 1)
 
 
@@ -181,7 +181,7 @@ class Change(NamedTuple):
     """How each of b crops is taken anew: the cube moved, turned about the camera's axis and resized.
 
     Args:
-        shift: Of the cube's centre, `[b, 3]` mm.
+        shift: Of the cube's center, `[b, 3]` mm.
         angle: Rotation of the image and the pose in the image plane, `[b]` radians.
         scale: Factor on the cube's side, `[b]`.
     """
@@ -210,7 +210,7 @@ def draw_changes(b: int, generator: torch.Generator, shift: float, angle: float,
 
 
 def change_poses(joints: Tensor, centre: Tensor, cube: Tensor, change: Change) -> tuple[Tensor, Tensor, Tensor]:
-    """Poses, centres and cubes after a change, all in mm: `[b, J, 3]`, `[b, 3]`, `[b]`."""
+    """Poses, centers and cubes after a change, all in mm: `[b, J, 3]`, `[b, 3]`, `[b]`."""
     new_centre, new_cube = centre + change.shift, cube * change.scale
     turned = to_crop(joints, new_centre, new_cube) @ _rotation(change.angle).transpose(1, 2)
     return from_crop(turned, joints[..., 2], new_centre, new_cube), new_centre, new_cube

@@ -40,7 +40,7 @@ class PNGHeader(NamedTuple):
         width: px.
         height: px.
         bits: Per channel.
-        colour: PNG's number of the colour type.
+        colour: PNG's number of the color type.
     """
 
     width: int
@@ -71,7 +71,7 @@ def _header(path: Path, file: BinaryIO) -> PNGHeader:
 
 
 def read_depth_png(path: Path, *, camera: Camera, scale: float = 1.0, background: int | None = None) -> DepthImage:
-    """A grey PNG of 16 bits.
+    """A gray PNG of 16 bits.
 
     Args:
         path: The file.

@@ -37,7 +37,7 @@ class DepthFolder(HandDataset):
     not tell, such as ``{center: [wrist, middle mcp]}``). The frames lie in the folder or in folders in it,
     of one sequence each, and are taken in the order of the numbers or time stamps in their names. ``labels.csv`` has
     the header ``frame,<joint> x,<joint> y,<joint> z,...`` with all joints, in any order, and rows of a frame's path
-    below the folder and millimetres, x right, y down, z away from the camera; a row without numbers is not labelled
+    below the folder and millimeters, x right, y down, z away from the camera; a row without numbers is not labeled
     yet.
 
     Where sequences were taken by different cameras, each folder of frames, or one above it, may have a ``camera.yaml``
@@ -59,7 +59,7 @@ class DepthFolder(HandDataset):
 
     Args:
         root: The folder.
-        split: `"train"` and `"test"` have labelled frames only; `"all"` has every frame.
+        split: `"train"` and `"test"` have labeled frames only; `"all"` has every frame.
         test_fraction: Share of the frames to hold out.
         strict: Whether labels of frames that are not there, and frames that cannot be read, are an error; by default
             they are counted and left out, unless more than a tenth cannot be read.
@@ -67,7 +67,7 @@ class DepthFolder(HandDataset):
         labels: Another file of labels than ``labels.csv`` in the folder.
         depth: Pattern of the frames' paths below the folder, where there are other pictures too, such as
             ``*/depth/*.png``; ``*`` stands for anything in one name, ``**`` for any folders.
-        options: How to crop. A centre file has a row for each frame, in the order of `split="all"`.
+        options: How to crop. A center file has a row for each frame, in the order of `split="all"`.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:

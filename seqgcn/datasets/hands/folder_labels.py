@@ -46,7 +46,7 @@ def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
     seen: dict[str, int] = {}
     with open_csv(path) as rows:
         header = next(rows, None)
-        if header is None:  # an empty file: nothing is labelled yet
+        if header is None:  # an empty file: nothing is labeled yet
             return {}
         columns = _columns(path, header, skeleton)
         for row in rows:

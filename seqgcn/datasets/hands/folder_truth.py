@@ -22,7 +22,7 @@ from seqgcn.utils.validation import name_some
 
 
 class FolderTruth:
-    """Poses of the labelled frames of a depth folder.
+    """Poses of the labeled frames of a depth folder.
 
     Args:
         root: The folder; its ``camera.yaml`` names the joints, and its camera turns px into mm.
@@ -49,14 +49,14 @@ class FolderTruth:
             raise DataFileError(f"{self.path} has no frame with a pose")
 
     def pair(self, path: Path) -> tuple[Tensor, Tensor]:
-        """Predicted and true poses of the labelled frames, both `[n, J, 3]` float64 mm.
+        """Predicted and true poses of the labeled frames, both `[n, J, 3]` float64 mm.
 
         Args:
             path: A table like ``labels.csv``, or lines `u v d` as of the released data sets. Both may have more frames,
                 if they name them.
 
         Raises:
-            DataFileError: The file cannot be read, lacks a labelled frame, or is in meters.
+            DataFileError: The file cannot be read, lacks a labeled frame, or is in meters.
         """
         true = torch.from_numpy(np.stack(list(self.poses.values()))).double()
         if _is_table(path):
@@ -76,7 +76,7 @@ class FolderTruth:
         return torch.stack([each.to_world(row) for each, row in zip(cameras, uvd, strict=True)]), true
 
     def _chosen(self, path: Path, names: Sequence[str], poses: Tensor, true: Tensor) -> Tensor:
-        """Rows of the labelled frames, in their order."""
+        """Rows of the labeled frames, in their order."""
         rows = {name: row for row, name in enumerate(names)}
         if len(rows) < len(names):
             twice = sorted({name for row, name in enumerate(names) if rows[name] != row})

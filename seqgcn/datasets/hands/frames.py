@@ -37,7 +37,7 @@ class HandFrames:
     Args:
         crops: Of a whole cache, `[N, size, size]` int16.
         index: Which of them, `[n]` int64.
-        centre: Centre of each frame's cube, `[n, 3]` float32, mm.
+        centre: Center of each frame's cube, `[n, 3]` float32, mm.
         cube: Its side, `[n]` float32, mm.
         skeleton: Joints of the poses.
         mirror: Whether networks see the frames, and poses, mirrored left to right (left hands): all of them, or which,
@@ -69,7 +69,7 @@ class HandFrames:
         return int(self.crops.shape[1])
 
     def batch(self, ids: Tensor, device: torch.device | str = "cpu") -> CropBatch:
-        """Crops, centres and cubes of some frames, `ids` `[b]`, mirrored if the frames are."""
+        """Crops, centers and cubes of some frames, `ids` `[b]`, mirrored if the frames are."""
         pixels = torch.from_numpy(self.crops[self.index[ids].numpy()])
         images = pixels.to(device, non_blocking=True).float().div_(FULL_SCALE).unsqueeze(1)
         centre = self.reflect(self.centre[ids].to(device, non_blocking=True), ids)

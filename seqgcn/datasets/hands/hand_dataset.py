@@ -65,7 +65,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             error.
 
     Raises:
-        ArgumentError: Lengths that differ, or centres without the option.
+        ArgumentError: Lengths that differ, or centers without the option.
     """
 
     title: str = "hands"

@@ -42,7 +42,7 @@ class ICVL(HandDataset):
         strict: Whether missing images, 73 of them in the release with the rotated copies, and missing rows are errors.
         cube: Side of the cube, mm.
         labels: With `split="all"`, another file of labels than ``Training/labels.txt``.
-        options: How to crop. A centre file has a row for each of the label rows, those of rotated copies too; with
+        options: How to crop. A center file has a row for each of the label rows, those of rotated copies too; with
             `split="all"` for each frame, in the order of the numbers in their paths.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 

@@ -1,4 +1,4 @@
-"""Frames that lie in folders, labelled or not."""
+"""Frames that lie in folders, labeled or not."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -92,7 +92,7 @@ def join_labels(dataset: str, top: Path, frames: list[str], labels: Rows, strict
         `[n]`.
 
     Raises:
-        MissingFileError: There is no frame, labelled frames and none of them there, or one is not and `strict`.
+        MissingFileError: There is no frame, labeled frames and none of them there, or one is not and `strict`.
     """
     if not frames:
         raise MissingFileError(f"{dataset}: there is no PNG file below {top}; unpack the images there")

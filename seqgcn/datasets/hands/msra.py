@@ -46,7 +46,7 @@ class MSRA(HandDataset):
         split: Which part.
         test_subject: The subject left out, 0 to 8; `split="train"` has all others.
         strict: Whether missing frames and labels are errors.
-        options: How to crop. A centre file has a row for each row of the part's ``joint.txt``, ordered by subject and
+        options: How to crop. A center file has a row for each row of the part's ``joint.txt``, ordered by subject and
             then by gesture (1 to 9, I, IP, L, MP, RP, T, TIP, Y), y up and z negative.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 

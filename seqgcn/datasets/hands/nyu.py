@@ -44,7 +44,7 @@ class NYU(HandDataset):
         strict: Whether missing images and labels are errors.
         cube: Side of the cube, mm.
         second_cube: Side of the cube, mm, for the second subject of the test part, whose hand is smaller.
-        options: How to crop. A centre file has a row for each label, y up.
+        options: How to crop. A center file has a row for each label, y up.
         **cropping: Fields of `options` that differ, such as `crop_size=64` (px) or `near=300` (mm).
 
     Raises:

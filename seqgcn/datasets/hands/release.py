@@ -74,7 +74,7 @@ class Chosen(NamedTuple):
     Args:
         rows: Which, `[m]` int64.
         files: Path of each below the root.
-        centres: `[m, 3]` mm, from the centre file if there is one.
+        centres: `[m, 3]` mm, from the center file if there is one.
         skipped: How many were left out, by reason.
     """
 
@@ -95,7 +95,7 @@ def choose_frames(
     leave_out: Mapping[str, NDArray[np.bool_]],
     part: NDArray[np.bool_] | None = None,
 ) -> Chosen:
-    """Leave out frames for known reasons and those without a file, and read the centres of the others.
+    """Leave out frames for known reasons and those without a file, and read the centers of the others.
 
     Args:
         dataset: Name of the data set, for messages.
@@ -108,7 +108,7 @@ def choose_frames(
         part: Frames of the wanted part, `[n]`; the others are not counted.
 
     Raises:
-        DataFileError: A file is missing and `strict`, all are, or a path leads out of the root; the centre file does
+        DataFileError: A file is missing and `strict`, all are, or a path leads out of the root; the center file does
             not fit.
     """
     cameras = [camera] * len(files) if isinstance(camera, Camera) else camera

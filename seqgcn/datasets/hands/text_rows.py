@@ -1,4 +1,4 @@
-"""Rows of numbers in text files: labels and centres."""
+"""Rows of numbers in text files: labels and centers."""
 
 import re
 from collections.abc import Iterator, Sequence

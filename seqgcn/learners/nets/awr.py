@@ -86,7 +86,7 @@ class AWR(PoseNet):
         """Embedding `[b, d]`, directions `[b, J, 3, m, m]` and closeness `[b, J, m, m]`."""
         features = self.stages(self.stem(images))
         votes = self.deconvolutions(features)
-        # A direction rounded to bfloat16 moves a vote by up to half a millimetre.
+        # A direction rounded to bfloat16 moves a vote by up to half a millimeter.
         with torch.autocast(images.device.type, enabled=False):
             direction, closeness = self.direction(votes.float()), self.closeness(votes.float())
         return features.mean(dim=(2, 3)), direction.unflatten(1, (self.joints, 3)), closeness

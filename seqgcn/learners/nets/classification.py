@@ -43,7 +43,7 @@ class SmallCNN(Classifier):
     """Three 3x3 convolutions with batch norm, two pools between them, then a hidden layer: fast on a CPU.
 
     Args:
-        in_channels: Colour channels.
+        in_channels: Color channels.
         num_classes: Classes.
         width: Channels of the first convolution; each later one has twice as many.
         embedding: Size of the hidden layer whose output after the relu is the embedding.
@@ -115,7 +115,7 @@ class ResNet18(Classifier):
     """ResNet-18 for 32 x 32 images: a 3x3 stem without pooling (He et al., CVPR 2016, in its CIFAR form).
 
     Args:
-        in_channels: Colour channels.
+        in_channels: Color channels.
         num_classes: Classes.
         widths: Channels of the four stages; the last is the size of the embedding.
         dropout: Share of the embedding's units dropped.

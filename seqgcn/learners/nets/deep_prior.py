@@ -22,7 +22,7 @@ class DeepPrior(PoseNet):
     error of y. As W has orthonormal columns, ||W c + m - y*||² = ||c - W'(y* - m)||² + a constant, so its gradient is
     that of the squared error of the coefficients, up to the factor r / 3J between the two means.
 
-    The pose is (xyz - centre) / (cube / 2), and the embedding the second hidden layer after its rectifier.
+    The pose is (xyz - center) / (cube / 2), and the embedding the second hidden layer after its rectifier.
 
     Args:
         body: The convolutions; gives `[b, features]`.
@@ -66,13 +66,13 @@ class DeepPrior(PoseNet):
         """The same from the convolutions' output, so that many passes with dropout share one through the body."""
         hidden = F.dropout(F.leaky_relu(self.hidden1(features), self.slope), self.dropout, drop)
         embedding = F.leaky_relu(self.hidden2(hidden), self.slope)
-        # bfloat16 would round a joint in a cube of 250 mm by up to half a millimetre.
+        # bfloat16 would round a joint in a cube of 250 mm by up to half a millimeter.
         with torch.autocast(embedding.device.type, enabled=False):
             pose = self.prior(self.head(F.dropout(embedding, self.dropout, drop).float()))
         return embedding, pose.unflatten(1, (-1, 3))
 
     def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared error of the normalised coordinates, and the predicted pose."""
+        """Mean squared error of the normalized coordinates, and the predicted pose."""
         predicted = self(images)[1]
         return F.mse_loss(predicted, pose), predicted
 
@@ -81,7 +81,7 @@ def pose_prior(poses: Tensor, components: int) -> tuple[Tensor, Tensor]:
     """Mean and first principal axes of some poses, as many as asked for and as the poses have, but at least one.
 
     Args:
-        poses: Normalised, `[n, J, 3]`.
+        poses: Normalized, `[n, J, 3]`.
         components: Axes wanted.
 
     Returns:

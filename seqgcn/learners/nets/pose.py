@@ -30,7 +30,7 @@ class PoseNet(nn.Module, ABC):
 
     @staticmethod
     def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
-        """Joints `[b, J, 3]` mm in the network's frame, unless it has another: (xyz - centre) / (cube / 2).
+        """Joints `[b, J, 3]` mm in the network's frame, unless it has another: (xyz - center) / (cube / 2).
 
         Args:
             joints: `[b, J, 3]` mm.

@@ -74,10 +74,10 @@ def chart(
 ) -> Chart | None:
     """Lay out a line chart; None if there is nothing finite to draw.
 
-    The legend lists lines as they end, from top to bottom. The baseline is grey.
+    The legend lists lines as they end, from top to bottom. The baseline is gray.
 
     Args:
-        lines: Colours follow this order.
+        lines: Colors follow this order.
         title: Of the chart.
         x_label: What x is, with its unit; x counts something.
         y_label: What y is, with its unit.

@@ -22,13 +22,13 @@ FEW = 30
 """Fewer items than this are shown by their principal axes."""
 
 STEPS = 400
-"""Of t-SNE's descent. 500 kept 1 % more neighbours in hands and digits, and twice as many no more than these."""
+"""Of t-SNE's descent. 500 kept 1 % more neighbors in hands and digits, and twice as many no more than these."""
 
 ANGLE = 0.8
 """How wide far points may lie to be taken as one: the default of 0.5 takes half as long again for the same map."""
 
 AROUND = 10
-"""Neighbours that tell how much of a neighbourhood a map keeps."""
+"""Neighbors that tell how much of a neighborhood a map keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ def thin(n: int, picks: Ints, labelled: Ints, near: Ints, seed: int, most: int =
     Args:
         n: Number of items.
         picks: Best first.
-        labelled: The labelled ones.
-        near: Neighbours of picks, which are shown where there is room.
+        labelled: The labeled ones.
+        near: Neighbors of picks, which are shown where there is room.
         seed: Of the draws.
         most: How many items there is room for.
     """
@@ -83,7 +83,7 @@ class Flat:
     """Places on a plane.
 
     Args:
-        places: `[m, 2]`, from 0 to 1 along the longer side, the other centred.
+        places: `[m, 2]`, from 0 to 1 along the longer side, the other centered.
         words: How they came about and what distances between them mean.
     """
 
@@ -129,7 +129,7 @@ def flatten(x: Floats, seed: int) -> Flat:
 
 
 def _kept(x: Floats, places: Floats) -> float:
-    """Share of the nearest neighbours of the points on the plane that are so in the embedding too."""
+    """Share of the nearest neighbors of the points on the plane that are so in the embedding too."""
     k = min(AROUND, len(x) - 1)
     real, drawn = (
         NearestNeighbors(n_neighbors=k).fit(values).kneighbors(return_distance=False) for values in (x, places)

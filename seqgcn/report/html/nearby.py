@@ -1,4 +1,4 @@
-"""What lies near the picks: their neighbours, drawn as graphs, and picks that are nearly the same as others."""
+"""What lies near the picks: their neighbors, drawn as graphs, and picks that are nearly the same as others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 NEIGHBOURS = 8
 SAMPLE = 400
-"""Items whose nearest neighbour is looked for, to know how near neighbours are in this pool."""
+"""Items whose nearest neighbor is looked for, to know how near neighbors are in this pool."""
 
 NEAR = 0.25
 """Near-duplicates are as near as this share of all items is to its nearest neighbour: in videos, frames in a row.
@@ -61,7 +61,7 @@ def neighbours_of(x: Floats, items: Ints, k: int) -> Neighbours:
 
 @dataclass(frozen=True, kw_only=True)
 class Twins:
-    """Picks that are nearly the same as another pick or a labelled item.
+    """Picks that are nearly the same as another pick or a labeled item.
 
     Args:
         threshold: Distance up to which they count as that.
@@ -75,13 +75,13 @@ class Twins:
 
 
 def twins_of(x: Floats, picks: Ints, labelled: Ints, nearest: Floats, *, pairs: int = PAIRS) -> Twins:
-    """Groups of picks, and of picks and labelled items, that are nearer than neighbours in the pool mostly are.
+    """Groups of picks, and of picks and labeled items, that are nearer than neighbors in the pool mostly are.
 
     Args:
         x: Embeddings, `[n, d]`.
         picks: Best first, `[b]`.
         labelled: `[m]`.
-        nearest: Distances of a sample of items to their nearest neighbour.
+        nearest: Distances of a sample of items to their nearest neighbor.
         pairs: How many pairs to look at at once.
     """
     threshold = float(np.quantile(nearest, NEAR)) if len(nearest) else 0.0
@@ -135,7 +135,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A pick and its neighbours, the pick first; lines lead between places."""
+    """A pick and its neighbors, the pick first; lines lead between places."""
 
     nodes: Sequence[Node]
     spokes: str
@@ -143,13 +143,13 @@ class Drawing:
 
 
 def draw_neighbourhood(x: Floats, items: Sequence[int]) -> Drawing:
-    """Lay out a pick, which comes first, and its neighbours so that places are about as far apart as embeddings.
+    """Lay out a pick, which comes first, and its neighbors so that places are about as far apart as embeddings.
 
     Lines join the pick to all others, and each of these to the one nearest to it.
 
     Args:
         x: Embeddings, `[n, d]`.
-        items: The pick and its neighbours.
+        items: The pick and its neighbors.
     """
     apart = pairwise_distances(x[np.array(items)].astype(np.float64))
     # What is nearly the same must not be drawn on one place.

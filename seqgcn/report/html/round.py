@@ -50,7 +50,7 @@ BINS = 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RoundView:
-    """A round as its page shows it, of n items of which m are labelled and b picked.
+    """A round as its page shows it, of n items of which m are labeled and b picked.
 
     Args:
         pool: Its name.
@@ -61,10 +61,10 @@ class RoundView:
         labelled: `[m]`.
         picks: Best first, `[b]`.
         score: The selector's, `[b]`.
-        by: Labelled item or pick that each item is nearest to, `[n]`; -1 where there is none.
+        by: Labeled item or pick that each item is nearest to, `[n]`; -1 where there is none.
         distance: To it, `[n]`.
-        nearest: Labelled item that each item is nearest to, `[n]`; -1 where nothing is labelled.
-        before: Distance to it, `[n]`; infinite where nothing is labelled.
+        nearest: Labeled item that each item is nearest to, `[n]`; -1 where nothing is labeled.
+        before: Distance to it, `[n]`; infinite where nothing is labeled.
         stands_for: How many other items each pick is nearest to, `[b]`.
         confidence: Of each item, `[n]`, if the selector has one.
         confidence_of: What it is the confidence of: `"being labelled"`.
@@ -110,7 +110,7 @@ class RoundView:
 
 
 class Near(NamedTuple):
-    """A neighbour of a pick: its name, what it is, and its distance."""
+    """A neighbor of a pick: its name, what it is, and its distance."""
 
     item: int
     name: str
@@ -326,14 +326,14 @@ def _map(view: RoundView, rank: Mapping[int, int], near: Ints) -> Map | None:
 
 
 def _radius(view: RoundView) -> tuple[float | None, float | None]:
-    """Largest distance of an item to its nearest labelled one, without and with the picks."""
+    """Largest distance of an item to its nearest labeled one, without and with the picks."""
     ends = [float(values.max()) if len(values) else 0.0 for values in (view.before, view.distance)]
     before, after = (end if np.isfinite(end) else None for end in ends)
     return before, after
 
 
 def _separation(view: RoundView) -> tuple[float, str] | None:
-    """How often a labelled item has the higher confidence than one that is not, and what to make of it."""
+    """How often a labeled item has the higher confidence than one that is not, and what to make of it."""
     n, m = len(view.items), len(view.labelled)
     if view.confidence is None or not 0 < m < n:
         return None
@@ -349,7 +349,7 @@ def _separation(view: RoundView) -> tuple[float, str] | None:
 
 
 def _coverage(view: RoundView) -> Chart | None:
-    """Within which distance of a labelled item how much of the rest lies, before and after."""
+    """Within which distance of a labeled item how much of the rest lies, before and after."""
     rest = np.ones(len(view.items), bool)
     rest[view.labelled] = False
     if not rest.any():
@@ -369,7 +369,7 @@ def _coverage(view: RoundView) -> Chart | None:
 
 
 def _histogram(view: RoundView) -> tuple[Chart, float] | None:
-    """Confidence of labelled and other items, and the width of a step in percent."""
+    """Confidence of labeled and other items, and the width of a step in percent."""
     if view.confidence is None:
         return None
     percent = 100 * view.confidence
@@ -387,7 +387,7 @@ def _histogram(view: RoundView) -> tuple[Chart, float] | None:
     )
     if drawn is None:
         return None
-    # In the colours of the map.
+    # In the colors of the map.
     colours = {"labelled": "c0", "not labelled": "grey"}
     drawn = replace(drawn, lines=[replace(line, style=colours[line.name], marks=[]) for line in drawn.lines])
     return drawn, float(edges[1] - edges[0])

@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 Point = tuple[float, float]
 
 LARGE, SMALL = 240, 56
-"""Longest side of a picture on the contact sheet, and among neighbours, px."""
+"""Longest side of a picture on the contact sheet, and among neighbors, px."""
 
 SURE, UNSURE, OTHER = "#009E73", "#D55E00", "#0072B2"
 """Colors of where a hand was found, of where that is doubtful, and of what may be another hand."""
@@ -30,7 +30,7 @@ COARSE = 64
 
 
 class Stroke(NamedTuple):
-    """Lines of one colour over a picture: the path as SVG has it, in pixels of the picture."""
+    """Lines of one color over a picture: the path as SVG has it, in pixels of the picture."""
 
     colour: str
     path: str
@@ -92,7 +92,7 @@ def fit(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def image_of(pixels: Pixels) -> Any:
-    """An image `[c, h, w]`, grey or in colours, for `pack`; of other channels, their mean."""
+    """An image `[c, h, w]`, gray or in colors, for `pack`; of other channels, their mean."""
     if len(pixels) == 3:
         return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.rint(pixels.mean(axis=0)).astype(np.uint8))
@@ -108,7 +108,7 @@ def depth_image_of(value: npt.NDArray[np.floating[Any]]) -> Any:
 
 
 def skeleton(places: Sequence[Point | None], bones: Sequence[tuple[int, int]]) -> list[Stroke]:
-    """A pose to draw over a picture, a colour for each finger.
+    """A pose to draw over a picture, a color for each finger.
 
     Args:
         places: Of each joint, px; None where it is not known or outside the picture.

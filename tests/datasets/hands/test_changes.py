@@ -47,7 +47,7 @@ def blob(image: Tensor) -> Tensor:
 
 
 def moved(made: Change) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Image, joint, centre and cube after a change."""
+    """Image, joint, center and cube after a change."""
     centre, cube = CENTRE.view(1, 3), torch.tensor([CUBE])
     image = change_images(cropped(CENTRE, CUBE), centre, cube, made)
     joint, new_centre, new_cube = change_poses(JOINT.view(1, 1, 3), centre, cube, made)

@@ -45,7 +45,7 @@ def test_frames_without_labels(tmp_path: Path) -> None:
     assert (train.files, test.files) == (["a/2.png"], ["a/9.png"])
     assert (train.skipped, test.skipped) == ({"not labelled": 7}, {"not labelled": 1})
     torch.testing.assert_close(test.joints[0], poses["a/9.png"], rtol=0, atol=1e-3)
-    # A row without numbers is a frame that is not labelled yet.
+    # A row without numbers is a frame that is not labeled yet.
     with open(tmp_path / "labels.csv", "a") as file:
         file.write("a/3.png" + "," * 9 + "\r\n\r\n")
     assert DepthFolder(tmp_path).files == ["a/2.png"]

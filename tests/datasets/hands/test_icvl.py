@@ -60,7 +60,7 @@ def test_both_backgrounds_are_nothing_and_crops_are_made(tmp_path: Path, options
         assert set(image.depth.unique().tolist()) == {0.0, float(round(float(dataset.joints[i, :, 2].mean())))}
     batch = dataset.prepare().frames.batch(torch.arange(4))
     assert batch.images.shape == (4, 1, 32, 32)
-    # The disc is around the mean of the joints, so its centre of mass is as well.
+    # The disc is around the mean of the joints, so its center of mass is as well.
     torch.testing.assert_close(batch.centre, dataset.joints.mean(dim=1), rtol=0, atol=2)
     assert (batch.images[:, 0, 16, 16].abs() < 0.05).all()
     assert (batch.images[:, 0, 0, 0] == 1).all()
@@ -223,7 +223,7 @@ def test_centre_file_is_dropped_with_its_frames(tmp_path: Path, options: CropOpt
         ICVL(tmp_path, options=replace(chosen, centres="none.txt"))
 
 
-# every frame, labelled or not
+# every frame, labeled or not
 
 
 def test_every_frame(tmp_path: Path, options: CropOptions) -> None:

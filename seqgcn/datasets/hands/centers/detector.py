@@ -39,7 +39,7 @@ PALM_LENGTH = (60.0, 130.0)
 """mm from the wrist to the base of the middle finger, from a child's hand to a large one."""
 
 NEAREST = 10.0
-"""mm; a point that is said to be nearer was given in metres."""
+"""mm; a point that is said to be nearer was given in meters."""
 
 FINGER = 6.0
 """mm around a joint in which its surface is looked for: the half width of a finger."""

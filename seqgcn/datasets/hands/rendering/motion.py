@@ -1,6 +1,6 @@
 """Sequences: a hand that moves between key poses, filmed at 30 frames a second.
 
-What makes them like real videos is that neighbouring frames are near-duplicates: the fastest joint moves a few mm from
+What makes them like real videos is that neighboring frames are near-duplicates: the fastest joint moves a few mm from
 one to the next, eases in and out, and now and then the hand is held.
 """
 

@@ -17,7 +17,7 @@ FARTHEST = 0xFFFF
 """mm; depth is stored in 16 bits."""
 
 EDGE = 12.0
-"""A larger jump of depth between neighbouring pixels is an edge, mm."""
+"""A larger jump of depth between neighboring pixels is an edge, mm."""
 
 RAGGED = 4.0
 """By how much the angle from which on depth is lost varies from place to place, standard deviation, degrees."""

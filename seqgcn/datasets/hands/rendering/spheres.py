@@ -1,4 +1,4 @@
-"""Flesh around joints: spheres whose centres are weighted means of joints, so that a pose places all at once."""
+"""Flesh around joints: spheres whose centers are weighted means of joints, so that a pose places all at once."""
 
 import functools
 import math
@@ -51,7 +51,7 @@ class SphereModel(NamedTuple):
     """m spheres around J joints.
 
     Args:
-        weights: Of each joint in each centre, `[m, J]`; rows sum to 1.
+        weights: Of each joint in each center, `[m, J]`; rows sum to 1.
         radii: For an average adult, `[m]` mm.
     """
 
@@ -59,7 +59,7 @@ class SphereModel(NamedTuple):
     radii: Tensor
 
     def place(self, joints: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Centres `[m, 3]` and radii `[m]` in mm around one pose, `[J, 3]` mm."""
+        """Centers `[m, 3]` and radii `[m]` in mm around one pose, `[J, 3]` mm."""
         if joints.shape != (self.weights.shape[1], 3):
             raise ArgumentError(f"joints must be [{self.weights.shape[1]}, 3], got {list(joints.shape)}")
         return self.weights @ joints.float(), self.radii * scale
@@ -86,7 +86,7 @@ def hand_spheres(joints: Tensor, scale: float = 1.0, *, forearm: bool = True) ->
         forearm: Whether a stub of the forearm is seen, straight on from the palm.
 
     Returns:
-        Centres `[m, 3]` and radii `[m]`, mm.
+        Centers `[m, 3]` and radii `[m]`, mm.
 
     Raises:
         ArgumentError: Another shape.
@@ -102,7 +102,7 @@ def nyu_spheres(joints: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
         scale: Of the flesh, 1 for NYU's first test subject.
 
     Returns:
-        Centres `[m, 3]` and radii `[m]`, mm.
+        Centers `[m, 3]` and radii `[m]`, mm.
 
     Raises:
         ArgumentError: Another shape.
