@@ -194,7 +194,7 @@ def fit_confidence(
         TrainingError: Training diverged.
     """
     if not labelled.any():
-        raise ArgumentError("the confidence network needs at least one labelled node")
+        raise ArgumentError("the confidence network needs at least one labeled node")
     with seeded(seed, x.device):
         if model is None:
             model = ConfidenceGCN(x.shape[1], hidden_channels, dropout).to(x)

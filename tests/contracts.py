@@ -208,7 +208,7 @@ def the_pool_mask_is_respected(make: Make) -> None:
     assert (data.pool_mask & data.train_mask).any()
     everyone = make().select(data, int(free.sum()))
     assert sorted(everyone.index.tolist()) == free.nonzero().flatten().tolist()
-    refuses(make, data, f"but only {int(free.sum())} nodes are unlabelled and in the pool", int(free.sum()) + 1)
+    refuses(make, data, f"but only {int(free.sum())} nodes are unlabeled and in the pool", int(free.sum()) + 1)
     whole = replaced(data, pool_mask=torch.ones(N, dtype=torch.bool))
     assert same(make().select(whole, BUDGET), make().select(pool(), BUDGET))
 
@@ -238,7 +238,7 @@ def nothing_labelled_works_or_says_what_does(make: Make) -> None:
     try:
         index = make().select(data, N).index
     except ArgumentError as error:
-        assert "no node is labelled; start with Random or CoreSet" in str(error)  # noqa: PT017
+        assert "no node is labeled; start with Random or CoreSet" in str(error)  # noqa: PT017
     else:
         assert sorted(index.tolist()) == list(range(N))
 
@@ -246,11 +246,11 @@ def nothing_labelled_works_or_says_what_does(make: Make) -> None:
 def everything_labelled_leaves_nothing(make: Make) -> None:
     data = replaced(pool(), train_mask=torch.ones(N, dtype=torch.bool))
     assert len(make().select(data, 0)) == 0
-    refuses(make, data, "budget is 1, but only 0 nodes are unlabelled", 1)
+    refuses(make, data, "budget is 1, but only 0 nodes are unlabeled", 1)
 
 
 def unusable_budgets_are_refused(make: Make) -> None:
-    refuses(make, pool(), f"budget is {N}, but only {N - LABELLED} nodes are unlabelled", N)
+    refuses(make, pool(), f"budget is {N}, but only {N - LABELLED} nodes are unlabeled", N)
     for budget in (-1, True, 2.0, "3", None, math.nan):
         refuses(make, pool(), "budget must be a whole number of at least 0, got ", budget)
 

@@ -315,7 +315,7 @@ def test_a_last_step_that_diverges_is_an_error() -> None:
     labelled = torch.arange(len(x)) < 3
     with pytest.raises(TrainingError, match="lower the learning rate"):
         fit_confidence(x, graph, labelled, ~labelled, epochs=1, lr=1e300)
-    with pytest.raises(ArgumentError, match="at least one labelled node"):
+    with pytest.raises(ArgumentError, match="at least one labeled node"):
         fit_confidence(x, graph, labelled & False, ~labelled)
 
 

@@ -78,7 +78,7 @@ class Frame:
         check_item(self.item, self.score)
         check_number("cube", self.cube, low=1, high=1e5)
         if self.centre.shape != (3,) or not bool(self.centre.isfinite().all()) or not float(self.centre[2]) > 0:
-            raise ArgumentError(f"centre of {self.item} must be [3] mm in front of the camera, got {self.centre}")
+            raise ArgumentError(f"center of {self.item} must be [3] mm in front of the camera, got {self.centre}")
 
     def draw(self, camera: Camera, joints: int) -> tuple["Preview", bytes]:
         """As `make_preview`."""

@@ -145,7 +145,7 @@ def write_tasks(
     items = [frame.item for frame in frames]
     if len(set(items)) != len(items):
         twin = next(item for item in items if items.count(item) > 1)
-        raise ArgumentError(f"frames: {twin} is there twice; each frame is labelled once")
+        raise ArgumentError(f"frames: {twin} is there twice; each frame is labeled once")
     cameras = [camera] * len(frames) if isinstance(camera, Camera) else list(camera)
     if len(cameras) != len(frames):
         raise ArgumentError(f"camera must be one, or one of each of the {len(frames)} frames, got {len(cameras)}")

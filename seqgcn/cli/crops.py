@@ -41,7 +41,7 @@ def add_to(commands: Any) -> None:
     crops.add_argument(
         "--labelled",
         metavar="FILE",
-        help="what is labelled so far, as for select (default: the data set's file of labels)",
+        help="what is labeled so far, as for select (default: the data set's file of labels)",
     )
     crops.add_argument(
         "--set",

@@ -19,7 +19,7 @@ def add_to(commands: Any) -> None:
     """Add the command."""
     importer = commands.add_parser(
         "import",
-        help="take the labels of a round back from a labelling tool",
+        help="take the labels of a round back from a labeling tool",
         description="Take exports of Label Studio (JSON) or CVAT (COCO keypoints) back into a round. Everything is "
         "checked first; then all labels are added in one step, to a file in the round's folder that also holds those "
         "of before, in the data set's own grammar; of a round of clicks, centers.csv. If anything is wrong, it is "

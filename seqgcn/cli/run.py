@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _headline(selector: str, seed: int, record: Any, metric: Any) -> str:
     value = metric.show(record.metric[metric.name])
-    return f"{selector}, seed {seed}: cycle {record.cycle}, {len(record.labelled)} labelled, {metric.name} {value}"
+    return f"{selector}, seed {seed}: cycle {record.cycle}, {len(record.labelled)} labeled, {metric.name} {value}"
 
 
 def _print_table(title: str, records: Sequence[Any], metric: Any) -> None:

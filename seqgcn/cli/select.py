@@ -21,10 +21,10 @@ def add_to(commands: Any) -> None:
     select = commands.add_parser(
         "select",
         help="choose which items to label next",
-        description="Choose which items to label next: of a data set some of whose items are labelled, on which a "
+        description="Choose which items to label next: of a data set some of whose items are labeled, on which a "
         "network is trained first, or of your own embeddings. Writes report.html (look at it first), picks.csv "
-        "(what to label, best first), represents.csv (which of these, or of what is labelled, stands for each item) "
-        "and tasks (what labelling tools take) into a new folder.",
+        "(what to label, best first), represents.csv (which of these, or of what is labeled, stands for each item) "
+        "and tasks (what labeling tools take) into a new folder.",
     )
     select.set_defaults(command=_select)
     folder = select.add_argument_group("folders and machine")

@@ -71,7 +71,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         ),
         "weighted-core-gcn": _selector(
             "WeightedCoreGCN",
-            "core-gcn on nearest neighbours, distances times uncertainty",
+            "core-gcn on nearest neighbors, distances times uncertainty",
             "extends Caramalau et al., CVPR 2021",
             "1 GCN fit",
         ),
@@ -118,13 +118,13 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         ),
         "discriminative": _selector(
             "DiscriminativeAL",
-            "what a classifier takes for unlabelled, in rounds",
+            "what a classifier takes for unlabeled, in rounds",
             "Gissin, Shalev-Shwartz 2019",
             "10 small fits",
         ),
         "vaal": _selector(
             "VAAL",
-            "what an adversary of an autoencoder takes for unlabelled",
+            "what an adversary of an autoencoder takes for unlabeled",
             "Sinha et al., ICCV 2019",
             "1 VAE fit on all images",
         ),
@@ -145,7 +145,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             "LCMD", "the farthest of the cluster with the largest sum of squares", "Holzmueller et al., JMLR 2023"
         ),
         "max-herding": _selector(
-            "MaxHerding", "greedy maximum of the pool's similarity to what is labelled", "Bae et al., ECCV 2024"
+            "MaxHerding", "greedy maximum of the pool's similarity to what is labeled", "Bae et al., ECCV 2024"
         ),
         "random": _selector("Random", "uniformly random, without replacement", "the baseline"),
     },

@@ -57,7 +57,7 @@ class RunConfig:
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     learner: str = option(
         "",
-        f"network trained on the labelled items; {YOURS}",
+        f"network trained on the labeled items; {YOURS}",
         kind="learner",
         shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
     )
@@ -67,11 +67,11 @@ class RunConfig:
         kind="selector",
     )
     seeds: tuple[int, ...] = option((0,), "one or more seeds, one run each", metavar="N")
-    initial: int | None = option(None, "items labelled at random at first", unit="items", shown="the budget")
-    budget: int = option(40, "items labelled a cycle", unit="items")
+    initial: int | None = option(None, "items labeled at random at first", unit="items", shown="the budget")
+    budget: int = option(40, "items labeled a cycle", unit="items")
     cycles: int = option(8, "how often the budget is spent", unit="cycles")
     subset: int | None = option(
-        None, "random unlabelled items a selector sees a cycle (the paper: 10000)", unit="items", shown="all"
+        None, "random unlabeled items a selector sees a cycle (the paper: 10000)", unit="items", shown="all"
     )
     pool_size: int | None = option(None, "use a fixed random part of the pool", unit="items", shown="all")
     test_size: int | None = option(None, "use a fixed random part of the test set", unit="items", shown="all")

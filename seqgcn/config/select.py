@@ -35,7 +35,7 @@ class SelectConfig:
         ConfigError: A value is of the wrong type, or two do not go together.
     """
 
-    dataset: str | None = option(None, f"data set whose items are to be labelled; {YOURS}", kind="dataset")
+    dataset: str | None = option(None, f"data set whose items are to be labeled; {YOURS}", kind="dataset")
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     features: str | None = option(
         None, "instead of a data set: embeddings of all items, a .npy, .npz or .safetensors file", metavar="FILE"
@@ -45,13 +45,13 @@ class SelectConfig:
     )
     labelled: str | None = option(
         None,
-        "what is labelled so far: a list of items, one a line, or a file of labels in the data set's own grammar",
+        "what is labeled so far: a list of items, one a line, or a file of labels in the data set's own grammar",
         metavar="FILE",
         shown="the data set's file of labels, if it may leave items out; else nothing",
     )
     learner: str = option(
         "",
-        f"network trained on what is labelled; {YOURS}",
+        f"network trained on what is labeled; {YOURS}",
         kind="learner",
         shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
     )
@@ -71,7 +71,7 @@ class SelectConfig:
     seed: int = option(0, "of everything random", metavar="N")
     min_gap: int | str = option(
         0,
-        "picks of one sequence are at least this far from each other, not from what is labelled: a number of frames, "
+        "picks of one sequence are at least this far from each other, not from what is labeled: a number of frames, "
         "or a time such as 0.5s or 500ms where names are time stamps",
         unit="frames",
         metavar="GAP",

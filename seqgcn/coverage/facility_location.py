@@ -87,7 +87,7 @@ def gaussian(points: Tensor, sigma: float | None = None) -> Similarity:
     if not (slack <= _UNSURE).all():
         if points.dtype != torch.float64:
             return replace(gaussian(points.double(), sigma), dtype=points.dtype)
-        raise ArgumentError(f"sigma = {sigma} is too small against the points' distances; enlarge it or normalise x")
+        raise ArgumentError(f"sigma = {sigma} is too small against the points' distances; enlarge it or normalize x")
     ones = torch.ones_like(half)
     return Similarity(
         left=torch.cat([centred, -half, ones], dim=1),

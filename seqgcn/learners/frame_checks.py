@@ -39,7 +39,7 @@ def check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
     if unlabelled.any():
         raise ArgumentError(
             f"joints are missing (NaN or infinite) in {name_rows(unlabelled)}; "
-            "keep only labelled frames: frames[dataset.labelled] and joints[dataset.labelled]"
+            "keep only labeled frames: frames[dataset.labelled] and joints[dataset.labelled]"
         )
     behind = ~(joints[..., 2] > 0).all(dim=1)
     if behind.any():

@@ -64,7 +64,7 @@ def learning_curve(
         lines = {
             mean: _draw(axes, mean, coloured.index(mean.name) if mean.name in coloured else None) for mean in means
         }
-        axes.set_xlabel("labelled items")
+        axes.set_xlabel("labeled items")
         axes.set_ylabel(f"test {metric.label}")
         _count_ticks(axes, np.unique(np.concatenate([mean.labelled for mean in means])))
         width = _draw_references(figure, axes, references) if references else 0.0

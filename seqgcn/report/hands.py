@@ -198,7 +198,7 @@ def _depth(i: int, depth: npt.ArrayLike) -> FloatArray:
     image: FloatArray = array(f"depths[{i}]", depth, np.float64)
     if image.ndim != 2 or image.size == 0 or not np.isfinite(image).all() or image.min() < 0:
         raise ArgumentError(
-            f"depths[{i}] must be [h, w] of finite millimetres, 0 where there is background, got {list(image.shape)}"
+            f"depths[{i}] must be [h, w] of finite millimeters, 0 where there is background, got {list(image.shape)}"
             + (f" with {image.min():g} to {image.max():g}" if image.size else "")
         )
     return image

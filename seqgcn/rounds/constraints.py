@@ -148,13 +148,13 @@ def most_items(
     if costs is not None:
         check_number("budget", budget, low=0)
         if len(prices) == 0:
-            raise ArgumentError("no item is left to pick: all are labelled or left out")
+            raise ArgumentError("no item is left to pick: all are labeled or left out")
         if budget * _ROUNDING < float(prices.min()):
             raise ArgumentError(f"budget is {budget:.10g}, but the cheapest candidate costs {float(prices.min()):.10g}")
         return int((prices.sort().values.cumsum(0) <= budget * _ROUNDING).sum())
     asked = check_whole("budget", int(budget) if isinstance(budget, float) and budget.is_integer() else budget, low=0)
     if asked > len(prices):
-        raise ArgumentError(f"budget is {asked:,}, but only {len(prices):,} items are unlabelled and may be picked")
+        raise ArgumentError(f"budget is {asked:,}, but only {len(prices):,} items are unlabeled and may be picked")
     if near is not None and asked > (most := near.most(candidates.numpy())):
         apart = min_gap if isinstance(min_gap, str) else f"{min_gap} frames"
         raise ArgumentError(

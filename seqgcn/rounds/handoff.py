@@ -160,7 +160,7 @@ def import_labels(
     if config.dataset not in LABELS:
         raise RunFolderError(
             f"labels of {config.dataset or 'features'} are not imported: no file can hold those of some items alone, "
-            f"as it can for {', '.join(LABELS)}. List what is labelled now, and go on with "
+            f"as it can for {', '.join(LABELS)}. List what is labeled now, and go on with "
             f"seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
         )
     with as_config_errors():
@@ -240,7 +240,7 @@ def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSourc
         map(any, (preview.predicted for preview in tasks.previews))
     ):
         raise ConfigError(
-            "no pose was predicted in this round, as nothing was labelled before it; take the depths from elsewhere, "
+            "no pose was predicted in this round, as nothing was labeled before it; take the depths from elsewhere, "
             "with --joint-depth surface+offset or --joint-depth column --depths FILE"
         )
     made: dict[JointDepth, Callable[[], DepthSource]] = {
@@ -265,7 +265,7 @@ def _leave_out_known(
             label.item,
             "",
             "; ".join(label.annotators),
-            f"labelled already, {mm:.2f} mm from this; to replace it, delete its row of the labels",
+            f"labeled already, {mm:.2f} mm from this; to replace it, delete its row of the labels",
         )
         for label, mm in zip(again, apart, strict=True)
         if mm > SAME

@@ -147,7 +147,7 @@ def labelled_hands(hands: HandDataset, listed: Path | None) -> Tensor:
     unknown = chosen[~hands.labelled[chosen]]
     if len(unknown):
         raise DataFileError(
-            f"{listed}: {hands.files[int(unknown[0])]} is listed as labelled, but the data set's labels have no pose "
+            f"{listed}: {hands.files[int(unknown[0])]} is listed as labeled, but the data set's labels have no pose "
             f"of it; {len(unknown) - 1:,} more are like it"
         )
     return chosen

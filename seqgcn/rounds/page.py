@@ -85,7 +85,7 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
         before=represented.before.numpy(),
         stands_for=represented.stands_for.numpy(),
         confidence=None if confidence is None else confidence.numpy(),
-        confidence_of=_OF_ITSELF.get(result.selector, "being labelled"),
+        confidence_of=_OF_ITSELF.get(result.selector, "being labeled"),
         losses={name: value.tolist() for name, value in details.items() if name.endswith("loss") and value.dim() == 1},
         curves=result.curves,
         error=_error(result),
@@ -129,15 +129,15 @@ def _learning(result: RoundResult, record: Mapping[str, Any]) -> list[str]:
     known = isinstance(share, int | float) and not isinstance(share, bool)
     count = f"{count_held_out(len(result.pool.labelled), share):,} " if known else ""
     if isinstance(result.learner, Ensemble):
-        who = f"On the {count}labelled items that each of its members held out from training"
+        who = f"On the {count}labeled items that each of its members held out from training"
     else:
-        who = f"On the {count}labelled items held out from its training"
+        who = f"On the {count}labeled items held out from its training"
     if error.endswith("mm"):
         return [
             f"{who}, the learner is {error} off in the mean over joints. That flatters it where frames are from "
-            "videos, as frames beside the held-out ones were trained on, and where labelled frames are unlike the rest."
+            "videos, as frames beside the held-out ones were trained on, and where labeled frames are unlike the rest."
         ]
-    return [f"{who}, the learner has {error} wrong. That flatters it where labelled items are unlike the rest."]
+    return [f"{who}, the learner has {error} wrong. That flatters it where labeled items are unlike the rest."]
 
 
 def _notes(result: RoundResult, record: Mapping[str, Any], predicted_by: str) -> list[str]:
@@ -154,7 +154,7 @@ def _notes(result: RoundResult, record: Mapping[str, Any], predicted_by: str) ->
         summary = pool.centers.summary()
         notes.append(f"{summary[0].upper()}{summary[1:]}.")
     if asked.partition(":")[0] != result.selector:
-        notes.append(f"Nothing was labelled yet, which {asked} needs: {result.selector} picked instead.")
+        notes.append(f"Nothing was labeled yet, which {asked} needs: {result.selector} picked instead.")
     if result.missing:
         notes.append(f"{result.missing:,} picks fewer than asked for: the minimal gap leaves no more.")
     if result.unused:
@@ -175,7 +175,7 @@ def _to_click(result: RoundResult) -> list[str]:
     return [
         "To be clicked is one point a frame, the middle of the palm. Pictures show whole frames; a cross is where the "
         f"hand is thought to be, orange where that is doubtful: in {doubtful:,} of these {len(result.selection):,}.",
-        "Labelled means here that a center or a pose is known.",
+        "Labeled means here that a center or a pose is known.",
     ]
 
 

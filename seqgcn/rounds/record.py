@@ -100,7 +100,7 @@ def _labels_of(folder: Path, values: Mapping[str, Any], given: Mapping[str, Any]
     if "labelled" not in given:
         how = "" if name is None else f"do that first (seqgcn import {folder} --from EXPORT), or "
         raise RunFolderError(
-            f"no labels were imported into {folder}; {how}say what is labelled now with --labelled FILE"
+            f"no labels were imported into {folder}; {how}say what is labeled now with --labelled FILE"
         )
     return None
 

@@ -123,7 +123,7 @@ class Round:
         if self.pool.frames is not None and config.ask != CENTER and config.dataset not in LABELS:
             log.info(
                 f"{config.dataset} has labels of all its frames in its own files, so that none can be imported; when "
-                "these picks are labelled, go on with seqgcn select --continue and a --labelled list"
+                "these picks are labeled, go on with seqgcn select --continue and a --labelled list"
             )
         self.learner = learner
         self._claim(resume)
@@ -221,11 +221,11 @@ class Round:
         if len(pool.labelled) == len(pool) and self.config.ask == CENTER:
             raise ConfigError(
                 f"all {len(pool):,} frames of {pool.name} have a center or a pose already, so that none is left to "
-                "click; name those that count as labelled so far with --labelled FILE, a list of frames"
+                "click; name those that count as labeled so far with --labelled FILE, a list of frames"
             )
         if len(pool.labelled) == len(pool):
             raise ConfigError(
-                f"all {len(pool):,} items of {pool.name} have a label; name those that count as labelled so far with "
+                f"all {len(pool):,} items of {pool.name} have a label; name those that count as labeled so far with "
                 "--labelled FILE, a list of items or a file of labels"
             )
         if not self.candidates.any():
@@ -254,7 +254,7 @@ class Round:
         own = name not in CATALOGUE["selector"] and not self.selector.missing(("x",))
         if len(self.pool.labelled) or name in LABEL_FREE or own:
             return name, self.selector
-        log.warning(f"nothing is labelled yet, which {name} needs: {COLD_START} picks instead")
+        log.warning(f"nothing is labeled yet, which {name} needs: {COLD_START} picks instead")
         return COLD_START, load("selector", COLD_START)()
 
     def _stages(self) -> Stages:
@@ -314,7 +314,7 @@ class Round:
             poses = pool.frames is not None and detector_available()
             hint = "; --learner mediapipe describes them by poses" if poses else ""
             log.info(
-                f"nothing is labelled yet: items are described by thumbnails, as there is nothing to train on{hint}"
+                f"nothing is labeled yet: items are described by thumbnails, as there is nothing to train on{hint}"
             )
             return Data(x=thumbnails_of(pool.inputs))
         return stages.describe(None, self.selector, always=("x",))
@@ -378,7 +378,7 @@ def _unused(name: str, selector: Selector, selection: Selection) -> str:
     """What a selector would add to training, where there is a training after its picks; nothing for most."""
     what = "items that it generates" if type(selector).generate is not Selector.generate else ""
     what = what or ("labels that it predicts" if selection.pseudo is not None else "")
-    return what and f"{name} would also train on {what}; a round trains on what people labelled, and on nothing else"
+    return what and f"{name} would also train on {what}; a round trains on what people labeled, and on nothing else"
 
 
 def _inside(folder: Path, root: Path) -> bool:

@@ -109,7 +109,7 @@ def learning_chart(lines: Sequence[Line], metric: Metric, references: Mapping[st
     return chart(
         lines,
         title="Learning curves",
-        x_label="labelled items",
+        x_label="labeled items",
         y_label=f"test {metric.label}",
         references=references,
     )

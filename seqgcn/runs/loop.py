@@ -149,7 +149,7 @@ class ActiveLearning:
                 if number > self.cycles or record.cycle != number or len(record.picks) != picks:
                     raise ArgumentError("another number of cycles or picks")
                 if list(record.labelled) != pool.labelled.tolist():
-                    raise ArgumentError("other labelled items")
+                    raise ArgumentError("other labeled items")
                 if record.seeds.get("run") != self.seed:
                     raise ArgumentError(f"seed {record.seeds.get('run')}")
                 if record.environment.get("setup", self._setup()) != self._setup():

@@ -76,7 +76,7 @@ class Pool:
                 raise ArgumentError(f"item {item} is not in the pool of {self.size} items")
             if item in self._since or item in new:
                 raise ArgumentError(
-                    f"item {item} is labelled already" if item in self._since else f"item {item} is given twice"
+                    f"item {item} is labeled already" if item in self._since else f"item {item} is given twice"
                 )
             new[item] = cycle
         self._since.update(new)
@@ -92,7 +92,7 @@ class Pool:
         candidates = set(self.candidates.tolist())
         for item in chosen:
             if item not in candidates:
-                raise ArgumentError(f"item {item} was picked, but may not be: it is labelled, asked for or left out")
+                raise ArgumentError(f"item {item} was picked, but may not be: it is labeled, asked for or left out")
             candidates.discard(item)
         self._asked.update(dict.fromkeys(chosen))
 

@@ -123,7 +123,7 @@ def _further(runs: Sequence[RunFolder], records: Sequence[CycleRecord], metric: 
     """What the learner measured besides its metric, a chart each."""
     names = sorted({name for row in records for name in row.metric} - {metric.name})
     charts = [
-        chart(mean_lines(_curves(runs, name), Metric(name)), title=name, x_label="labelled items", y_label=name)
+        chart(mean_lines(_curves(runs, name), Metric(name)), title=name, x_label="labeled items", y_label=name)
         for name in names
     ]
     return [each for each in charts if each is not None]
@@ -202,7 +202,7 @@ def _picks(run: RunFolder) -> list[Table]:
         names = [[files.get(item, "-")] if files else [] for item, _ in shown]
         tables.append(
             Table(
-                title=f"Cycle {row.cycle}, with {len(row.labelled):,} labelled{part}",
+                title=f"Cycle {row.cycle}, with {len(row.labelled):,} labeled{part}",
                 header=["rank", "item", *(["file"] if files else []), "score"],
                 rows=[
                     [str(rank), str(item), *name, f"{score:.4g}"]

@@ -47,12 +47,12 @@ def check_pseudo(pseudo: Pseudo, pool: Pool) -> None:
     """
     listed = pseudo.get("items", [])
     if len(listed) != len(pseudo.get("targets", [])):
-        raise ArgumentError("the pseudo-labelled items and their targets are not equally many")
+        raise ArgumentError("the pseudo-labeled items and their targets are not equally many")
     if len(set(listed)) < len(listed):
-        raise ArgumentError("an item is pseudo-labelled twice")
+        raise ArgumentError("an item is pseudo-labeled twice")
     wrong = set(listed) - set(pool.unlabelled.tolist())
     if wrong:
-        raise ArgumentError(f"item {min(wrong)} is pseudo-labelled, but labelled already or not in the pool")
+        raise ArgumentError(f"item {min(wrong)} is pseudo-labeled, but labeled already or not in the pool")
 
 
 def generated_record(generated: Generated | None, pool: Pool) -> dict[str, list[Any]]:

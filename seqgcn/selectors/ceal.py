@@ -73,7 +73,7 @@ class CEAL(Selector):
         if 0 < most <= self.delta:
             raise ArgumentError(
                 f"delta is {self.delta} nats, but the entropy of {prob.shape[1]} classes is at most {most:.3f}: every "
-                "node would be pseudo-labelled; lower it"
+                "node would be pseudo-labeled; lower it"
             )
         nats = entropy(prob)
         threshold = nats.new_tensor(self.delta_now)

@@ -96,7 +96,7 @@ class Query:
         """Raise an `ArgumentError` that says where to start if no node is labeled."""
         if not self.labelled.any():
             raise ArgumentError(
-                f"{who} learns to tell labelled nodes from unlabelled ones, and no node is labelled; start with "
+                f"{who} learns to tell labeled nodes from unlabeled ones, and no node is labeled; start with "
                 "Random or CoreSet, which need no label"
             )
 
@@ -235,7 +235,7 @@ class Selector(ABC):
         available = int(candidates.sum())
         if budget > available:
             raise ArgumentError(
-                f"budget is {budget}, but only {available} nodes are unlabelled and in the pool"
+                f"budget is {budget}, but only {available} nodes are unlabeled and in the pool"
                 + _held_out_note(data, int((~labelled).sum()) - available)
             )
         query = Query(data=data, labelled=labelled, candidates=candidates, budget=budget, progress=progress)

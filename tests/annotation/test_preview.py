@@ -215,7 +215,7 @@ def test_paths_that_cannot_be_used(item: str) -> None:
 
 def test_other_frames_that_cannot_be_used() -> None:
     for centre in (torch.tensor([0.0, 0, -1]), torch.tensor([0.0, math.nan, 1]), torch.zeros(2)):
-        with pytest.raises(ArgumentError, match=r"centre of seq/1\.png must be"):
+        with pytest.raises(ArgumentError, match=r"center of seq/1\.png must be"):
             frame(centre=centre)
     with pytest.raises(ArgumentError, match="score must be"):
         replace(frame(), score=math.inf)

@@ -221,7 +221,7 @@ def test_single_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert shown == [[str(r.cycle), str(len(r.labelled)), f"{100 * r.metric['accuracy']:.2f}"] for r in rows]
     assert f"run folder: {tmp_path}" in out
     assert f"learning curve: {tmp_path}/curve.png" in out
-    assert err.splitlines()[0] == f"margin, seed 1: cycle 0, 4 labelled, accuracy {shown[0][2]} %"
+    assert err.splitlines()[0] == f"margin, seed 1: cycle 0, 4 labeled, accuracy {shown[0][2]} %"
     assert len(err.splitlines()) == 4
 
 

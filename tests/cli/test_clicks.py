@@ -104,7 +104,7 @@ def test_with_enough_clicks_joints_are_next(
     words = "select --continue 'round 01' --budget 2 --learner mean-pose --set dataset.crop_size=16 --out joints"
     code, lines, said = call(*shlex.split(words))
     assert code == 0
-    assert lines[0].startswith("typiclust picked 2 of 24 unlabelled items")  # nothing is labeled yet
+    assert lines[0].startswith("typiclust picked 2 of 24 unlabeled items")  # nothing is labeled yet
     assert "4 by file" in said
 
 
@@ -127,7 +127,7 @@ def test_problems(lab: dict[str, Tensor], call: Call, arguments: tuple[str, ...]
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--ask centre", "ask must be joints or center, got 'centre'"),
+        ("--ask center", "ask must be joints or center, got 'center'"),
         ("--ask center --learner awr", "so that --learner awr has no effect"),
         ("--ask center --set learner.epochs=3", "so that --set learner.epochs has no effect"),
         ("--ask center --selector margin", "which margin needs; take one of core-set"),

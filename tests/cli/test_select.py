@@ -93,7 +93,7 @@ def test_the_help_imports_nothing_heavy() -> None:
         (("--dataset", "digits", "--selector", "variance"), 2, "variance with the learner small-cnn: Variance needs"),
         (("--dataset", "digits", "--budget", "0"), 2, "budget must be above 0 and finite, got 0"),
         (("--dataset", "digits", "--budget", "2.5"), 2, "budget must be a whole number of items, got 2.5"),
-        (("--dataset", "digits", "--budget", "61"), 2, "budget is 61, but only 60 items are unlabelled"),
+        (("--dataset", "digits", "--budget", "61"), 2, "budget is 61, but only 60 items are unlabeled"),
         (("--dataset", "digits", "--set", "learner.nois=1"), 2, "has no parameter 'nois'; did you mean noise?"),
         (("--dataset", "icvl"), 2, "the data set icvl needs --root DIR"),
         (("--dataset", "icvl", "--root", "nowhere"), 1, "ICVL: nowhere does not exist. Get the data from https://"),
@@ -142,7 +142,7 @@ def test_a_round(capsys: pytest.CaptureFixture[str], digits: list[str]) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0] == "margin picked 4 of 52 unlabelled items of Toy (8 labelled)"
+    assert lines[0] == "margin picked 4 of 52 unlabeled items of Toy (8 labeled)"
     assert lines[1] == f"first: {', '.join(row['item'] for row in picks('round-01'))}"
     assert "picks: round-01/picks.csv" in lines
     assert [row["rank"] for row in picks("round-01")] == ["1", "2", "3", "4"]
@@ -156,8 +156,8 @@ def test_quiet(capsys: pytest.CaptureFixture[str], digits: list[str]) -> None:
 def test_nothing_labelled_is_said(capsys: pytest.CaptureFixture[str], digits: list[str]) -> None:
     assert main([*digits, "--out", "round", "--labelled", write(Path("none.txt")), "--quiet"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "seqgcn: nothing is labelled yet: items are described by thumbnails, as there is nothing to train on",
-        "seqgcn: nothing is labelled yet, which margin needs: typiclust picks instead",
+        "seqgcn: nothing is labeled yet: items are described by thumbnails, as there is nothing to train on",
+        "seqgcn: nothing is labeled yet, which margin needs: typiclust picks instead",
     ]
 
 
@@ -202,7 +202,7 @@ def test_a_used_folder(capsys: pytest.CaptureFixture[str], digits: list[str], tm
     write(tmp_path / "labelled.txt", *range(9))
     assert main(["select", "--out", "round", "--resume"]) == 1
     assert (
-        "labelled items changed since round was begun; restore what was there, or name another folder"
+        "labeled items changed since round was begun; restore what was there, or name another folder"
         in capsys.readouterr().err
     )
     write(tmp_path / "labelled.txt", *range(8))
@@ -281,7 +281,7 @@ def test_the_real_thing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monk
     settings = [word for setting in small for word in ("--set", setting)]
     command = ["select", "--dataset", "depth-folder", "--root", "lab", "--budget", "3", "--min-gap", "2", *settings]
     assert main([*command, "--out", "round"]) == 0
-    assert capsys.readouterr().out.startswith("core-gcn picked 3 of 14 unlabelled items of lab (6 labelled)\n")
+    assert capsys.readouterr().out.startswith("core-gcn picked 3 of 14 unlabeled items of lab (6 labeled)\n")
     before = answers(tmp_path / "round")
     os.unlink("round/picks.csv")
     os.unlink("round/represents.csv")
@@ -292,7 +292,7 @@ def test_the_real_thing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monk
     # What is labeled may be told by a list, too.
     write(tmp_path / "list.txt", "a/2.png", "a/5.png", "b/1.png")
     assert main([*command, "--labelled", "list.txt", "--out", "other"]) == 1
-    assert "list.txt: b/1.png is listed as labelled, but the data set's labels have no pose" in capsys.readouterr().err
+    assert "list.txt: b/1.png is listed as labeled, but the data set's labels have no pose" in capsys.readouterr().err
 
 
 def test_a_gap_in_time_is_kept_resumed_and_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -251,7 +251,7 @@ def test_progress_is_told_every_pick() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("sigma", [1e-6, 1e-30, 1e-300])
 def test_a_width_against_which_no_digits_of_distances_are_left_is_refused(sigma: float, dtype: torch.dtype) -> None:
-    with pytest.raises(ArgumentError, match=rf"sigma = {sigma} is too small .* enlarge it or normalise x"):
+    with pytest.raises(ArgumentError, match=rf"sigma = {sigma} is too small .* enlarge it or normalize x"):
         gaussian(clouds(9, dtype=dtype), sigma=sigma)
 
 

@@ -83,7 +83,7 @@ def test_select_says_the_error_and_predicts(module: str, lab: Path) -> None:
     command += ["--set", "learner.width=6", "--selector", "core-set", "--out", "round"]
     assert main(command) == 0
     report = Path("round/report.html").read_text()
-    (said,) = re.findall(r"On the 2 labelled items held out .* the learner is ([\d.]+) mm off", report)
+    (said,) = re.findall(r"On the 2 labeled items held out .* the learner is ([\d.]+) mm off", report)
     curves = json.loads(Path("round/training.json").read_text())
     assert f"{curves['validation error (mm)'][-1]:.1f}" == said
     document = yaml.safe_load(Path("round/round.yaml").read_text())
@@ -124,7 +124,7 @@ def test_a_checkpoint_alone_needs_no_training(module: str, lab: Path) -> None:
     command += ["--set", "learner.epochs=0", "--set", "learner.checkpoint=last.ckpt", "--selector", "core-set"]
     assert main([*command, "--set", "learner.prefix=model.", "--out", "round"]) == 0
     page = Path("round/report.html").read_text()
-    assert re.search(r"labelled items held out from its training, the learner is \d+\.\d mm off", page)
+    assert re.search(r"labeled items held out from its training, the learner is \d+\.\d mm off", page)
     state = torch.load("round/learner.pt", weights_only=True)
     assert torch.equal(state["module_.head.weight"], net.head.weight)
 

@@ -113,7 +113,7 @@ def test_crops_too_small_for_the_network(hands: Hands) -> None:
         (lambda joints: joints.tolist(), "got list"),
         (
             lambda joints: joints.index_fill(0, torch.tensor([2, 5]), torch.nan),
-            r"are missing \(NaN or infinite\) in rows 2, 5; keep only labelled frames: frames\[dataset.labelled\]",
+            r"are missing \(NaN or infinite\) in rows 2, 5; keep only labeled frames: frames\[dataset.labelled\]",
         ),
         (
             lambda joints: joints * torch.tensor([1, -1, -1]),

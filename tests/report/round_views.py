@@ -43,7 +43,7 @@ def make_view(
         "before": found.before.numpy(),
         "stands_for": found.stands_for.numpy(),
         "confidence": np.where(np.arange(n) < labelled, 0.9, 0.2),
-        "confidence_of": "being labelled",
+        "confidence_of": "being labeled",
         "losses": {"loss": [1.0, 0.5, 0.4]},
         "curves": {"training loss": [3.0, 2.0], "validation error (mm)": [9.0, 8.5]},
         "error": "8.5 mm",

@@ -60,7 +60,7 @@ def test_learning_curve_shows_means_where_all_seeds_have_a_value(drawn, tmp_path
     axes = figure.axes[0]
     np.testing.assert_allclose(line_of(figure, "random").get_xydata(), [[100, 51], [200, 62], [300, 70]])
     np.testing.assert_allclose(line_of(figure, "core-gcn").get_xydata(), [[100, 52], [200, 71]])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("labelled items", "test accuracy (%)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("labeled items", "test accuracy (%)")
     assert figure.get_suptitle() == "digits"
     assert figure.get_supxlabel() == "Line: mean over 2 seeds. Band: ± 1 standard deviation over the seeds."
     band = axes.collections[0].get_paths()[0].vertices

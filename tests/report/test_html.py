@@ -98,7 +98,7 @@ def test_pages_are_marked_up_for_who_cannot_see_them(tmp_path: Path) -> None:
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
     plots = [each for each in page.all("div") if each.get("role") == "img"]
     assert plots[0]["aria-label"] == (
-        "Line chart of test accuracy (%) over labelled items: random from 50 to 70; margin from 50 to 80."
+        "Line chart of test accuracy (%) over labeled items: random from 50 to 70; margin from 50 to 80."
     )
     assert all(each.get("aria-hidden") == "true" for each in page.all("svg"))
     scrolling = [each for each in page.all("div") if each.get("class") == "scroll"]
@@ -121,13 +121,11 @@ def test_a_single_run(tmp_path: Path) -> None:
     text = " ".join(words)
     assert "Active learning, one run digits, small-cnn, 30 labels a cycle ceal:delta=0.3; seed 7. Finished." in text
     assert "Unfinished" not in text
-    assert (
-        "cycle labelled accuracy (%) picked pseudo-labelled generated train (s) test (s) embed (s) select (s)" in text
-    )
+    assert "cycle labeled accuracy (%) picked pseudo-labeled generated train (s) test (s) embed (s) select (s)" in text
     assert "0 30 50.00 30 2 0 2.00 0.50 0.25 0.25" in text
     assert "1 60 60.00 30 0 1 2.00" in text
-    assert "Cycle 1, with 60 labelled, the first 20 of 30 rank item score 1 60 1 2 61 0.5" in text
-    assert "Cycle 0, with 30 labelled, the first 20 of 30" in text
+    assert "Cycle 1, with 60 labeled, the first 20 of 30 rank item score 1 60 1 2 61 0.5" in text
+    assert "Cycle 0, with 30 labeled, the first 20 of 30" in text
     assert all(f"{key} {value}" in text for key, value in settings.items())
     assert "torch 2.9" in text
     assert "threads 1" in text

@@ -99,7 +99,7 @@ def test_a_click_lights_up_the_map_and_escape_clears_it(page: Any) -> None:
     assert lit(page, "near") == set(pick.get_attribute("data-near").split())
     assert lit(page, "own") == {str(i) for i in range(80) if VIEW.by[i] == VIEW.picks[2]}
     assert page.find_element(By.ID, "said").text.startswith("Pick 3 stands for ")
-    assert all(text in pick.text for text in ("score", "nearest labelled", "stands for", f"all/77{EVIL}"))
+    assert all(text in pick.text for text in ("score", "nearest labeled", "stands for", f"all/77{EVIL}"))
     assert pick.find_element(By.CSS_SELECTOR, "svg.graph").is_displayed()
     opacity = page.find_element(By.CSS_SELECTOR, "#map .rest:not(.own, .near)").value_of_css_property("opacity")
     assert float(opacity) < 0.3

@@ -47,7 +47,7 @@ def page_of(view: RoundView) -> RoundPage:
 def test_a_round() -> None:
     view = make_view()
     page = page_of(view)
-    assert "core-gcn picked 5 of 52 items without a label; 8 are labelled." in page.words
+    assert "core-gcn picked 5 of 52 items without a label; 8 are labeled." in page.words
     headings = ["Picks", "Near-duplicates", "Coverage", "Confidence", "Training", "How it was done"]
     assert all(f" {heading} " in page.words for heading in headings)
     assert len(page.all("h2")) == len(headings)
@@ -72,11 +72,9 @@ def test_a_round() -> None:
     assert "almost fully told apart" in page.words
     assert "The learner is 8.5 mm off." in page.words
     assert "error on held-out labels 8.5 mm" in page.words
-    assert "All 60 items. t-SNE, which keeps neighbours together" in page.words
+    assert "All 60 items. t-SNE, which keeps neighbors together" in page.words
     before, after = view.before.max(), view.distance.max()
-    assert (
-        f"is {before:.4g} away, and {after:.4g} once the picks are labelled ({after / before - 1:+.0%})" in page.words
-    )
+    assert f"is {before:.4g} away, and {after:.4g} once the picks are labeled ({after / before - 1:+.0%})" in page.words
 
 
 def test_picks_beyond_the_sheet_say_on_the_map_what_they_stand_for() -> None:
@@ -137,8 +135,8 @@ def test_who_cannot_see_the_page_can_use_it() -> None:
     page = page_of(make_view())
     labels = [str(each["aria-label"]) for each in page.all("svg") if each.get("role") == "img"]
     assert "Pick 1: a square of all/part-1/59.png" in labels
-    assert "Map of the pool: 5 picks, 8 labelled and 47 other items." in labels
-    assert "Graph of pick 1 and its 8 nearest neighbours, which are listed beside it" in labels
+    assert "Map of the pool: 5 picks, 8 labeled and 47 other items." in labels
+    assert "Graph of pick 1 and its 8 nearest neighbors, which are listed beside it" in labels
     drawn = [each for each in page.all("svg") if each.get("role") != "img"]
     legend = {"picked", "labelled", "rest"}  # its list is hidden from them as a whole
     assert all(each.get("aria-hidden") == "true" or each.get("class") in legend for each in drawn)
@@ -182,7 +180,7 @@ def test_where_names_are_cut(name: str) -> None:
     ("view", "there", "not_there"),
     [
         (lambda: make_view(picks=0), "Nothing was picked.", "Near-duplicates"),
-        (lambda: make_view(labelled=0), "Nothing is labelled yet; once the picks are,", "and the nearest labelled"),
+        (lambda: make_view(labelled=0), "Nothing is labeled yet; once the picks are,", "and the nearest labeled"),
         (lambda: make_view(confidence=None), "Coverage", "Confidence"),
         (lambda: make_view(pictures=False), "part-1/59.png", "Frames: thick"),
         (lambda: make_view(losses={}, curves={}, learning=[]), "Coverage", "Training"),
@@ -214,9 +212,9 @@ def test_near_duplicates_are_grouped() -> None:
     x[59], x[57] = x[58], x[3]  # two picks are the same, and one is as a labeled item
     page = page_of(make_view(x=x))
     assert "4 of 5 picks are" not in page.words
-    assert "3 of 5 picks are nearly the same as another pick or a labelled item." in page.words
+    assert "3 of 5 picks are nearly the same as another pick or a labeled item." in page.words
     assert "pick 1 part-1/59.png pick 2 part-0/58.png" in page.words
-    assert "pick 3 part-1/57.png labelled part-1/3.png" in page.words
+    assert "pick 3 part-1/57.png labeled part-1/3.png" in page.words
 
 
 # the map
@@ -338,7 +336,7 @@ def test_a_cold_start_says_so(fakes: Any, tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("7\n")
     Round(SelectConfig(dataset="digits", budget=3, exclude=str(tmp_path / "out.txt")), tmp_path / "round")()
     page = RoundPage((tmp_path / "round" / "report.html").read_text())
-    assert "Nothing was labelled yet, which core-gcn needs: typiclust picked instead." in page.words
+    assert "Nothing was labeled yet, which core-gcn needs: typiclust picked instead." in page.words
     assert "1 of the items without a label could not be picked (candidates, exclude)." in page.words
     assert "in the space of thumbnails" in page.words
     assert "predicted" not in page.words

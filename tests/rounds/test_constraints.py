@@ -229,7 +229,7 @@ def test_costs_and_a_gap_ask_for_more_only_while_money_is_left() -> None:
         (2.5, {}, r"budget must be a whole number .*got 2\.5"),
         (True, {}, "budget must be a whole number"),
         (-1, {}, "budget"),
-        (5, {}, "budget is 5, but only 4 items are unlabelled and may be picked"),
+        (5, {}, "budget is 5, but only 4 items are unlabeled and may be picked"),
         (2, {"min_gap": 3}, "min_gap needs videos, the sequence and frame of each of the 5 nodes"),
         (2, {"min_gap": 3, "videos": one_video([1, 2])}, "min_gap needs videos"),
         (2, {"min_gap": -1}, "min_gap must be"),
@@ -258,9 +258,9 @@ def test_what_cannot_be_spent_is_said_before_anything_is_picked(
 
 def test_nothing_left_to_pick() -> None:
     done = pool([1.0, 2.0], labelled=(0, 1))
-    with pytest.raises(ArgumentError, match="budget is 1, but only 0 items are unlabelled"):
+    with pytest.raises(ArgumentError, match="budget is 1, but only 0 items are unlabeled"):
         choose(First(), done, 1)
-    with pytest.raises(ArgumentError, match="no item is left to pick: all are labelled or left out"):
+    with pytest.raises(ArgumentError, match="no item is left to pick: all are labeled or left out"):
         choose(First(), done, 1, costs=costs(1, 1))
     assert len(choose(First(), done, 0)) == 0
 

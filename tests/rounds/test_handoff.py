@@ -220,7 +220,7 @@ def test_a_label_stays_though_it_is_answered_otherwise(config: SelectConfig, icv
     imported = import_labels(folder, config, [moved])
     ((item, what),) = whats(imported)
     assert item == picks[1]
-    assert what.startswith("labelled already, ")
+    assert what.startswith("labeled already, ")
     assert what.endswith(" mm from this; to replace it, delete its row of the labels")
     assert (imported.labels, (folder / "labels.txt").read_bytes()) == (None, before)
     # The way out that it tells, for a frame that is not the first of its record.
@@ -242,7 +242,7 @@ def test_labelled_by_hand_in_the_meantime(config: SelectConfig, icvl: HandDatase
     held = mine.read_bytes()
     export = answer(folder, icvl, tmp_path / "export.json")
     ((item, what),) = whats(import_labels(folder, config, [export]))
-    assert (item, what[:16]) == (picks[0], "labelled already")
+    assert (item, what[:16]) == (picks[0], "labeled already")
     export = answer(folder, icvl, tmp_path / "export.json", picks[1:])
     assert import_labels(folder, config, [export]).checked.problems == ()
     torch.testing.assert_close(

@@ -145,7 +145,7 @@ def test_lists_that_do_not_fit(tmp_path: Path, read: Read) -> None:
     lines = labels.read_text().splitlines()
     labels.write_text("\n".join(lines[:2]))
     name = f"Training/Depth/{RECORDED}/image_000"
-    with pytest.raises(DataFileError, match=r"l\.txt: .*image_0002\.png is listed as labelled, but .* 1 more"):
+    with pytest.raises(DataFileError, match=r"l\.txt: .*image_0002\.png is listed as labeled, but .* 1 more"):
         read("icvl", root=str(root), labelled=write(tmp_path / "l.txt", *(f"{name}{i}.png" for i in (1, 2, 3))))
     with pytest.raises(DataFileError, match=rf"l\.txt, line 2: '{name}9\.png' is not the name of an item; is it"):
         read("icvl", root=str(root), labelled=write(tmp_path / "l.txt", f"{name}0.png", f"{name}9.png"))
@@ -219,7 +219,7 @@ def test_every_frame_of_each_data_set(tmp_path: Path) -> None:
             with pytest.raises(ArgumentError, match=r"oracle_centres.* needs the poses of all frames"):
                 kind.splits(root=str(tmp_path / name), oracle_centres=True).every_frame()
         else:
-            with pytest.raises(ArgumentError, match="which of them are labelled so far must be a list of their paths"):
+            with pytest.raises(ArgumentError, match="which of them are labeled so far must be a list of their paths"):
                 dataset.every_frame(str(tmp_path / "none"))
 
 

@@ -50,9 +50,9 @@ def test_a_round_on_a_data_set(tmp_path: Path, digits: Callable[..., SelectConfi
     assert {row[1] for row in rows} <= {str(i) for i in [*range(8), *index.tolist()]}
     before, after = result.represented.radius
     assert result.summary().splitlines() == [
-        "first picked 4 of 52 unlabelled items of Toy (8 labelled)",
+        "first picked 4 of 52 unlabeled items of Toy (8 labeled)",
         f"first: {', '.join(picked(tmp_path / 'round'))}",
-        f"largest distance to a labelled item: {before:.4g}, {after:.4g} once these are labelled",
+        f"largest distance to a labeled item: {before:.4g}, {after:.4g} once these are labeled",
     ]
 
 
@@ -164,7 +164,7 @@ def test_lists_costs_and_a_gap_together(tmp_path: Path) -> None:
             ConfigError,
             "--candidates and --exclude leave none of the 52 items without a lab",
         ),
-        ({"budget": 53}, ConfigError, "budget is 53, but only 52 items are unlabelled and may be picked"),
+        ({"budget": 53}, ConfigError, "budget is 53, but only 52 items are unlabeled and may be picked"),
         ({"min_gap": 30, "budget": 3}, ConfigError, "only 2 candidates are 30 frames apart"),
         ({"cost": "cost.csv", "budget": 0.5}, ConfigError, r"budget is 0\.5, but the cheapest candidate costs 1$"),
         ({"exclude": "list.txt"}, DataFileError, r"list\.txt, line 2: 'x' is not the number of an item, 0 to 59"),
@@ -210,7 +210,7 @@ def test_what_a_selector_adds_to_training_is_left_out_and_said(
     monkeypatch.setitem(CATALOGUE["learner"], "small-cnn", Entry("seqgcn.learners:SmallCNNClassifier", "the real one"))
     settings = {"learner.epochs": 1, "learner.dropout": 0.5, "learner.samples": 3}
     Round(digits(selector=name, set=settings), tmp_path / "round")()
-    note = f"{name} would also train on {what}; a round trains on what people labelled, and on nothing else"
+    note = f"{name} would also train on {what}; a round trains on what people labeled, and on nothing else"
     assert messages == [note]
     assert f"{note}." in (tmp_path / "round/report.html").read_text()
 
@@ -237,10 +237,10 @@ def test_features_without_a_label(tmp_path: Path, name: str, messages: list[str]
     result = Round(features(tmp_path, labelled=None, selector=name), tmp_path / "round")()
     assert len(result.selection) == 5
     assert result.selector == (name if name in LABEL_FREE else COLD_START)
-    other = [f"nothing is labelled yet, which {name} needs: typiclust picks instead"]
+    other = [f"nothing is labeled yet, which {name} needs: typiclust picks instead"]
     assert messages == ([] if name in LABEL_FREE else other)
     after = result.represented.radius[1]
-    assert f"largest distance to a labelled item: {after:.4g} once these are labelled" in result.summary()
+    assert f"largest distance to a labeled item: {after:.4g} once these are labeled" in result.summary()
     with open(tmp_path / "round/picks.csv", newline="") as file:
         assert all(row["nearest labelled item"] == row["distance"] == "" for row in csv.DictReader(file))
 
@@ -264,7 +264,7 @@ def test_images_without_a_label(
     result = Round(config, tmp_path / "round")()
     assert result.learner is None
     assert result.data.x.shape == (6, 81)
-    assert messages[0] == "nothing is labelled yet: items are described by thumbnails, as there is nothing to train on"
+    assert messages[0] == "nothing is labeled yet: items are described by thumbnails, as there is nothing to train on"
     assert len(picked(tmp_path / "round")) == 2
 
 

@@ -500,7 +500,7 @@ def test_a_learner_on_the_features_of_a_data() -> None:
 
 
 def test_without_labels_the_selector_says_what_it_needs() -> None:
-    with pytest.raises(ArgumentError, match="no node is labelled; start with Random or CoreSet"):
+    with pytest.raises(ArgumentError, match="no node is labeled; start with Random or CoreSet"):
         ActiveLearner(None, CoreGCN(epochs=2), graph()).ask(2)
 
 

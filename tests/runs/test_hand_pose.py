@@ -155,7 +155,7 @@ def test_published_results_stand_only_beside_what_they_measure(tmp_path: Path) -
     assert NYU.splits(root=root).references["V2V"] == 8.42
     assert NYU.splits(root=root, joints="all").references == {}
     assert "means over all nine" in MSRA.splits(root=root, test_subject=3).name
-    assert ICVL.splits(root=root, oracle_centres=True).name == "ICVL, oracle centres"
+    assert ICVL.splits(root=root, oracle_centres=True).name == "ICVL, oracle centers"
     (tmp_path / RENDERED).write_text("")
     assert ICVL.splits(root=root).references == {}
     assert ICVL.splits(root=root).name == "ICVL (rendered)"
@@ -199,7 +199,7 @@ def test_unlabelled_frames_are_counted(tmp_path: Path, messages: list[str]) -> N
     (folder / "labels.csv").write_text("".join([lines[0], *lines[1::2]]))
     poses = DepthFolder.splits(root=str(folder), crop_size=32)
     poses.prepare()
-    assert any("left out: 10 not labelled" in text for text in messages)
+    assert any("left out: 10 not labeled" in text for text in messages)
     assert poses.fingerprint != DepthFolder.splits(root=str(folder), crop_size=33).fingerprint
     before = poses.fingerprint
     camera = (folder / "camera.yaml").read_text()

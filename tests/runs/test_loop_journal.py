@@ -43,8 +43,8 @@ def rewrite(journal: Journal, records: list[CycleRecord]) -> None:
 @pytest.mark.parametrize(
     ("options", "line", "reason"),
     [
-        ({"seed": 4}, 1, "other labelled items"),
-        ({"initial": 6}, 1, "other labelled items"),
+        ({"seed": 4}, 1, "other labeled items"),
+        ({"initial": 6}, 1, "other labeled items"),
         ({"budget": 6}, 1, "another number of cycles or picks"),
         ({"cycles": 3}, 4, "another number of cycles or picks"),
         ({"cycles": 6}, 5, "another number of cycles or picks"),
@@ -65,8 +65,8 @@ def test_journal_of_another_run(
     [
         (lambda rows: rows[1:], 1, "another number"),
         (lambda rows: [rows[0], rows[2]], 2, "another number"),
-        (lambda rows: [rows[0], replace(rows[1], labelled=rows[1].labelled[::-1])], 2, "other labelled"),
-        (lambda rows: [replace(rows[0], picks=rows[0].labelled)], 1, "is labelled already"),
+        (lambda rows: [rows[0], replace(rows[1], labelled=rows[1].labelled[::-1])], 2, "other labeled"),
+        (lambda rows: [replace(rows[0], picks=rows[0].labelled)], 1, "is labeled already"),
         (lambda rows: [replace(rows[0], picks=(rows[0].picks[0],) * BUDGET)], 1, "is given twice"),
         (lambda rows: [replace(rows[0], picks=(7000,) * BUDGET)], 1, "item 7000 is not in the pool"),
         (lambda rows: [replace(rows[0], picks=("a",) * BUDGET)], 1, "str"),

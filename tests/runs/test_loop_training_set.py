@@ -134,7 +134,7 @@ def test_bad_pseudo_labels_do_not_get_into_the_journal(
             return replace(selection, pseudo=nodes)
 
     journal = Journal(tmp_path / "journal.jsonl")
-    with pytest.raises(ArgumentError, match="is pseudo-labelled, but labelled already"):
+    with pytest.raises(ArgumentError, match="is pseudo-labeled, but labeled already"):
         list(loop(toy, fake_learner(num_classes=4), Broken(), journal=journal))
     assert journal.read() == []
 
@@ -157,7 +157,7 @@ def test_a_journal_whose_pseudo_labels_are_labelled_is_refused(
     line = json.loads(journal.path.read_text())
     line["pseudo"]["items"][0] = first.labelled[0]
     journal.path.write_text(json.dumps(line) + "\n")
-    with pytest.raises(RunFolderError, match=r"line 1 does not follow .*is pseudo-labelled, but labelled already"):
+    with pytest.raises(RunFolderError, match=r"line 1 does not follow .*is pseudo-labeled, but labeled already"):
         list(loop(toy, fake_learner(num_classes=4), TRUSTING, journal=journal))
 
 

@@ -52,7 +52,7 @@ def test_any_whole_numbers_are_ids() -> None:
     pool.reveal(np.array([1, 3]), cycle=1)
     assert json.dumps(pool.since) == '{"4": 0, "1": 1, "3": 1}'
     for again in (torch.tensor([4]), np.array([3]), [1]):
-        with pytest.raises(ArgumentError, match="is labelled already"):
+        with pytest.raises(ArgumentError, match="is labeled already"):
             pool.reveal(again, cycle=2)
     with pytest.raises(ArgumentError, match="item 5 is given twice"):
         pool.reveal(torch.tensor([5, 5]), cycle=2)
@@ -63,7 +63,7 @@ def test_any_whole_numbers_are_ids() -> None:
     [
         ([0, 6], "item 6 is not in the pool of 6 items"),
         ([0, -1], "item -1 is not in the pool"),
-        ([0, 4], "item 4 is labelled already"),
+        ([0, 4], "item 4 is labeled already"),
         ([0, 2, 0], "item 0 is given twice"),
     ],
 )

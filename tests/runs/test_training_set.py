@@ -42,7 +42,7 @@ def test_generated_items_come_last_and_are_traced_to_their_source(toy: ImageData
 
 @pytest.mark.parametrize(
     ("items", "message"),
-    [([5, 3], "item 3 is pseudo-labelled, but labelled"), ([60], "item 60 .* not in the pool"), ([5, 5], "twice")],
+    [([5, 3], "item 3 is pseudo-labeled, but labeled"), ([60], "item 60 .* not in the pool"), ([5, 5], "twice")],
 )
 def test_no_labelled_item_is_ever_pseudo_labelled(
     toy: ImageDataset, pool: Pool, items: list[int], message: str

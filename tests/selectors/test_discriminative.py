@@ -130,7 +130,7 @@ def test_nodes_that_are_neither_labelled_nor_candidates_teach_nothing() -> None:
 def test_it_needs_a_label() -> None:
     data = lopsided()
     data.train_mask = torch.zeros(80, dtype=torch.bool)
-    with pytest.raises(ArgumentError, match=r"DiscriminativeAL learns .* no node is labelled; start with Random or"):
+    with pytest.raises(ArgumentError, match=r"DiscriminativeAL learns .* no node is labeled; start with Random or"):
         DiscriminativeAL().select(data, 1)
 
 

@@ -99,7 +99,7 @@ def test_equal_images_and_a_single_candidate_can_be_picked() -> None:
 
 
 def test_it_needs_a_label() -> None:
-    with pytest.raises(ArgumentError, match=r"VAAL learns .* no node is labelled; start with Random or CoreSet"):
+    with pytest.raises(ArgumentError, match=r"VAAL learns .* no node is labeled; start with Random or CoreSet"):
         VAAL(**TINY).select(Data(image=frames(), train_mask=torch.zeros(30, dtype=torch.bool)), 1)
 
 

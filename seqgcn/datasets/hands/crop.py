@@ -124,7 +124,7 @@ def crop(image: DepthImage, centre: Tensor, cube: float, camera: Camera, size: i
     """
     x, y, z = centre.tolist()
     if not all(map(math.isfinite, (x, y, z))) or z <= 0:
-        raise ArgumentError(f"the centre must lie in front of the camera, got {[x, y, z]} mm")
+        raise ArgumentError(f"the center must lie in front of the camera, got {[x, y, z]} mm")
     left, top, right, bottom = window(x, y, z, cube, camera)
     h, w = image.depth.shape
     columns, across = _pixels(left, right, size, image.left, w)

@@ -22,7 +22,7 @@ from seqgcn.exceptions import DataFileError, MissingFileError
 
 PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 GREY, RGB = 0, 2
-COLOURS = {GREY: "grey", RGB: "RGB", 3: "palette", 4: "grey with transparency", 6: "RGB with transparency"}
+COLOURS = {GREY: "gray", RGB: "RGB", 3: "palette", 4: "gray with transparency", 6: "RGB with transparency"}
 MOST_PIXELS = 2**26
 """More than any depth camera has, and fewer than Pillow warns about."""
 

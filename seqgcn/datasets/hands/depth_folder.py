@@ -115,7 +115,7 @@ class DepthFolder(HandDataset):
         unlabelled = ~labelled & (split != "all")
         cameras = [videos[sequence].camera for sequence in sequences]
         chosen = choose_frames(
-            top.name, top, frames, options, cameras, strict=strict, leave_out={"not labelled": unlabelled}, part=wanted
+            top.name, top, frames, options, cameras, strict=strict, leave_out={"not labeled": unlabelled}, part=wanted
         )
         kept = [videos[sequences[row]] for row in chosen.rows]
         super().__init__(
@@ -168,7 +168,7 @@ def _part_of(
     if not labelled[wanted].any():
         some = sorted({sequences[i] for i in np.flatnonzero(wanted).tolist()})[:5]
         raise DataFileError(
-            f"{top}: no frame of the {split} part is labelled in {LABELS}, which are {wanted.sum():,} of sequence "
+            f"{top}: no frame of the {split} part is labeled in {LABELS}, which are {wanted.sum():,} of sequence "
             f"{', '.join(some)}; label some of them, or take DepthFolder(root, 'all') in Python"
         )
     return wanted

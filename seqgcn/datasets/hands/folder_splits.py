@@ -140,11 +140,11 @@ class FolderSplits(DeferredSplits):
         """
         if self._oracle and self.lists_frames:
             raise ArgumentError(
-                "crop=oracle (oracle_centres) needs the poses of all frames; those that are to be labelled have none"
+                "crop=oracle (oracle_centres) needs the poses of all frames; those that are to be labeled have none"
             )
         if labels is not None and not self.lists_frames:
             raise ArgumentError(
-                f"{self.kind.title} has poses of all its frames in its own files; which of them are labelled so far "
+                f"{self.kind.title} has poses of all its frames in its own files; which of them are labeled so far "
                 "must be a list of their paths, one a line"
             )
         return self._of("all", labels=labels) if self.lists_frames else self._of("train")

@@ -126,9 +126,9 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
             raise ArgumentError(f"{name}: the cube's side must be 1 to 100,000 mm")
         self.read, self.decoding, self.options = read, decoding, options or CropOptions()
         if (self.options.centers is None) != (centres is None):
-            raise ArgumentError(f"{name}: centres from a file and the option centers go together")
+            raise ArgumentError(f"{name}: centers from a file and the option centers go together")
         if centres is not None and centres.shape != (n, 3):
-            raise ArgumentError(f"{name}: {n} frames need centres [{n}, 3], got {list(centres.shape)}")
+            raise ArgumentError(f"{name}: {n} frames need centers [{n}, 3], got {list(centres.shape)}")
         self._given_centres, self.lenient = centres, lenient
         self.sides, self.detector_joints = sides, dict(detector_joints or {})
         self.skipped: dict[str, int] = dict(skipped or {})

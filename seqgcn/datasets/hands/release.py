@@ -119,7 +119,7 @@ def choose_frames(
         centres = held.points
         leave_out = {**leave_out, NO_HAND: held.no_hand}
         if options.crop == "file":
-            leave_out = {**leave_out, "no valid centre": centres[:, 0].isnan().numpy()}
+            leave_out = {**leave_out, "no valid center": centres[:, 0].isnan().numpy()}
     skipped: dict[str, int] = {}
     for reason, mask in leave_out.items():
         count = int((mask & keep).sum())
@@ -144,7 +144,7 @@ def report_missing(dataset: str, root: Path, files: Sequence[str], total: int, s
     Raises:
         MissingFileError: None has, or `strict`.
     """
-    message = f"{dataset}: {len(files):,} of {total:,} labelled frames have no image; the first is {root / files[0]}"
+    message = f"{dataset}: {len(files):,} of {total:,} labeled frames have no image; the first is {root / files[0]}"
     if len(files) == total:
         raise MissingFileError(f"{message}. Unpack the images there")
     if strict:

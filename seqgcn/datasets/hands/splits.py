@@ -141,7 +141,7 @@ class HandSplits:
             both[part] = self._limited(part, hands)
         if self._oracle:
             log.warning(
-                f"{self.title}: crops are centred on the true joints, so selection knows labels it must not know"
+                f"{self.title}: crops are centered on the true joints, so selection knows labels it must not know"
             )
         for hands in both.values():
             hands.locate(progress)
@@ -216,7 +216,7 @@ def _check_centres(hands: HandDataset) -> None:
     if missed > 0.05 * len(hands):
         warnings.warn(
             f"{hands.name}: the crops of {missed:,} of {len(hands):,} frames miss the hand; narrow near and far, or "
-            "give files of centres",
+            "give files of centers",
             SeqGCNWarning,
             stacklevel=3,
         )

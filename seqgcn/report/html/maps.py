@@ -74,7 +74,7 @@ def thin(n: int, picks: Ints, labelled: Ints, near: Ints, seed: int, most: int =
     return Thinned(
         items=items,
         words=f"{len(items):,} of {n:,} items: {first}, {len(around):,} near to these, and drawn at random (seed "
-        f"{seed}) {len(some):,} of {len(known):,} further labelled and {len(rest):,} of {len(others):,} other items.",
+        f"{seed}) {len(some):,} of {len(known):,} further labeled and {len(rest):,} of {len(others):,} other items.",
     )
 
 
@@ -122,7 +122,7 @@ def flatten(x: Floats, seed: int) -> Flat:
     places = search.fit_transform(values)
     return Flat(
         places=_square(places),
-        words=f"t-SNE, which keeps neighbours together: of a point's {AROUND} nearest neighbours here, "
+        words=f"t-SNE, which keeps neighbors together: of a point's {AROUND} nearest neighbors here, "
         f"{_kept(x, places):.0%} are among its {AROUND} nearest in the embedding. How far apart groups lie, and how "
         "large or dense they are, says nothing.",
     )

@@ -277,7 +277,7 @@ def _pick(
         title=names(item),
         picture=view.sheet[position] if position < len(view.sheet) else None,
         facts=facts,
-        said=f"Pick {number} {_role(view, number, on_map)}; ringed: its {len(listed)} nearest neighbours"
+        said=f"Pick {number} {_role(view, number, on_map)}; ringed: its {len(listed)} nearest neighbors"
         f"{' and the nearest labelled item' if view.nearest[item] >= 0 else ''}.",
         near=listed,
         drawing=drawing if listed else None,
@@ -319,7 +319,7 @@ def _map(view: RoundView, rank: Mapping[int, int], near: Ints) -> Map | None:
     return Map(
         height=round(2 * MARGIN + wide * float(high - low)),
         **dots,
-        words=f"Map of the pool: {len(dots['picks']):,} picks, {len(dots['labelled']):,} labelled and "
+        words=f"Map of the pool: {len(dots['picks']):,} picks, {len(dots['labelled']):,} labeled and "
         f"{len(dots['rest']):,} other items.",
         caption=f"{thinned.words} {flat.words}",
     )
@@ -357,14 +357,14 @@ def _coverage(view: RoundView) -> Chart | None:
     shares = np.arange(0, 101, 2)
     lines = [
         Line(name=name, x=shares.tolist(), y=np.quantile(values[rest], shares / 100).tolist())
-        for name, values in (("before", view.before), ("once the picks are labelled", view.distance))
+        for name, values in (("before", view.before), ("once the picks are labeled", view.distance))
         if np.isfinite(values).all()
     ]
     return chart(
         lines,
         title="Coverage",
         x_label="share of the items without a label (%)",
-        y_label="distance to the nearest labelled item",
+        y_label="distance to the nearest labeled item",
     )
 
 
@@ -378,7 +378,7 @@ def _histogram(view: RoundView) -> tuple[Chart, float] | None:
     labelled = np.zeros(len(view.items), bool)
     labelled[view.labelled] = True
     lines = []
-    for name, values in (("labelled", percent[labelled]), ("not labelled", percent[~labelled])):
+    for name, values in (("labelled", percent[labelled]), ("not labeled", percent[~labelled])):
         if len(values):
             share = 100 * np.histogram(values, edges)[0] / len(values)
             lines.append(Line(name=name, x=edges.repeat(2)[1:-1].tolist(), y=share.repeat(2).tolist()))
@@ -388,7 +388,7 @@ def _histogram(view: RoundView) -> tuple[Chart, float] | None:
     if drawn is None:
         return None
     # In the colors of the map.
-    colours = {"labelled": "c0", "not labelled": "grey"}
+    colours = {"labelled": "c0", "not labeled": "grey"}
     drawn = replace(drawn, lines=[replace(line, style=colours[line.name], marks=[]) for line in drawn.lines])
     return drawn, float(edges[1] - edges[0])
 

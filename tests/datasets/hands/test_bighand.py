@@ -55,7 +55,7 @@ def test_missing_images_do_not_move_the_cut(tmp_path: Path, options: CropOptions
     (tmp_path / "images" / "image_D00000019.png").unlink()
     centres = tmp_path / "centres.txt"
     centres.write_text("\n".join(row(torch.tensor([0.0, i, 400.0])) for i in range(20)))
-    with pytest.warns(SeqGCNWarning, match="1 of 2 labelled frames have no image"):
+    with pytest.warns(SeqGCNWarning, match="1 of 2 labeled frames have no image"):
         test = BigHand(tmp_path, "test", options=replace(options, centre="file", centres=str(centres)))
     torch.testing.assert_close(test.joints, poses[19:], rtol=0, atol=1e-3)
     assert test.prepare().frames.centre.tolist() == [[0, 19, 400]]

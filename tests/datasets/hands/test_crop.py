@@ -97,7 +97,7 @@ def test_cube_outside_of_the_image() -> None:
 @pytest.mark.parametrize("centre", [[0.0, 0.0, 0.0], [0.0, 0.0, -4.0], [math.nan, 0.0, 400.0], [0.0, math.inf, 400.0]])
 def test_wrong_centres(centre: list[float]) -> None:
     image = DepthImage(torch.full((60, 80), 400.0))
-    with pytest.raises(ArgumentError, match="the centre must lie in front of the camera"):
+    with pytest.raises(ArgumentError, match="the center must lie in front of the camera"):
         crop(image, torch.tensor(centre), 200, CAMERA, 16)
 
 

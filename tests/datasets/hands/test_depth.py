@@ -163,12 +163,12 @@ def test_cut_off_png_files(
 
 @pytest.mark.parametrize(
     ("mode", "found"),
-    [("L", "grey with 8 bits"), ("RGB", "RGB with 8 bits"), ("RGBA", "RGB with transparency"), ("P", "palette")],
+    [("L", "gray with 8 bits"), ("RGB", "RGB with 8 bits"), ("RGBA", "RGB with transparency"), ("P", "palette")],
 )
 def test_other_kinds_of_png(tmp_path: Path, mode: str, found: str) -> None:
     path = tmp_path / "a.png"
     Image.new(mode, (6, 4)).save(path)
-    with pytest.raises(DataFileError, match=f"is {found}.* expected grey with 16 bits a channel; it is a preview"):
+    with pytest.raises(DataFileError, match=f"is {found}.* expected gray with 16 bits a channel; it is a preview"):
         grey(path)
     if mode != "RGB":
         with pytest.raises(DataFileError, match=f"is {found}.* expected RGB with 8 bits"):

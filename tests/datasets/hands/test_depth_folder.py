@@ -43,7 +43,7 @@ def test_frames_without_labels(tmp_path: Path) -> None:
     assert everything.joints.isnan().flatten(1).any(dim=1).sum() == 8
     train, test = DepthFolder(tmp_path), DepthFolder(tmp_path, "test")
     assert (train.files, test.files) == (["a/2.png"], ["a/9.png"])
-    assert (train.skipped, test.skipped) == ({"not labelled": 7}, {"not labelled": 1})
+    assert (train.skipped, test.skipped) == ({"not labeled": 7}, {"not labeled": 1})
     torch.testing.assert_close(test.joints[0], poses["a/9.png"], rtol=0, atol=1e-3)
     # A row without numbers is a frame that is not labeled yet.
     with open(tmp_path / "labels.csv", "a") as file:
@@ -51,7 +51,7 @@ def test_frames_without_labels(tmp_path: Path) -> None:
     assert DepthFolder(tmp_path).files == ["a/2.png"]
     (tmp_path / "labels.csv").unlink()
     assert not DepthFolder(tmp_path, "all").labelled.any()
-    with pytest.raises(DataFileError, match=r"no frame of the train part is labelled .* 8 of sequence a; label some"):
+    with pytest.raises(DataFileError, match=r"no frame of the train part is labeled .* 8 of sequence a; label some"):
         DepthFolder(tmp_path)
 
 
@@ -114,12 +114,12 @@ def test_one_frame_cannot_be_parted(tmp_path: Path) -> None:
 def test_labels_of_frames_that_are_not_there(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 3})
     (tmp_path / "a/2.png").unlink()
-    with pytest.warns(SeqGCNWarning, match=r"1 of 3 labelled frames have no image; the first is .*a/2\.png"):
+    with pytest.warns(SeqGCNWarning, match=r"1 of 3 labeled frames have no image; the first is .*a/2\.png"):
         assert len(DepthFolder(tmp_path, "all")) == 2
     with pytest.raises(MissingFileError, match=r"the first is .*a/2\.png"):
         DepthFolder(tmp_path, "all", strict=True)
     (tmp_path / "a").rename(tmp_path / "b")
-    with pytest.raises(MissingFileError, match="3 of 3 labelled frames have no image"):
+    with pytest.raises(MissingFileError, match="3 of 3 labeled frames have no image"):
         DepthFolder(tmp_path, "all")
 
 

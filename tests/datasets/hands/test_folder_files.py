@@ -111,7 +111,7 @@ def realsense(root: Path) -> None:
 def test_a_pattern_says_which_files_are_frames(tmp_path: Path, options: CropOptions) -> None:
     realsense(tmp_path)
     with pytest.raises(
-        DataFileError, match=r"seq1/color/1\.png is no 16-bit grey PNG .*dataset\.depth='\*/depth/\*\.png'"
+        DataFileError, match=r"seq1/color/1\.png is no 16-bit gray PNG .*dataset\.depth='\*/depth/\*\.png'"
     ):
         DepthFolder(tmp_path, "all")
     dataset = DepthFolder(tmp_path, "all", depth="*/depth/*.png", options=options).prepare()

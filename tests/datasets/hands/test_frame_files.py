@@ -169,9 +169,9 @@ def test_a_tiff_that_says_it_is_huge(tmp_path: Path) -> None:
 
 def test_pictures_of_another_kind_name_the_way_out(tmp_path: Path) -> None:
     path = save_nyu(tmp_path / "a.png", DEPTH)
-    with pytest.raises(DataFileError, match=r"is no 16-bit grey PNG but RGB with 8 bits.*dataset\.depth.*rgb-png"):
+    with pytest.raises(DataFileError, match=r"is no 16-bit gray PNG but RGB with 8 bits.*dataset\.depth.*rgb-png"):
         frame_size(path, FrameFormat("png"))
-    with pytest.raises(DataFileError, match=r"is no 8-bit RGB PNG but grey with 16 bits"):
+    with pytest.raises(DataFileError, match=r"is no 8-bit RGB PNG but gray with 16 bits"):
         frame_size(save_grey(tmp_path / "b.png", DEPTH), FrameFormat("rgb-png"))
 
 

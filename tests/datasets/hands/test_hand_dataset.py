@@ -154,7 +154,7 @@ def test_a_frame_that_cannot_be_read_is_named(tmp_path: Path, options: CropOptio
 
 def test_oracle_centres_of_unlabelled_frames(tmp_path: Path, options: CropOptions) -> None:
     write_folder(tmp_path / "lab", {"a": 2}, labelled=["a/1.png"])
-    with pytest.raises(DataFileError, match=r"a/2\.png: the centre must lie in front of the camera"):
+    with pytest.raises(DataFileError, match=r"a/2\.png: the center must lie in front of the camera"):
         DepthFolder(tmp_path / "lab", "all", options=replace(options, centre="oracle")).prepare()
 
 
@@ -175,10 +175,10 @@ def test_given_centres(tmp_path: Path) -> None:
     dataset = toy(tmp_path, options=options, centres=centres)
     assert dataset.subset(torch.tensor([1])).frames.centre.tolist() == [[0, 0, 400]]
     assert dataset.frames.centre.equal(centres)
-    with pytest.raises(ArgumentError, match=r"3 frames need centres \[3, 3\], got \[2, 3\]"):
+    with pytest.raises(ArgumentError, match=r"3 frames need centers \[3, 3\], got \[2, 3\]"):
         toy(tmp_path, options=options, centres=centres[:2])
     for wrong in ({"options": options}, {"centres": centres}):
-        with pytest.raises(ArgumentError, match="centres from a file and the option centers go together"):
+        with pytest.raises(ArgumentError, match="centers from a file and the option centers go together"):
             toy(tmp_path, **wrong)
 
 

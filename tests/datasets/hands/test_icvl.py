@@ -88,7 +88,7 @@ def test_missing_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(icvl.ROWS, "Training/labels.txt", 6)
     for i in (1, 2):
         (tmp_path / f"Training/Depth/{RECORDED}/image_{i:04d}.png").unlink()
-    with pytest.warns(SeqGCNWarning, match=r"2 of 4 labelled frames have no image; the first is .*0001\.png") as caught:
+    with pytest.warns(SeqGCNWarning, match=r"2 of 4 labeled frames have no image; the first is .*0001\.png") as caught:
         dataset = ICVL(tmp_path)
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -103,7 +103,7 @@ def test_missing_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_image_at_all(tmp_path: Path) -> None:
     write_icvl(tmp_path)
     (tmp_path / "Training/Depth").rename(tmp_path / "Training/depth")
-    with pytest.raises(MissingFileError, match=r"4 of 4 labelled frames have no image; .* Unpack the images there"):
+    with pytest.raises(MissingFileError, match=r"4 of 4 labeled frames have no image; .* Unpack the images there"):
         ICVL(tmp_path)
 
 
@@ -186,7 +186,7 @@ def test_links_may_not_lead_out_of_the_folder(tmp_path: Path) -> None:
         ICVL(root)
     frame.unlink()
     frame.symlink_to(frame)
-    with pytest.warns(SeqGCNWarning, match="1 of 4 labelled frames have no image"):
+    with pytest.warns(SeqGCNWarning, match="1 of 4 labeled frames have no image"):
         ICVL(root)
     rotated = root / f"Training/Depth/{ROTATED}"
     rotated.rename(root / "elsewhere")
@@ -208,16 +208,16 @@ def test_centre_file_is_dropped_with_its_frames(tmp_path: Path, options: CropOpt
     chosen = replace(options, centre="file", centres=str(centres))
     with pytest.warns(SeqGCNWarning, match="no image"):
         dataset = ICVL(tmp_path, options=chosen)
-    assert dataset.skipped == {"rotated copy": 2, "no valid centre": 1, "missing image": 1}
+    assert dataset.skipped == {"rotated copy": 2, "no valid center": 1, "missing image": 1}
     torch.testing.assert_close(dataset.prepare().frames.centre, points[[0, 3]])
     with pytest.warns(SeqGCNWarning, match="no image"):
         everything = ICVL(tmp_path, original_only=False, options=chosen)
     torch.testing.assert_close(everything.prepare().frames.centre, points[[0, 3, 4, 5]])
     centres.write_text("\n".join(lines[:4]))
-    with pytest.raises(DataFileError, match=r"has 4 centres, but the labels have 6 rows; .* frames that are left out"):
+    with pytest.raises(DataFileError, match=r"has 4 centers, but the labels have 6 rows; .* frames that are left out"):
         ICVL(tmp_path, options=chosen)
     centres.write_text("\n".join([*lines[:5], "1 2 -3"]))
-    with pytest.raises(DataFileError, match=r"centres\.txt, line 6: point 0 .* has depth -3"):
+    with pytest.raises(DataFileError, match=r"centers\.txt, line 6: point 0 .* has depth -3"):
         ICVL(tmp_path / "all", original_only=False, options=chosen)
     with pytest.raises(MissingFileError, match=r"the file of centers .* is missing"):
         ICVL(tmp_path, options=replace(chosen, centres="none.txt"))
@@ -265,7 +265,7 @@ def test_every_frame_with_other_labels(tmp_path: Path, monkeypatch: pytest.Monke
 def test_labels_of_frames_that_are_not_there(tmp_path: Path) -> None:
     write_icvl(tmp_path)
     (tmp_path / f"Training/Depth/{RECORDED}/image_0001.png").unlink()
-    with pytest.warns(SeqGCNWarning, match=r"1 of 6 labelled frames have no image; the first is .*0001\.png"):
+    with pytest.warns(SeqGCNWarning, match=r"1 of 6 labeled frames have no image; the first is .*0001\.png"):
         assert len(ICVL(tmp_path, "all")) == 3
     with pytest.raises(MissingFileError, match=r"image_0001\.png.* without strict"):
         ICVL(tmp_path, "all", strict=True)

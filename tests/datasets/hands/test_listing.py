@@ -60,7 +60,7 @@ def test_labels_are_joined_by_path(tmp_path: Path) -> None:
     path.write_text("a/2.png 1 2 3\na/9.png 4 5 6\na/1.png 7 8 9\n")
     rows = read_rows(path, 3)
     frames = ["a/1.png", "a/2.png", "a/3.png"]
-    with pytest.warns(SeqGCNWarning, match=r"1 of 3 labelled frames have no image; the first is .*top/a/9\.png"):
+    with pytest.warns(SeqGCNWarning, match=r"1 of 3 labeled frames have no image; the first is .*top/a/9\.png"):
         row = join_labels("lab", tmp_path / "top", frames, rows, False)
     assert (row.tolist(), row.dtype) == ([2, 0, -1], np.int64)
     poses = poses_of([rows], row)
@@ -68,7 +68,7 @@ def test_labels_are_joined_by_path(tmp_path: Path) -> None:
     assert poses[2].isnan().all()
     with pytest.raises(MissingFileError, match=r"a/9\.png\. Get it again"):
         join_labels("lab", tmp_path, frames, rows, True)
-    with pytest.raises(MissingFileError, match="3 of 3 labelled frames have no image"):
+    with pytest.raises(MissingFileError, match="3 of 3 labeled frames have no image"):
         join_labels("lab", tmp_path, ["b.png"], rows, False)
     with pytest.raises(MissingFileError, match=r"lab: there is no PNG file below .*; unpack the images there"):
         join_labels("lab", tmp_path, [], rows, False)

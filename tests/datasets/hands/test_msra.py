@@ -51,7 +51,7 @@ def test_rows_are_joined_by_file_name(tmp_path: Path) -> None:
     poses = write_msra(tmp_path, {"P0/1": 5, "P0/2": 2})["P0/1"]
     for number in (0, 2):
         (tmp_path / f"P0/1/{number:06d}_depth.bin").unlink()
-    with pytest.warns(SeqGCNWarning, match=r"2 of 7 labelled frames have no image; the first is .*P0/1/000000") as seen:
+    with pytest.warns(SeqGCNWarning, match=r"2 of 7 labeled frames have no image; the first is .*P0/1/000000") as seen:
         dataset = MSRA(tmp_path, "test")
     assert len([w for w in seen if "no image" in str(w.message)]) == 1
     torch.testing.assert_close(dataset.joints[:3], poses[[1, 3, 4]], rtol=0, atol=1e-3)

@@ -14,7 +14,7 @@ from seqgcn.datasets.hands.skeleton import NYU14, NYU36, NYU_EVALUATED
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, SeqGCNWarning
 
 part = pytest.mark.filterwarnings("ignore:.*the complete release has:seqgcn.exceptions.SeqGCNWarning")
-some = pytest.mark.filterwarnings("ignore:.*labelled frames have no image:seqgcn.exceptions.SeqGCNWarning")
+some = pytest.mark.filterwarnings("ignore:.*labeled frames have no image:seqgcn.exceptions.SeqGCNWarning")
 
 
 @part
@@ -59,7 +59,7 @@ def test_the_test_part_is_split_at_2440(tmp_path: Path) -> None:
 @part
 def test_joined_by_name_if_images_are_missing(tmp_path: Path) -> None:
     poses = write_nyu(tmp_path, {"train": 4}, images=(1, 3))
-    with pytest.warns(SeqGCNWarning, match=r"2 of 4 labelled frames have no image; the first is .*depth_1_0000001"):
+    with pytest.warns(SeqGCNWarning, match=r"2 of 4 labeled frames have no image; the first is .*depth_1_0000001"):
         dataset = NYU(tmp_path, joints="all")
     torch.testing.assert_close(dataset.joints, poses[[1, 3]], rtol=0, atol=1e-3)
 

@@ -202,7 +202,7 @@ def _by_order(path: Path, n: int, cameras: Sequence[Camera]) -> Tensor:
     rows = read_rows(path, 3, named=False, gaps=True)
     if len(rows.values) != n:
         raise DataFileError(
-            f"{path} has {len(rows.values):,} centres, but the labels have {n:,} rows; it must have a line for each, "
+            f"{path} has {len(rows.values):,} centers, but the labels have {n:,} rows; it must have a line for each, "
             "also for frames that are left out, or names of the frames and the header frame,x,y,z"
         )
     points = torch.full((n, 3), torch.nan)

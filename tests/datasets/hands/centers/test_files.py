@@ -81,7 +81,7 @@ def test_pixels_in_a_file_without_names_are_told(tmp_path: Path) -> None:
         ("frame,x,y,z\nseq/0.png,1,2,-500\n", "-500"),
         ("frame,x,y,z\nother/0.png,1,2,500\n", "other/0.png"),
         ("frame,x,y,z\n", "empty"),
-        ("1 2 500\n", "1 centres, but the labels have 8"),
+        ("1 2 500\n", "1 centers, but the labels have 8"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def png16(path: Path) -> np.ndarray:
     header = path.read_bytes()[16:26]
-    assert header[8:] == bytes([16, 0]), "16 bits a pixel, grey"
+    assert header[8:] == bytes([16, 0]), "16 bits a pixel, gray"
     return np.asarray(Image.open(path)).astype(int)
 
 
