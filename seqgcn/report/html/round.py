@@ -67,7 +67,7 @@ class RoundView:
         before: Distance to it, `[n]`; infinite where nothing is labeled.
         stands_for: How many other items each pick is nearest to, `[b]`.
         confidence: Of each item, `[n]`, if the selector has one.
-        confidence_of: What it is the confidence of: `"being labelled"`.
+        confidence_of: What it is the confidence of: `"being labeled"`.
         losses: What the selector's own training recorded after each epoch, by name.
         curves: The same of the learner.
         error: The learner's on held-out labels, with its unit; empty if there is none.
@@ -278,7 +278,7 @@ def _pick(
         picture=view.sheet[position] if position < len(view.sheet) else None,
         facts=facts,
         said=f"Pick {number} {_role(view, number, on_map)}; ringed: its {len(listed)} nearest neighbors"
-        f"{' and the nearest labelled item' if view.nearest[item] >= 0 else ''}.",
+        f"{' and the nearest labeled item' if view.nearest[item] >= 0 else ''}.",
         near=listed,
         drawing=drawing if listed else None,
     )
@@ -378,7 +378,7 @@ def _histogram(view: RoundView) -> tuple[Chart, float] | None:
     labelled = np.zeros(len(view.items), bool)
     labelled[view.labelled] = True
     lines = []
-    for name, values in (("labelled", percent[labelled]), ("not labeled", percent[~labelled])):
+    for name, values in (("labeled", percent[labelled]), ("not labeled", percent[~labelled])):
         if len(values):
             share = 100 * np.histogram(values, edges)[0] / len(values)
             lines.append(Line(name=name, x=edges.repeat(2)[1:-1].tolist(), y=share.repeat(2).tolist()))
@@ -388,7 +388,7 @@ def _histogram(view: RoundView) -> tuple[Chart, float] | None:
     if drawn is None:
         return None
     # In the colors of the map.
-    colours = {"labelled": "c0", "not labeled": "grey"}
+    colours = {"labeled": "c0", "not labeled": "grey"}
     drawn = replace(drawn, lines=[replace(line, style=colours[line.name], marks=[]) for line in drawn.lines])
     return drawn, float(edges[1] - edges[0])
 
