@@ -4,6 +4,7 @@ Importing this package imports neither torch nor PyG, which take seconds: compar
 """
 
 from seqgcn.evaluation.accuracy import accuracy, per_class_accuracy
+from seqgcn.evaluation.curve import Curve, area_under_budget_curve
 from seqgcn.evaluation.metric import ACCURACY, MEAN_JOINT_ERROR, Metric
 from seqgcn.evaluation.pose import (
     THRESHOLDS,
@@ -21,8 +22,6 @@ from seqgcn.evaluation.statistics import (
     MAX_CONFIRMATORY,
     MIN_SEEDS_FOR_P,
     Comparison,
-    Curve,
-    area_under_budget_curve,
     bootstrap_interval,
     compare,
     comparison_cells,

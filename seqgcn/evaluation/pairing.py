@@ -1,14 +1,9 @@
 """Whether runs can be paired, as a comparison of them needs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from seqgcn.evaluation.curve import Curve
 from seqgcn.exceptions import ArgumentError
-
-if TYPE_CHECKING:
-    from seqgcn.evaluation.statistics import Curve
 
 
 def shared_seeds(name: str, runs: Mapping[int, object], baseline: str, own: Mapping[int, object]) -> list[int]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from seqgcn.evaluation.curve import Curve
 from seqgcn.evaluation.metric import ACCURACY, Metric
 from seqgcn.evaluation.pairing import check_label_counts, shared_seeds
 from seqgcn.evaluation.statistics import (
     MAX_CONFIRMATORY,
     MIN_SEEDS_FOR_P,
     Comparison,
-    Curve,
 )
 from seqgcn.exceptions import ArgumentError
 
