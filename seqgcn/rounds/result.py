@@ -67,14 +67,14 @@ class RoundResult:
         pool, picks = self.pool, self.selection.index.tolist()
         before, after = self.represented.radius
         left, clicked = len(pool) - len(pool.labelled), self.ask == CENTER
-        known = f"{len(pool.labelled):,} {'with a center or a pose' if clicked else 'labelled'}"
+        known = f"{len(pool.labelled):,} {'with a center or a pose' if clicked else 'labeled'}"
         what = "frames without a known center" if clicked else "unlabeled items"
         lines = [f"{self.selector} picked {len(picks):,} of {left:,} {what} of {pool.name} ({known})"]
         if picks:
             lines.append(f"first: {name_some([pool.items[i] for i in picks])}")
             start = "" if before == float("inf") else f"{before:.4g}, "
             how = "frame that is known" if clicked else "labeled item"
-            done = "clicked" if clicked else "labelled"
+            done = "clicked" if clicked else "labeled"
             lines.append(f"largest distance to a {how}: {start}{after:.4g} once these are {done}")
         if picks and clicked and pool.centers is not None:
             doubtful = int(pool.centers[self.selection.index].doubtful.sum())

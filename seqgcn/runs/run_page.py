@@ -161,8 +161,8 @@ def _cycles(run: RunFolder) -> Table:
     added = {name: [_count(getattr(row, name)) for row in records] for name in ("pseudo", "generated")}
     added = {name: counts for name, counts in added.items() if any(counts)}
     stages = list(dict.fromkeys(stage for row in records for stage in row.seconds))
-    titles = {"pseudo": "pseudo-labelled", "generated": "generated"}
-    header = ["cycle", "labelled", metric.label, *further, "picked", *(titles[name] for name in added)]
+    titles = {"pseudo": "pseudo-labeled", "generated": "generated"}
+    header = ["cycle", "labeled", metric.label, *further, "picked", *(titles[name] for name in added)]
     rows = [
         [
             str(row.cycle),

@@ -180,7 +180,7 @@ def test_files_that_have_changed(tmp_path: Path, digits: Callable[..., SelectCon
     config = digits(**lists)
     Round(config, tmp_path / "round")
     more = {"labelled": "20\n", "exclude": "31\n", "candidates": "45\n"}
-    named = {"labelled": "labeled items", "exclude": "candidates", "candidates": "candidates", "cost": "costs"}
+    named = {"labelled": "labelled items", "exclude": "candidates", "candidates": "candidates", "cost": "costs"}
     for key, name in lists.items():
         text = Path(name).read_text()
         Path(name).write_text(text.replace("58,1\n", "58,2\n") if key == "cost" else text + more[key])

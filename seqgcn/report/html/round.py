@@ -298,7 +298,7 @@ def _items(count: int) -> str:
 def _kind(rank: int | None, labelled: bool) -> str:
     if rank is not None:
         return f"pick {rank}"
-    return "labelled" if labelled else ""
+    return "labeled" if labelled else ""
 
 
 def _map(view: RoundView, rank: Mapping[int, int], near: Ints) -> Map | None:
