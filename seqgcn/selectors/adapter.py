@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError, SeqGCNError
-from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.selectors.selector import Query, Selection, Selector, check_picks
 from seqgcn.utils.validation import check_instance, kind_of
 
 READ = ("x", "prob")
@@ -157,7 +157,7 @@ def _check_signature(name: str, select: Any) -> None:
     except TypeError as error:
         raise ArgumentError(
             f"{name}.select must take (data, budget), but takes {inspect.signature(select)}; rename what it takes, or "
-            "give what is more a default"
+            "give extra parameters a default"
         ) from error
     except ValueError:  # of C, which tells nothing
         return
@@ -165,22 +165,11 @@ def _check_signature(name: str, select: Any) -> None:
 
 def _checked(name: str, picked: Any, query: Query) -> Selection:
     """What an object picked as a `Selection` of as many different candidates as asked for."""
-    if isinstance(picked, Selection):
-        index, selection = picked.index, picked
-    else:
+    selection = picked
+    if not isinstance(picked, Selection):
         index = _nodes(name, picked, query.candidates.device)
         selection = Selection(index=index, score=torch.zeros(len(index), device=index.device))
-    if len(index) != query.budget or len(selection.score) != query.budget:
-        raise ArgumentError(f"{name}.select must pick {query.budget} nodes, but picked {len(index)}")
-    wrong = (index < 0) | (index >= len(query.candidates))
-    allowed = query.candidates[index.clamp(0, len(query.candidates) - 1)]
-    if (wrong | ~allowed).any():
-        node = int(index[wrong | ~allowed][0])
-        why = "there is no such node" if wrong.any() else "it is labeled already, or not in the pool"
-        raise ArgumentError(f"{name}.select: node {node} cannot be picked ({why}); take nodes of data.pool_mask")
-    if len(index.unique()) != len(index):
-        values, counts = index.unique(return_counts=True)
-        raise ArgumentError(f"{name}.select picked node {int(values[counts > 1][0])} more than once")
+    check_picks(f"{name}.select", selection, query)
     return selection
 
 

@@ -128,8 +128,20 @@ class Query:
         return self._placed(check_images(self.data.get("image"), len(self.labelled)), "image")
 
     def highest(self, score: Tensor, **details: Tensor) -> Selection:
-        """Pick the candidates of the highest scores `[n]`; equals go by the lowest node index."""
+        """Pick the candidates of the highest scores; equals go by the lowest node index.
+
+        Args:
+            score: Of every node, `[n]`; of candidates it must not be NaN.
+            details: For `Selection.details`.
+
+        Raises:
+            ArgumentError: The scores are no tensor `[n]`, or NaN for a candidate.
+        """
         nodes = self.candidates.nonzero().squeeze(1)
+        if not isinstance(score, Tensor) or score.shape != self.candidates.shape:
+            raise ArgumentError(f"score must be a tensor [{len(self.candidates)}], one a node, got {kind_of(score)}")
+        if (unknown := score[nodes].isnan()).any():
+            raise ArgumentError(f"score is NaN for candidates, the first of them node {int(nodes[unknown][0])}")
         values, order = score[nodes].sort(descending=True, stable=True)
         return Selection(index=nodes[order[: self.budget]], score=values[: self.budget], details=details)
 
@@ -251,6 +263,7 @@ class Selector(ABC):
                 f"{type(self).__name__}.pick must return a Selection, got {kind_of(selection)}; "
                 "query.highest(score) makes one of a score [n]"
             )
+        check_picks(f"{type(self).__name__}.pick", selection, query)
         return selection
 
     @abstractmethod
@@ -292,6 +305,37 @@ def split_pool(data: Data) -> tuple[Tensor, Tensor]:
         if data.get(name) is not None:
             candidates &= ~_mask_of(data, name, labelled)
     return labelled, candidates
+
+
+def check_picks(who: str, selection: Selection, query: Query) -> None:
+    """Check that as many different candidates were picked as were asked for.
+
+    Args:
+        who: The method that picked, for the message.
+        selection: What it picked.
+        query: What it was asked.
+
+    Raises:
+        ArgumentError: Another number, something that is no candidate, or a node twice.
+    """
+    index, score, n = selection.index, selection.score, len(query.candidates)
+    if not isinstance(index, Tensor) or index.dim() != 1 or index.dtype != torch.int64:
+        raise ArgumentError(f"{who}: the index of a Selection must be int64 [budget], got {kind_of(index)}")
+    if not isinstance(score, Tensor) or score.shape != index.shape:
+        raise ArgumentError(
+            f"{who}: the score of a Selection must be a tensor {list(index.shape)}, got {kind_of(score)}"
+        )
+    if len(index) != query.budget:
+        raise ArgumentError(f"{who} must pick {query.budget} nodes, but picked {len(index)}")
+    outside = (index < 0) | (index >= n)
+    wrong = outside | ~query.candidates[index.clamp(0, n - 1)]
+    if wrong.any():
+        node = int(index[wrong][0])
+        why = "there is no such node" if not 0 <= node < n else "it is labeled already, or not in the pool"
+        raise ArgumentError(f"{who}: node {node} cannot be picked ({why}); pick candidates alone")
+    if len(index.unique()) != len(index):
+        values, counts = index.unique(return_counts=True)
+        raise ArgumentError(f"{who} picked node {int(values[counts > 1][0])} more than once")
 
 
 def _mask_of(data: Data, name: str, labelled: Tensor) -> Tensor:
