@@ -82,5 +82,5 @@ def test_a_candidate_without_a_score_is_named_and_a_labeled_node_needs_none() ->
     score[1] = torch.nan
     assert Scores(score=score).select(POOL, 2).index.tolist() == [19, 18]
     score[7] = torch.nan
-    with pytest.raises(ArgumentError, match="NaN.*node 7"):
+    with pytest.raises(ArgumentError, match=r"NaN.*node 7"):
         Scores(score=score).select(POOL, 2)
