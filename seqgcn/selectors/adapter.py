@@ -165,8 +165,9 @@ def _check_signature(name: str, select: Any) -> None:
 
 def _checked(name: str, picked: Any, query: Query) -> Selection:
     """What an object picked as a `Selection` of as many different candidates as asked for."""
-    selection = picked
-    if not isinstance(picked, Selection):
+    if isinstance(picked, Selection):
+        selection = picked
+    else:
         index = _nodes(name, picked, query.candidates.device)
         selection = Selection(index=index, score=torch.zeros(len(index), device=index.device))
     check_picks(f"{name}.select", selection, query)
