@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,9 @@ DOCUMENT, FORMAT = "active_learner.json", 1
 
 _WEIGHTS, _BFLOAT16 = "weights/", "bfloat16/"
 """What the names of arrays begin with that are weights, and of these that NumPy has no type for."""
+
+_ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.npz")
+"""How `write_checkpoint` names a file of arrays."""
 
 _KEYS: tuple[str, ...] = (
     "seed",
@@ -174,14 +178,24 @@ def write_checkpoint(folder: Path, document: Mapping[str, Any], arrays: Arrays) 
     content = io.BytesIO()
     np.savez(content, **cast(dict[str, Any], dict(arrays)))
     name = f"arrays-{hashlib.blake2b(content.getbuffer(), digest_size=8).hexdigest()}.npz"
+    before = _arrays_of(folder)
     if not (folder / name).exists():
         write_bytes(folder / name, content.getvalue())
     written = {"format": FORMAT, "seqgcn": seqgcn.__version__, **document, "arrays": name}
     write_text(folder / DOCUMENT, json.dumps(written, indent=1) + "\n")
-    for path in folder.glob("arrays-*.npz"):
-        if path.name != name:
-            with suppress(OSError):
-                path.unlink()
+    if before is not None and before != name:
+        with suppress(OSError):
+            (folder / before).unlink()
+
+
+def _arrays_of(folder: Path) -> str | None:
+    """The file of arrays that the document in a folder names; every other file there is the user's."""
+    try:
+        document = json.loads((folder / DOCUMENT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = document.get("arrays") if isinstance(document, dict) else None
+    return name if isinstance(name, str) and _ARRAYS.fullmatch(name) else None
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -127,6 +127,30 @@ def test_no_pickle_is_written_and_old_arrays_go(toy: ImageDataset, tmp_path: Pat
         assert set(held.files) == {"known", "targets", "weights/means_"}
 
 
+def test_files_of_others_in_the_folder_stay(toy: ImageDataset, tmp_path: Path) -> None:
+    others = ["arrays-of-mine.npz", "arrays-0123456789abcdef.npz", "notes.txt"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    al = begun(FakeLearner(num_classes=4), Margin(), toy)
+    al.save(tmp_path)
+    al.tell({40: 2})
+    al.save(tmp_path)
+    assert all((tmp_path / name).read_text() == "mine" for name in others)
+    assert len(list(tmp_path.iterdir())) == len(others) + 2
+
+
+@pytest.mark.parametrize("named", ["notes.txt", "../notes.txt", 3])
+def test_what_a_damaged_document_names_is_not_deleted(toy: ImageDataset, tmp_path: Path, named: Any) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    for path in (tmp_path / "notes.txt", folder / "notes.txt"):
+        path.write_text("mine")
+    (folder / "active_learner.json").write_text(json.dumps({"arrays": named}))
+    begun(FakeLearner(num_classes=4), Margin(), toy).save(folder)
+    assert (tmp_path / "notes.txt").exists()
+    assert (folder / "notes.txt").exists()
+
+
 @pytest.mark.parametrize("fails", ["arrays", "active_learner.json"])
 def test_what_was_saved_before_counts_until_all_is_written(
     toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
