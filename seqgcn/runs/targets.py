@@ -124,9 +124,14 @@ def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
         labels: A label for each of them in their order, or a mapping of some of them to labels.
 
     Raises:
-        ArgumentError: They are not equally many, something else is given, or an item is given twice.
+        ArgumentError: They are not equally many, labels are given twice, something else is given, or an item is given
+            twice.
     """
-    if isinstance(items, Mapping) and labels is None:
+    if isinstance(items, Mapping):
+        if labels is not None:
+            raise ArgumentError(
+                f"items have labels already, {_short(items)}, and labels are given too: {_short(labels)}; give one"
+            )
         items, labels = list(items), list(items.values())
     ids = ids_of(items)
     if isinstance(labels, Mapping):
@@ -170,4 +175,8 @@ def _refuse(item: object) -> bool:
 
 
 def _shown(label: Any) -> str:
-    return kind_of(label) if isinstance(label, Tensor) else repr(label)[:60]
+    return kind_of(label) if isinstance(label, Tensor) else _short(label)
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]

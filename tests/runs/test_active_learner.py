@@ -306,6 +306,8 @@ def test_a_pseudo_label_gives_way_to_a_true_one(toy: ImageDataset) -> None:
         ([20], None, r"labels must be one for each of the 1 items, or \{item: label\}, got None"),
         ([20], 3, "labels must be one for each .*got 3"),
         ([20], "3", "labels must be one for each .*got '3'"),
+        ({20: 1}, [0], r"labels already, \{20: 1\}.*\[0\]"),
+        ({20: 1}, {20: 0}, r"labels already, \{20: 1\}.*\{20: 0\}"),
         ([20], {21: 1}, "item 21 has a label, but is not among the items"),
         ([20], [2.5], "item 20: the label must be a class, a whole number from 0, got 2.5"),
         ([20], [-1], "item 20: the label must be a class, a whole number from 0, got -1"),
