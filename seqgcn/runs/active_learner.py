@@ -25,7 +25,7 @@ from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
-from seqgcn.utils.validation import check_whole
+from seqgcn.utils.validation import check_bool, check_whole
 
 
 class ActiveLearner:
@@ -91,6 +91,7 @@ class ActiveLearner:
         progress: Progress | None = None,
     ) -> None:
         selector = as_selector(selector)
+        check_bool("warm_start", warm_start)
         given = pool_inputs(inputs, trains=learner is not None)
         names = tuple(map(str, classes if classes is not None else given.classes))
         if learner is not None:
@@ -171,6 +172,7 @@ class ActiveLearner:
             ArgumentError: There is no such item, it is kept out by a mask, a label is of another kind, shape or class
                 than the others, or replaces another one.
         """
+        check_bool("overwrite", overwrite)
         stages = self._stages
         ids, given = pairs_of(items.items if isinstance(items, Picks) else items, labels)
         self._check_items(ids)

@@ -327,6 +327,12 @@ def test_what_cannot_be_told_is_named_and_nothing_is_taken(
     assert state(al) == before
 
 
+def test_overwrite_is_true_or_false(al: ActiveLearner) -> None:
+    with pytest.raises(ArgumentError, match=r"overwrite must be .*'no'"):
+        al.tell({0: 1}, overwrite="no")  # type: ignore[arg-type]
+    assert al.labels_ == FIRST
+
+
 def test_one_wrong_label_spoils_all(al: ActiveLearner) -> None:
     before = state(al)
     with pytest.raises(ArgumentError, match="item 22"):
@@ -419,6 +425,7 @@ def test_what_is_no_items(inputs: Any, message: str) -> None:
         ({"labels": {99: 1}}, "item 99 is unknown"),
         ({"seed": -1}, "seed must be"),
         ({"subset": 0}, "subset must be"),
+        ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
         ({"learner": None}, r"without a learner, inputs must be a Data or embeddings \[n, d\].*\[60, 1, 8, 8\]"),
         ({"learner": None, "subset": 5, "inputs": torch.rand(9, 2)}, "subset, warm_start and test go with a learner"),
         ({"test": torch.rand(3, 1, 8, 8)}, "test has no labels"),
