@@ -20,7 +20,7 @@ from seqgcn.runs.picks import Picks
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.pool_inputs import PoolInputs, labeled_items, pool_inputs
 from seqgcn.runs.stages import Stages, device_of, learner_for
-from seqgcn.runs.targets import Targets, ids_of, pairs_of
+from seqgcn.runs.targets import Targets, class_names, ids_of, pairs_of
 from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
@@ -93,7 +93,7 @@ class ActiveLearner:
         selector = as_selector(selector)
         check_bool("warm_start", warm_start)
         given = pool_inputs(inputs, trains=learner is not None)
-        names = tuple(map(str, classes if classes is not None else given.classes))
+        names = tuple(map(str, given.classes)) if classes is None else class_names(classes)
         if learner is not None:
             learner = learner_for(selector, learner, num_classes=len(names) or None, warm_start=warm_start)
         elif subset is not None or warm_start or test is not None:

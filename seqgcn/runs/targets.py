@@ -1,7 +1,8 @@
 """Labels as people give them: read, checked, and kept as the targets that learners train on."""
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -114,6 +115,25 @@ class Targets:
         if value.dtype == torch.bool or value.is_complex():
             raise ArgumentError(f"item {item}: the label must be a class or numbers, got {_shown(label)}; use 0 and 1")
         return value.float() if value.is_floating_point() else value.to(torch.int64)
+
+
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Names of classes, in the order of their numbers; a whole number is a name too.
+
+    Raises:
+        ArgumentError: They are no sequence of names, or two classes have one name.
+    """
+    way = "give their names in order, as in classes=['cat', 'dog']"
+    if isinstance(classes, str | Mapping | Set) or not isinstance(classes, Iterable):
+        raise ArgumentError(f"classes must be a sequence of names, got {_short(classes)}; {way}")
+    names: dict[str, None] = {}
+    for name in classes:
+        if isinstance(name, bool) or not isinstance(name, str | Integral) or not str(name):
+            raise ArgumentError(f"classes[{len(names)}] must be a name, got {_short(name)}; {way}")
+        if str(name) in names:
+            raise ArgumentError(f"classes has {str(name)!r} twice; each class needs a name of its own")
+        names[str(name)] = None
+    return tuple(names)
 
 
 def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
