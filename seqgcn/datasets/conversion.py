@@ -80,10 +80,10 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
         read = read_source(value[0], image_size)
         return Source(read.inputs, _checked_length(read.inputs, value[1]), read.classes, read.files)
     if hasattr(value, "inputs") and hasattr(value, "targets"):
-        return Source(value.inputs, value.targets, files=tuple(getattr(value, "files", ())))
+        return Source(value.inputs, value.targets, _classes_of(value), files=tuple(getattr(value, "files", ())))
     if isinstance(value, TensorDataset):
         tensors = value.tensors
-        return Source(_inputs(tensors[0]), tensors[1] if len(tensors) == 2 else None)
+        return Source(_inputs(tensors[0]), tensors[1] if len(tensors) == 2 else None, _classes_of(value))
     if hasattr(value, "column_names") and hasattr(value, "features"):
         return _of_hugging_face(value, image_size)
     if hasattr(value, "columns") and hasattr(value, "iloc"):

@@ -21,7 +21,7 @@ from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import generator
-from seqgcn.utils.validation import check_instance, kind_of
+from seqgcn.utils.validation import check_instance, kind_of, name_some
 
 TEST_FRACTION = 0.25
 """Share of the labeled items set aside to test on, where no test part is given."""
@@ -225,9 +225,11 @@ def as_dataset(value: Any, *, name: str | None = None, image_size: int | None = 
                 f"{type(value).__name__} has no labels to replay: {WAYS}; labels are looked for in columns and keys "
                 f"called {', '.join(LABELS)}. To be asked for labels, use seqgcn.ActiveLearner"
             )
-    targets, classes = targets_of([source.labels for source in sources], sources[0].classes)
+    names = sources[0].classes
+    labels = [match_classes(source.labels, source.classes, names, what="the test part") for source in sources]
+    targets, classes = targets_of(labels, names)
     parts = [
-        Items(source.inputs, labels, source.files or None) for source, labels in zip(sources, targets, strict=True)
+        Items(source.inputs, values, source.files or None) for source, values in zip(sources, targets, strict=True)
     ]
     kind = type(train).__name__
     called = name or getattr(value, "name", None) or (kind if kind not in ("tuple", "list") else "arrays")
@@ -283,6 +285,35 @@ def targets_of(parts: Sequence[Any], classes: tuple[str, ...] = ()) -> tuple[lis
         names = classes if len(classes) >= count else tuple(map(str, range(count)))
         return tensors, names
     return [torch.from_numpy(values.astype(np.float32)) for values in arrays], ()
+
+
+def match_classes(labels: Any, own: tuple[str, ...], names: tuple[str, ...], *, what: str) -> Any:
+    """Labels of a part that numbers classes in its own order, as numbers of the pool's classes.
+
+    Args:
+        labels: Of the part; names of classes, and numbers that are no classes, stay as they are.
+        own: Names of the part's classes, if it has any.
+        names: Names of the pool's classes, if they are known.
+        what: The part, for messages.
+
+    Raises:
+        ArgumentError: The part has items of a class that the pool does not name, or names twice.
+    """
+    if not own or not names or own == names or any(isinstance(label, str) for label in labels):
+        return labels
+    (targets,), _ = targets_of([labels], own)
+    if targets.is_floating_point():
+        return labels
+    numbers = torch.full((len(own) + 1,), -1)  # the last one is for -1, no label
+    for number in targets[targets >= 0].unique().tolist():
+        name = own[number] if number < len(own) else None
+        if name is None or own.count(name) > 1 or names.count(name) != 1:
+            raise ArgumentError(
+                f"class {number if name is None else repr(name)} of {what} is not one of the pool's classes by name: "
+                f"{what} has {name_some(own)}, the pool {name_some(names)}; name the classes alike in both"
+            )
+        numbers[number] = names.index(name)
+    return numbers[targets.clamp(min=-1)]
 
 
 def _named(listed: list[list[Any]], known: list[Any], classes: tuple[str, ...]) -> tuple[list[Tensor], tuple[str, ...]]:

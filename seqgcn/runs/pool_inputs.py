@@ -10,7 +10,7 @@ from torch_geometric.data.data import BaseData
 
 from seqgcn.datasets.conversion import read_source
 from seqgcn.datasets.hands.hand_dataset import HandFrames
-from seqgcn.datasets.item_dataset import Items, targets_of
+from seqgcn.datasets.item_dataset import Items, match_classes, targets_of
 from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.selector import HELD_OUT, split_pool
 from seqgcn.utils.validation import check_data, check_features, check_instance, kind_of
@@ -108,7 +108,8 @@ def labeled_items(test: Any, classes: tuple[str, ...]) -> Items:
     read = read_source(test)
     if read.labels is None:
         raise ArgumentError("test has no labels; give (inputs, labels), or a data set of items (input, label)")
-    (targets,), _ = targets_of([read.labels], classes or read.classes)
+    labels = match_classes(read.labels, read.classes, classes, what="test")
+    (targets,), _ = targets_of([labels], classes or read.classes)
     items = Items(read.inputs, targets)
     if not bool(items.labeled.all()):
         raise ArgumentError(f"{int((~items.labeled).sum())} items of test have no label; leave them out")

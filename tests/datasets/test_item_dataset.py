@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from seqgcn import Random
 from seqgcn.datasets import Digits, as_dataset
 from seqgcn.datasets.conversion import read_source
-from seqgcn.datasets.item_dataset import Items, hash_of, targets_of
+from seqgcn.datasets.item_dataset import Items, hash_of, match_classes, targets_of
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.runs.loop import ActiveLearning
 
@@ -186,6 +186,41 @@ def test_class_names_are_torchvisions() -> None:
     whole = Pictures(classes=NAMES)
     for value in (whole, Subset(whole, range(N))):
         assert getattr(as_dataset((value, value)), "classes") == ("ant", "bee", "cat")  # noqa: B009
+
+
+class Renamed(Pictures):
+    """The same pictures, whose classes are numbered in an order of their own."""
+
+    def __init__(self, classes: list[str]) -> None:
+        super().__init__(classes=classes)
+
+    def __getitem__(self, item: int) -> Any:
+        return super().__getitem__(item)[0], self.classes.index(NAMES[LABELS[item]])
+
+
+def test_parts_that_number_classes_in_another_order_are_matched_by_name() -> None:
+    for order in (["cat", "ant", "bee"], ["dog", "bee", "cat", "ant"]):
+        dataset = as_dataset((Pictures(classes=NAMES), Renamed(order)))
+        assert dataset.test.targets.tolist() == LABELS.tolist()
+        assert dataset.classes == tuple(NAMES)  # type: ignore[attr-defined]
+
+
+def test_labels_that_are_missing_stay_so_where_classes_are_matched() -> None:
+    labels = match_classes(torch.tensor([0, -1, 1]), ("high", "low"), ("low", "high"), what="test")
+    assert labels.tolist() == [1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (["ant", "bee", "dog"], "'dog' of the test part.*ant, bee, dog, the pool ant, bee, cat"),
+        (["ant", "bee", "bee"], "'bee' of the test part"),
+        (["bee", "ant"], "class 2 of the test part"),
+    ],
+)
+def test_classes_that_cannot_be_matched_are_refused(own: list[str], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        as_dataset((Pictures(classes=NAMES), Pictures(classes=own)))
 
 
 def test_without_a_test_part_a_fixed_quarter_is_set_aside() -> None:

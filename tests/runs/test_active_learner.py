@@ -363,6 +363,28 @@ def test_labels_by_name(toy: ImageDataset) -> None:
     assert named.labels_ == {0: 1}
 
 
+class Named(TensorDataset):
+    """Items with the names of their classes."""
+
+    def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, classes: list[str]) -> None:
+        super().__init__(inputs, targets)
+        self.classes = classes
+
+
+def test_items_to_test_on_are_matched_by_the_names_of_their_classes(toy: ImageDataset) -> None:
+    pool, test = toy.train, toy.test
+    names = ["w", "x", "y", "z"]
+    inputs, other = Named(pool.inputs, pool.targets, names), Named(test.inputs, 3 - test.targets, names[::-1])
+    al = ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=other)
+    same = ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=Named(test.inputs, test.targets, names))
+    al.ask(2)
+    same.ask(2)
+    assert al.history_[0].metric == same.history_[0].metric
+    other.classes = ["a", "b", "c", "d"]
+    with pytest.raises(ArgumentError, match=r"'a' of test.*a, b, c, d, the pool w, x, y, z"):
+        ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=other)
+
+
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8, torch.tensor, lambda value: np.array([value])[0]])
 def test_any_whole_number_is_a_class(al: ActiveLearner, kind: Any) -> None:
     assert al.tell({20: kind(2)}).labels_[20] == 2
