@@ -385,6 +385,34 @@ def test_items_to_test_on_are_matched_by_the_names_of_their_classes(toy: ImageDa
         ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=other)
 
 
+def test_names_of_items_to_test_on_count_as_those_of_the_pool(toy: ImageDataset) -> None:
+    images, targets = toy.test.inputs, toy.test.targets
+    names = ["z", "y", "x", "w"]
+    al, same = (
+        ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, FIRST, classes=names, test=(images, labels))
+        for labels in ([names[target] for target in targets], targets)
+    )
+    assert al.ask(2).items == same.ask(2).items
+    assert al.history_[0].metric == same.history_[0].metric
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "message"),
+    [
+        (["z", "y"], ["z", "y", "x"], "test has the class 'x'.*there are z, y"),
+        (None, ["0", "1", "0"], r"test has the class '0'.*classes=\[...\]"),
+        (["z", "y"], [0, 2, 1], "item 1 of test has the class 2.*from 0 to 1, for z, y"),
+        (["z", "y"], [0, -2, 1], "item 1 of test has the class -2"),
+        (["z", "y"], [0.5, 1.0, 0.0], "of test must be classes.*float32"),
+        (["z", "y"], [0, None, 1], "1 of 3 items of test have no label"),
+    ],
+)
+def test_items_to_test_on_of_no_class_of_the_pool(toy: ImageDataset, classes: Any, labels: Any, message: str) -> None:
+    test = (toy.test.inputs[:3], labels)
+    with pytest.raises(ArgumentError, match=message):
+        ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, {0: 0, 1: 1}, classes=classes, test=test)
+
+
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8, torch.tensor, lambda value: np.array([value])[0]])
 def test_any_whole_number_is_a_class(al: ActiveLearner, kind: Any) -> None:
     assert al.tell({20: kind(2)}).labels_[20] == 2
