@@ -26,6 +26,9 @@ from seqgcn.utils.validation import check_instance, kind_of, name_some
 TEST_FRACTION = 0.25
 """Share of the labeled items set aside to test on, where no test part is given."""
 
+UNNAMED_CLASSES = 1000
+"""Up to this number, a class needs no name however few items there are."""
+
 MEMBERS = ("name", "train", "test", "fingerprint")
 """What a data set of the package has; see `seqgcn.datasets.dataset.Dataset`."""
 
@@ -259,15 +262,23 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, Tensor | np.ndarray | HandFrames)
 
 
-def targets_of(parts: Sequence[Any], classes: tuple[str, ...] = ()) -> tuple[list[Tensor], tuple[str, ...]]:
+def largest_class(n: int) -> int:
+    """Largest number that counts as a class of n items without class names; a larger one is taken for a typo."""
+    return max(n - 1, UNNAMED_CLASSES)
+
+
+def targets_of(
+    parts: Sequence[Any], classes: tuple[str, ...] = (), *, largest: int | None = None
+) -> tuple[list[Tensor], tuple[str, ...]]:
     """Labels of several parts as tensors, and the names of the classes, if they are classes.
 
     Args:
         parts: Labels of the items of each part; None, NaN, or -1 of a class, where there is none.
         classes: Their names, if these are known; class `i` is `classes[i]`.
+        largest: Largest number of a class that has no name; by default as many as there are items, and at least 1,000.
 
     Raises:
-        ArgumentError: They are no labels, or not of one kind.
+        ArgumentError: They are no labels, not of one kind, or so large that they can hardly be classes.
     """
     arrays: list[Any] = [np.asarray(part) if isinstance(part, Tensor | np.ndarray) else None for part in parts]
     if any(values is None or values.dtype.kind not in "biuf" for values in arrays):
@@ -282,6 +293,12 @@ def targets_of(parts: Sequence[Any], classes: tuple[str, ...] = ()) -> tuple[lis
     if all(values.ndim == 1 and _are_whole(values) for values in arrays):
         tensors = [torch.from_numpy(np.where(np.isnan(each), -1, each).astype(np.int64)) for each in _float(arrays)]
         count = max(int(each.max()) for each in tensors) + 1
+        n = sum(map(len, parts))
+        if count - 1 > max(largest_class(n) if largest is None else largest, len(classes) - 1):
+            raise ArgumentError(
+                f"the label {count - 1} is too large for a class of {n:,} items; number classes from 0, or name them, "
+                "or give labels that are no classes as floating-point numbers"
+            )
         names = classes if len(classes) >= count else tuple(map(str, range(count)))
         return tensors, names
     return [torch.from_numpy(values.astype(np.float32)) for values in arrays], ()

@@ -10,8 +10,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.datasets.item_dataset import largest_class
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.learners.components import sources
+from seqgcn.learners.extended import classes_of
 from seqgcn.learners.protocol import Learner
 from seqgcn.runs.checkpoint import changes, read_checkpoint, restore, snapshot, write_checkpoint
 from seqgcn.runs.cold_start import first_choice
@@ -104,7 +106,10 @@ class ActiveLearner:
             check_size(frames.size)
         self._held_out, self._refused = given.held_out, given.refused
         self._pool = Pool(given.n, given.held_out)
-        self._targets = Targets(given.n, classes=names, task=getattr(learner, "task", None), joints=joints)
+        # Learners make an output for each class up to the largest; a typo must not make millions.
+        largest = None if learner is None else largest_class(max(given.n, classes_of(learner)))
+        task = getattr(learner, "task", None)
+        self._targets = Targets(given.n, classes=names, task=task, joints=joints, largest=largest)
         self._stages = Stages(
             inputs=given.values,
             targets=None,
@@ -117,7 +122,7 @@ class ActiveLearner:
             warm_start=warm_start,
             progress=progress,
         )
-        self._test = None if test is None else labeled_items(test, names)
+        self._test = None if test is None else labeled_items(test, names, largest=largest)
         self._environment: dict[str, Any] = {"sources": sources(learner, selector)}
         self._history: list[CycleRecord] = []
         # Whether labels have changed since the last training, and what came of that.

@@ -99,12 +99,13 @@ def _cpu(y: Any) -> Tensor | None:
     return y.detach().cpu() if isinstance(y, Tensor) else None
 
 
-def labeled_items(test: Any, classes: tuple[str, ...]) -> Items:
+def labeled_items(test: Any, classes: tuple[str, ...], *, largest: int | None = None) -> Items:
     """Items to score on, all of them labeled.
 
     Args:
         test: Whatever holds items and labels.
         classes: Names of the pool's classes, by which the labels are numbered; empty if they have none.
+        largest: Largest number of a class that has no name.
 
     Raises:
         ArgumentError: One has no label, or one that is no class of the pool.
@@ -117,12 +118,14 @@ def labeled_items(test: Any, classes: tuple[str, ...]) -> Items:
     if unknown := [name for name in named if name not in classes]:
         known = f"there are {name_some(classes)}" if classes else "the pool's have no names: give classes=[...]"
         raise ArgumentError(f"test has the class {unknown[0]!r}, which is not one of the classes; {known}")
-    (targets,), _ = targets_of([labels], classes)
+    (targets,), _ = targets_of([labels], classes, largest=largest)
     if classes:
         _check_classes(targets, classes)
     items = Items(read.inputs, targets)
     if not bool(items.labeled.all()):
-        raise ArgumentError(f"{int((~items.labeled).sum())} of {len(items)} items of test have no label; leave them out")
+        raise ArgumentError(
+            f"{int((~items.labeled).sum())} of {len(items)} items of test have no label; leave them out"
+        )
     return items
 
 

@@ -27,13 +27,21 @@ class Targets:
         classes: Names of the classes, if they are known.
         task: `"classification"` or `"pose"`, if it is known.
         joints: How many joints a pose has, if that is known.
+        largest: Largest number of a class that has no name; any by default.
     """
 
     def __init__(
-        self, n: int, *, classes: Sequence[str] = (), task: str | None = None, joints: int | None = None
+        self,
+        n: int,
+        *,
+        classes: Sequence[str] = (),
+        task: str | None = None,
+        joints: int | None = None,
+        largest: int | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        self._settings = {"classes": classes, "task": task, "joints": joints}
+        self._settings = {"classes": classes, "task": task, "joints": joints, "largest": largest}
+        self._largest = largest
         self._n, self._task = n, VALUES if joints is not None else CLASS if classes else task
         self._shape = None if joints is None else (joints, 3)
         self.values: Tensor | None = None
@@ -99,6 +107,11 @@ class Targets:
             raise ArgumentError(f"item {item}: the label must be {wanted}, got {_shown(label)}")
         if value < 0 or (most and value >= most):
             raise ArgumentError(f"item {item}: the label must be {wanted}, got {int(value)}")
+        if not most and self._largest is not None and value > self._largest:
+            raise ArgumentError(
+                f"item {item}: the class {int(value)} is too large for {self._n:,} items; if it is right, name the "
+                "classes: classes=[...]"
+            )
         return value
 
     def _value(self, item: int, label: Any) -> Tensor:

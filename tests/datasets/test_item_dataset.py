@@ -291,6 +291,8 @@ class Endless(IterableDataset[Any]):
         (DataLoader(Pictures()), "DataLoader gives items in its own order.*the Dataset behind it"),
         ((Endless(), Endless()), "Endless gives items in its own order"),
         ((PIXELS, LABELS[:5]), "24 inputs, but 5 labels"),
+        ((PIXELS, [*LABELS[1:], 100_000]), "label 100000 is too large for a class of 24 items"),
+        ((PIXELS, [*LABELS[1:], 2**60]), f"label {2**60} is too large"),
         (Given([]), "Given has no item"),
         (Given([(PIXELS[0], 0), (PIXELS[1, :, :3], 1)]), r"item 1 is torch.uint8 \[3, 3, 5\], but item 0 .*one size"),
         (Given([(PIXELS[0], 0, 1)]), "item 0 has 3 parts"),

@@ -413,6 +413,26 @@ def test_items_to_test_on_of_no_class_of_the_pool(toy: ImageDataset, classes: An
         ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, {0: 0, 1: 1}, classes=classes, test=test)
 
 
+@pytest.mark.parametrize("label", [1001, 100_000, 2**60])
+def test_a_class_far_beyond_the_items_needs_a_name(toy: ImageDataset, label: int) -> None:
+    images = toy.train.inputs
+    with pytest.raises(ArgumentError, match=rf"item 1: the class {label} is too large for 60 items.*classes="):
+        ActiveLearner(FakeLearner(), Margin(), images, {0: 0, 1: label})
+    al = ActiveLearner(FakeLearner(), Margin(), images, {0: 0})
+    with pytest.raises(ArgumentError, match=str(label)):
+        al.tell({1: label})
+    with pytest.raises(ArgumentError, match=f"label {label} is too large"):
+        ActiveLearner(FakeLearner(), Margin(), images, {0: 0}, test=(images[:2], [0, label]))
+
+
+def test_large_classes_that_are_known_are_taken(toy: ImageDataset) -> None:
+    images = toy.train.inputs
+    assert ActiveLearner(FakeLearner(), Margin(), images, {0: 1000}).labels_ == {0: 1000}
+    assert ActiveLearner(FakeLearner(), Margin(), images, {0: 4999}, classes=range(5000)).labels_ == {0: 4999}
+    assert ActiveLearner(FakeLearner(num_classes=5000), Margin(), images, {0: 4999}).labels_ == {0: 4999}
+    assert ActiveLearner(None, CoreSet(), torch.rand(9, 2), {0: 10**6}).labels_ == {0: 10**6}
+
+
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8, torch.tensor, lambda value: np.array([value])[0]])
 def test_any_whole_number_is_a_class(al: ActiveLearner, kind: Any) -> None:
     assert al.tell({20: kind(2)}).labels_[20] == 2
