@@ -38,8 +38,9 @@ class ActiveLearner:
     selector, and come again only after `take_back`. Seeds depend on `seed`, how often was asked, and the purpose, so
     that telling known labels gives the picks of `seqgcn.runs.loop.ActiveLearning`, bit for bit.
 
-    With nothing labeled there is nothing to train on: items are described by thumbnails (vectors by themselves), and
-    where the selector learns from labels, `TypiClust` picks in its place, with a `SeqGCNWarning`.
+    With nothing labeled there is nothing to train on: a learner's items are described by thumbnails (vectors by
+    themselves), and where the selector learns from labels, `TypiClust` picks in its place, with a `SeqGCNWarning`.
+    Without a learner the selector always picks by itself, and one that needs labels raises an error.
 
     Args:
         learner: Unfitted learner, cloned for each training. None trains nothing: the selector reads the inputs, a
