@@ -27,6 +27,7 @@ from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
+from seqgcn.utils.messages import counted
 from seqgcn.utils.validation import check_bool, check_whole
 
 
@@ -144,8 +145,9 @@ class ActiveLearner:
         left = len(pool.candidates)
         if n > left:
             raise ArgumentError(
-                f"n is {n}, but only {left} items are left: {len(pool.labelled)} are labeled, {len(pool.asked)} asked "
-                f"for and {len(pool.skipped)} skipped; ask for fewer, or take_back items"
+                f"n is {n}, but only {counted(left, 'item')} {'is' if left == 1 else 'are'} left: {len(pool.labelled)} "
+                f"labeled, {len(pool.asked)} asked for and {len(pool.skipped)} skipped; ask for fewer, or take_back "
+                "items"
             )
         if stages.subset is not None and n > stages.subset:
             raise ArgumentError(f"n ({n}) must not be larger than subset ({stages.subset})")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.messages import counted
 from seqgcn.utils.validation import kind_of
 
 CLASS, VALUES = "classification", "pose"
@@ -174,12 +175,13 @@ def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
             raise ArgumentError(f"item {unknown[0]} has a label, but is not among the items; tell it by itself")
         told = [item for item in ids if item in labels]
         return told, [labels[item] for item in told]
+    many = counted(len(ids), "item")
     if labels is None or isinstance(labels, str) or not hasattr(labels, "__len__"):
-        raise ArgumentError(f"labels must be one for each of the {len(ids)} items, or {{item: label}}, got {labels!r}")
+        raise ArgumentError(f"labels must be one for each of {many}, or {{item: label}}, got {labels!r}")
     if len(labels) != len(ids):
         raise ArgumentError(
-            f"{len(ids)} items, but {len(labels)} labels; to tell some of them give {{item: label}}, or None for those "
-            "to be skipped"
+            f"{many}, but {counted(len(labels), 'label')}; to tell some of them give {{item: label}}, or None for "
+            "those to be skipped"
         )
     return ids, list(labels)
 

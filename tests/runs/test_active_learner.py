@@ -149,9 +149,12 @@ def test_items_asked_for_count_as_labeled_for_the_selector() -> None:
 def test_more_than_there_is(al: ActiveLearner) -> None:
     al.ask(50)
     al.skip(next(item for item in range(60) if item not in al.asked_ and item not in al.labels_))
-    with pytest.raises(ArgumentError, match="n is 5, but only 4 items are left: 5 are labeled, 50 asked for and 1"):
+    with pytest.raises(ArgumentError, match="n is 5, but only 4 items are left: 5 labeled, 50 asked for and 1"):
         al.ask(5)
-    assert len(al.ask(4)) == 4
+    assert len(al.ask(3)) == 3
+    with pytest.raises(ArgumentError, match="only 1 item is left"):
+        al.ask(2)
+    al.ask(1)
     with pytest.raises(ArgumentError, match="only 0 items are left"):
         al.ask(1)
 
@@ -302,8 +305,8 @@ def test_a_pseudo_label_gives_way_to_a_true_one(toy: ImageDataset) -> None:
         ([True], [0], "items must be whole numbers"),
         (None, [0], "items must be whole numbers.*None"),
         ([20, 20], [0, 1], "item 20 is given twice"),
-        ([20, 21], [0], "2 items, but 1 labels"),
-        ([20], None, r"labels must be one for each of the 1 items, or \{item: label\}, got None"),
+        ([20, 21], [0], "2 items, but 1 label;"),
+        ([20], None, r"labels must be one for each of 1 item, or \{item: label\}, got None"),
         ([20], 3, "labels must be one for each .*got 3"),
         ([20], "3", "labels must be one for each .*got '3'"),
         ({20: 1}, [0], r"labels already, \{20: 1\}.*\[0\]"),
