@@ -171,9 +171,9 @@ class ActiveLearner:
         """Take labels of items, whether they were asked for or not: all that are given, or on an error none.
 
         Args:
-            items: What `ask` gave, ids, or `{item: label}`.
+            items: What `ask` gave, ids, one id, or `{item: label}`.
             labels: A label for each, None for one to be skipped; or `{item: label}` for some of them, the others
-                staying open.
+                staying open. For one id its class is enough.
             overwrite: Whether a label may replace another one. Telling the same label again is no error.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence, Set
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any, cast
 
 import numpy as np
@@ -154,8 +154,8 @@ def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
     """Item ids and a label for each, however they are given.
 
     Args:
-        items: Ids; or a mapping of ids to labels.
-        labels: A label for each of them in their order, or a mapping of some of them to labels.
+        items: Ids, or one id; or a mapping of ids to labels.
+        labels: A label for each of them in their order, or a mapping of some of them to labels; for one id, its class.
 
     Raises:
         ArgumentError: They are not equally many, labels are given twice, something else is given, or an item is given
@@ -175,8 +175,10 @@ def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
             raise ArgumentError(f"item {unknown[0]} has a label, but is not among the items; tell it by itself")
         told = [item for item in ids if item in labels]
         return told, [labels[item] for item in told]
+    if _is_single(labels) and _is_single(items):
+        labels = [labels]
     many = counted(len(ids), "item")
-    if labels is None or isinstance(labels, str) or not hasattr(labels, "__len__"):
+    if _is_single(labels) or not hasattr(labels, "__len__"):
         raise ArgumentError(f"labels must be one for each of {many}, or {{item: label}}, got {labels!r}")
     if len(labels) != len(ids):
         raise ArgumentError(
@@ -192,7 +194,7 @@ def ids_of(items: Any) -> list[int]:
     Raises:
         ArgumentError: They are something else, or one is given twice.
     """
-    given = [items] if isinstance(items, int) else items
+    given = [items] if _is_single(items) else items
     try:
         ids = [operator.index(item) for item in given if not isinstance(item, bool) or _refuse(item)]
     except TypeError as error:
@@ -203,6 +205,11 @@ def ids_of(items: Any) -> list[int]:
             raise ArgumentError(f"item {item} is given twice")
         seen.add(item)
     return ids
+
+
+def _is_single(value: Any) -> bool:
+    """Whether this is one number or name, not several."""
+    return isinstance(value, Number | str) or getattr(value, "ndim", None) == 0
 
 
 def _refuse(item: object) -> bool:

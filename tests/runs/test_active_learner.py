@@ -229,6 +229,19 @@ def test_some_labels_leave_the_others_open(al: ActiveLearner) -> None:
     assert al.labels_[b] == 0
 
 
+@pytest.mark.parametrize("item", [20, np.int64(20), torch.tensor(20), np.array(20)], ids=repr)
+@pytest.mark.parametrize("label", [1, np.int64(1), torch.tensor(1), [1], np.array([1])], ids=repr)
+def test_one_item_by_itself(al: ActiveLearner, item: Any, label: Any) -> None:
+    assert al.tell(item, label).labels_ == FIRST | {20: 1}
+    assert al.take_back(item).labels_ == FIRST
+    assert al.skip(item).skipped_ == (20,)
+
+
+def test_one_item_by_the_name_of_its_class(toy: ImageDataset) -> None:
+    al = ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, classes=["cat", "dog"])
+    assert al.tell(5, "dog").labels_ == {5: 1}
+
+
 def test_none_skips(al: ActiveLearner) -> None:
     picks = al.ask(3)
     al.tell(picks, [1, None, 2])
@@ -308,6 +321,10 @@ def test_a_pseudo_label_gives_way_to_a_true_one(toy: ImageDataset) -> None:
         ([20, 21], [0], "2 items, but 1 label;"),
         ([20], None, r"labels must be one for each of 1 item, or \{item: label\}, got None"),
         ([20], 3, "labels must be one for each .*got 3"),
+        ([20], torch.tensor(3), r"labels must be one for each .*tensor\(3\)"),
+        (20, None, "labels must be one for each .*None"),
+        (20, 2.5, "item 20: the label must be a class.*2.5"),
+        ("20", [0], "items must be whole numbers.*'20'"),
         ([20], "3", "labels must be one for each .*got '3'"),
         ({20: 1}, [0], r"labels already, \{20: 1\}.*\[0\]"),
         ({20: 1}, {20: 0}, r"labels already, \{20: 1\}.*\{20: 0\}"),
