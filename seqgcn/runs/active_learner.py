@@ -28,7 +28,7 @@ from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
 from seqgcn.utils.messages import counted
-from seqgcn.utils.validation import check_bool, check_whole
+from seqgcn.utils.validation import check_bool, check_path, check_progress, check_whole
 
 
 class ActiveLearner:
@@ -96,6 +96,7 @@ class ActiveLearner:
     ) -> None:
         selector = as_selector(selector)
         check_bool("warm_start", warm_start)
+        check_progress(progress)
         given = pool_inputs(inputs, trains=learner is not None)
         names = tuple(map(str, given.classes)) if classes is None else class_names(classes)
         if learner is not None:
@@ -260,9 +261,10 @@ class ActiveLearner:
         The folder may be that of an earlier `save`, which counts until the new one is whole.
 
         Raises:
+            ArgumentError: The folder is no path.
             RunFolderError: It cannot be written.
         """
-        stages = self._stages
+        folder, stages = check_path("folder", folder), self._stages
         document = {
             "seed": stages.seed,
             "subset": stages.subset,
@@ -273,7 +275,7 @@ class ActiveLearner:
             "metric": self._metric,
         }
         held, arrays = snapshot(stages, self._targets, self._history)
-        write_checkpoint(Path(folder), {**document, **held}, arrays)
+        write_checkpoint(folder, {**document, **held}, arrays)
 
     @classmethod
     def load(
@@ -298,9 +300,9 @@ class ActiveLearner:
 
         Raises:
             RunFolderError: The folder holds nothing that was saved, or something damaged.
-            ArgumentError: The inputs are other ones.
+            ArgumentError: The inputs are other ones, or the folder is no path.
         """
-        folder = Path(folder)
+        folder = check_path("folder", folder)
         document, arrays = read_checkpoint(folder)
         options = {key: document.get(key) for key in ("subset", "warm_start", "seed", "classes")}
         loaded = cls(learner, selector, inputs, test=test, progress=progress, **cast(dict[str, Any], options))

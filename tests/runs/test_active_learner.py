@@ -521,6 +521,7 @@ def test_what_is_no_items(inputs: Any, message: str) -> None:
         ({"classes": {"a"}}, "classes must be a sequence.*{'a'}"),
         ({"classes": ["a", "b", "a"]}, "classes has 'a' twice"),
         ({"classes": ["a", None]}, r"classes\[1\] must be a name, got None"),
+        ({"progress": True}, "progress must be a function.*got True"),
         ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
         ({"learner": None}, r"without a learner, inputs must be a Data or embeddings \[n, d\].*\[60, 1, 8, 8\]"),
         ({"learner": None, "subset": 5, "inputs": torch.rand(9, 2)}, "subset, warm_start and test go with a learner"),

@@ -236,3 +236,12 @@ def test_a_folder_that_cannot_be(toy: ImageDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot make"):
         begun(FakeLearner(num_classes=4), Margin(), toy).save(tmp_path / "file" / "kept")
+
+
+@pytest.mark.parametrize("folder", [None, 3, ""])
+def test_what_is_no_folder(toy: ImageDataset, folder: Any) -> None:
+    al = ActiveLearner(FakeLearner(num_classes=4), Margin(), toy)
+    with pytest.raises(ArgumentError, match=f"folder must be a path.*got {folder!r}"):
+        al.save(folder)
+    with pytest.raises(ArgumentError, match=f"folder must be a path.*got {folder!r}"):
+        ActiveLearner.load(folder, FakeLearner(num_classes=4), Margin(), toy)
