@@ -220,7 +220,7 @@ def as_dataset(value: Any, *, name: str | None = None, image_size: int | None = 
         return cast(Dataset, value)
     train, test = _parts_of(value)
     if train is None:
-        check_dataset(value)
+        check_dataset(value, otherwise=f"of your own data, {WAYS}")
     sources = [read_source(part, image_size) for part in (train, test) if part is not None]
     for source in sources:
         if source.labels is None:

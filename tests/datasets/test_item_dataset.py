@@ -13,6 +13,7 @@ from seqgcn import Random
 from seqgcn.datasets import Digits, as_dataset
 from seqgcn.datasets.conversion import read_source
 from seqgcn.datasets.item_dataset import Items, hash_of, match_classes, targets_of
+from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.runs.loop import ActiveLearning
 
@@ -20,6 +21,7 @@ N = 24
 PIXELS = np.random.default_rng(0).integers(0, 256, (N, 3, 6, 5), dtype=np.uint8)
 LABELS = np.arange(N) % 3
 NAMES = ["ant", "bee", "cat"]
+NOTHING = None
 
 
 class Pictures(Dataset[Any]):
@@ -285,6 +287,7 @@ class Endless(IterableDataset[Any]):
     [
         (Pictures, r"the class Pictures; make an object of it: Pictures\(\)"),
         (3, "int is no data set"),
+        (None, r"NoneType is no data set.*arrays \(inputs, labels\).*DataFrame"),
         ("cifar10", "str is no data set"),
         (PIXELS, "ndarray has no labels to replay.*ActiveLearner"),
         (Given([PIXELS[0], PIXELS[1]]), "Given has no labels to replay"),
@@ -307,6 +310,11 @@ class Endless(IterableDataset[Any]):
 def test_what_cannot_be_taken_is_refused_with_the_way_out(wrong: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         as_dataset(wrong)
+
+
+def test_a_name_on_the_command_line_that_stands_for_none_is_no_data_set() -> None:
+    with pytest.raises(ArgumentError, match=r"NoneType is no data set.*arrays \(inputs, labels\)"):
+        dataset_maker(f"{__name__}:NOTHING", None)()
 
 
 def test_a_missing_file_is_named(files: list[str]) -> None:
