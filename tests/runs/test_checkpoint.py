@@ -1,6 +1,7 @@
 """An active learner that is saved goes on as if nothing had happened, and one that is damaged says so."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,6 @@ def broken(change: Any) -> Any:
         (broken(lambda held: held.update(labelled=3)), "damaged"),
         (broken(lambda held: held.update(history=[{}])), "damaged"),
         (broken(lambda held: held.update(skipped=["a"])), "damaged"),
-        (broken(lambda held: held.update(seed="x")), "seed"),
     ],
 )
 def test_what_is_damaged_is_said(toy: ImageDataset, tmp_path: Path, harm: Any, message: str) -> None:
@@ -230,6 +230,38 @@ def test_what_is_damaged_is_said(toy: ImageDataset, tmp_path: Path, harm: Any, m
     harm(tmp_path)
     with pytest.raises((RunFolderError, ArgumentError), match=message):
         ActiveLearner.load(tmp_path, FakeLearner(num_classes=4), Margin(), toy)
+
+
+WRONG = [
+    *[(key, value) for key in ("trained", "metric", "made of", "history", "labelled") for value in (None, 3)],
+    *[(key, value) for key in ("classes", "asked", "skipped", "pseudo", "arrays") for value in (None, 3)],
+    *[(key, "x") for key in ("seed", "subset", "warm_start", "stale", "cycle", "items", "num_classes")],
+    *[(key, -1) for key in ("seed", "subset", "cycle", "items", "num_classes")],
+    ("trained", {"learner": "x"}),
+    ("metric", {"accuracy": None}),
+    ("made of", {"selector": 3}),
+    ("classes", [3]),
+    ("classes", ["a", "a"]),
+    ("fingerprint", 3),
+    ("labelled", [3]),
+    ("labelled", [[0]]),
+    ("asked", [True]),
+    ("pseudo", {"items": [3]}),
+    ("pseudo", {"items": [3], "targets": []}),
+    ("history", [3]),
+]
+
+
+def test_what_cannot_be_in_a_document_is_named(toy: ImageDataset, tmp_path: Path) -> None:
+    begun(FakeLearner(num_classes=4), Margin(), toy).save(tmp_path)
+    path = tmp_path / "active_learner.json"
+    whole = json.loads(path.read_text())
+    for key, value in WRONG:
+        path.write_text(json.dumps({**whole, key: value}))
+        with pytest.raises(
+            RunFolderError, match=re.escape(f"active_learner.json is damaged: {key!r} cannot be {value!r}")
+        ):
+            ActiveLearner.load(tmp_path, FakeLearner(num_classes=4), Margin(), toy)
 
 
 def test_a_folder_that_cannot_be(toy: ImageDataset, tmp_path: Path) -> None:
