@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
-import torch
 from sklearn.base import clone
 from torch import Tensor
 
@@ -191,9 +190,9 @@ class ActiveLearner:
         chosen = [item for item, _ in told]
         values = self._targets.read(chosen, [label for _, label in told])
         since = self._pool.since
-        changed = [place for place, item in enumerate(chosen) if not self._same(item, values[place])]
+        changed = self._targets.changed(chosen, values)
         if not overwrite:
-            self._check_new(chosen, values, changed)
+            self._targets.check_new(chosen, values)
         self._pool.reveal([item for item in chosen if item not in since], cycle=stages.cycle)
         self._targets.keep(chosen, values)
         self._pool.skip(skipped)
@@ -403,22 +402,3 @@ class ActiveLearner:
         for item in ids:
             if item in labelled:
                 raise ArgumentError(f"item {item} has a label and cannot be skipped; take_back the label first")
-
-    def _check_new(self, items: Sequence[int], values: Tensor, changed: Sequence[int]) -> None:
-        """Refuse labels that replace other ones, those at the places `changed`."""
-        for place in changed:
-            held = self._targets[items[place]]
-            if held is not None:
-                raise ArgumentError(
-                    f"item {items[place]} has the label {_shown(held)} already, and is told {_shown(values[place])}; "
-                    "if that is right, tell it with overwrite=True"
-                )
-
-    def _same(self, item: int, value: Tensor) -> bool:
-        held = self._targets[item]
-        return held is not None and torch.equal(torch.as_tensor(held).to(value), value)
-
-
-def _shown(label: Any) -> str:
-    value = torch.as_tensor(label)
-    return repr(value.item()) if value.dim() == 0 else f"of shape {list(value.shape)}"

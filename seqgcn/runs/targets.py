@@ -64,6 +64,24 @@ class Targets:
             read.append(self._read(item, label, read[0] if read else None))
         return torch.stack(read) if read else torch.empty(0, dtype=torch.int64)
 
+    def changed(self, items: Sequence[int], values: Tensor) -> list[int]:
+        """Items that have another label than these, or none."""
+        return [item for item, value in zip(items, values, strict=True) if not self._is(item, value)]
+
+    def check_new(self, items: Sequence[int], values: Tensor) -> None:
+        """Refuse labels that replace other ones.
+
+        Raises:
+            ArgumentError: An item has another label.
+        """
+        for item, value in zip(items, values, strict=True):
+            held = self[item]
+            if held is not None and not self._is(item, value):
+                raise ArgumentError(
+                    f"item {item} has the label {_in_words(held)} already, and is told {_in_words(value)}; if that is "
+                    "right, tell it with overwrite=True"
+                )
+
     def keep(self, items: Sequence[int], values: Tensor) -> None:
         """Keep labels that were read."""
         if not len(items):
@@ -85,6 +103,10 @@ class Targets:
             return None
         value = self.values[item]
         return value.item() if value.dim() == 0 else value.clone()
+
+    def _is(self, item: int, value: Tensor) -> bool:
+        held = self[item]
+        return held is not None and torch.equal(torch.as_tensor(held).to(value), value)
 
     def _read(self, item: int, label: Any, first: Tensor | None) -> Tensor:
         value = self._value(item, label)
@@ -214,6 +236,11 @@ def _is_single(value: Any) -> bool:
 
 def _refuse(item: object) -> bool:
     raise TypeError(f"{item} is no id")
+
+
+def _in_words(label: Any) -> str:
+    value = torch.as_tensor(label)
+    return repr(value.item()) if value.dim() == 0 else f"of shape {list(value.shape)}"
 
 
 def _shown(label: Any) -> str:
