@@ -278,7 +278,7 @@ def _imported(kind: str, name: str) -> Callable[..., Any]:
             "in the current directory, then where this Python has its packages)"
         ) from error
     component = getattr(held, attribute, None)
-    if kind == "dataset" and component is not None:
+    if kind == "dataset" and hasattr(held, attribute):
         return component if callable(component) else partial(_itself, component)
     if not isinstance(component, type):
         classes = [key for key, value in vars(held).items() if getattr(value, "__module__", None) == module]

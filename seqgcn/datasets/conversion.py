@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from seqgcn.datasets.hands.hand_dataset import HandDataset, HandFrames
 from seqgcn.datasets.image_folder import read_image_files
@@ -61,8 +61,8 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
     they are, but for double precision, which becomes single.
 
     Args:
-        value: Tensor or array of inputs, `(inputs, labels)`, hand frames, torch `Dataset`, list of items, Hugging Face
-            dataset or DataFrame.
+        value: Tensor or array of inputs, `(inputs, labels)`, hand frames or a torch `Subset` of them, torch `Dataset`,
+            list of items, Hugging Face dataset or DataFrame.
         image_size: Side in pixels of the square to which images in files are resized.
 
     Raises:
@@ -72,6 +72,7 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
     check_instance("the data", value)
     if isinstance(value, HandFrames):
         return Source(value)
+    value = _hands_of_subset(value)
     if isinstance(value, HandDataset):
         return Source(value.frames, value.joints, files=tuple(value.files))
     if isinstance(value, Tensor | np.ndarray):
@@ -80,10 +81,10 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
         read = read_source(value[0], image_size)
         return Source(read.inputs, _checked_length(read.inputs, value[1]), read.classes, read.files)
     if hasattr(value, "inputs") and hasattr(value, "targets"):
-        return Source(value.inputs, value.targets, files=tuple(getattr(value, "files", ())))
+        return Source(value.inputs, value.targets, _classes_of(value), files=tuple(getattr(value, "files", ())))
     if isinstance(value, TensorDataset):
         tensors = value.tensors
-        return Source(_inputs(tensors[0]), tensors[1] if len(tensors) == 2 else None)
+        return Source(_inputs(tensors[0]), tensors[1] if len(tensors) == 2 else None, _classes_of(value))
     if hasattr(value, "column_names") and hasattr(value, "features"):
         return _of_hugging_face(value, image_size)
     if hasattr(value, "columns") and hasattr(value, "iloc"):
@@ -97,6 +98,23 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
     if not usable:
         raise ArgumentError(f"{kind_of(value)} is no data set: {WAYS}")
     return _of_items(value, image_size)
+
+
+def _hands_of_subset(value: Any) -> Any:
+    """The selected frames of a torch `Subset` of hand frames as a `HandDataset`; anything else as it is."""
+    if not isinstance(value, Subset):
+        return value
+    whole = _hands_of_subset(value.dataset)
+    if not isinstance(whole, HandDataset):
+        return value
+    n = len(whole)
+    left_out = n - len(whole.prepare())
+    if left_out:
+        raise ArgumentError(
+            f"{whole.name}: {left_out} of {n} frames were left out when the crops were made, and the numbers of a "
+            "Subset count them; call prepare() of the data set first, then make the Subset"
+        )
+    return whole[list(value.indices)]
 
 
 def _of_items(items: Any, image_size: int | None) -> Source:

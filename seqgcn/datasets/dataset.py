@@ -68,8 +68,13 @@ class Dataset(Protocol):
         """Do what takes long before the first use."""
 
 
-def check_dataset(dataset: Any) -> None:
-    """Raise an `ArgumentError` unless a data set has a pool and a test part, as the loop needs."""
+def check_dataset(dataset: Any, *, otherwise: str = "") -> None:
+    """Raise an `ArgumentError` unless a data set has a pool and a test part, as the loop needs.
+
+    Args:
+        dataset: The data set.
+        otherwise: Another way out, for the end of the message.
+    """
     check_instance("dataset", dataset)
     # Statically: a fingerprint is a hash of everything.
     missing = [name for name in ("name", "train", "test", "fingerprint") if not _has(dataset, name)]
@@ -78,7 +83,7 @@ def check_dataset(dataset: Any) -> None:
             f"{type(dataset).__name__} is no data set of a pool and a test part: it lacks {', '.join(missing)}; "
             "seqgcn.datasets.ImageDataset makes one of tensors: ImageDataset(name=NAME, train=Split(images, targets), "
             "test=Split(images, targets), classes=NAMES), and "
-            "seqgcn.datasets.hands.HandSplits(train, test) one of hand frames"
+            f"seqgcn.datasets.hands.HandSplits(train, test) one of hand frames{otherwise and f'; {otherwise}'}"
         )
 
 

@@ -21,10 +21,13 @@ from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
 from seqgcn.utils.seeding import generator
-from seqgcn.utils.validation import check_instance, kind_of
+from seqgcn.utils.validation import check_instance, kind_of, name_some
 
 TEST_FRACTION = 0.25
 """Share of the labeled items set aside to test on, where no test part is given."""
+
+UNNAMED_CLASSES = 1000
+"""Up to this number, a class needs no name however few items there are."""
 
 MEMBERS = ("name", "train", "test", "fingerprint")
 """What a data set of the package has; see `seqgcn.datasets.dataset.Dataset`."""
@@ -217,7 +220,7 @@ def as_dataset(value: Any, *, name: str | None = None, image_size: int | None = 
         return cast(Dataset, value)
     train, test = _parts_of(value)
     if train is None:
-        check_dataset(value)
+        check_dataset(value, otherwise=f"of your own data, {WAYS}")
     sources = [read_source(part, image_size) for part in (train, test) if part is not None]
     for source in sources:
         if source.labels is None:
@@ -225,9 +228,11 @@ def as_dataset(value: Any, *, name: str | None = None, image_size: int | None = 
                 f"{type(value).__name__} has no labels to replay: {WAYS}; labels are looked for in columns and keys "
                 f"called {', '.join(LABELS)}. To be asked for labels, use seqgcn.ActiveLearner"
             )
-    targets, classes = targets_of([source.labels for source in sources], sources[0].classes)
+    names = sources[0].classes
+    labels = [match_classes(source.labels, source.classes, names, what="the test part") for source in sources]
+    targets, classes = targets_of(labels, names)
     parts = [
-        Items(source.inputs, labels, source.files or None) for source, labels in zip(sources, targets, strict=True)
+        Items(source.inputs, values, source.files or None) for source, values in zip(sources, targets, strict=True)
     ]
     kind = type(train).__name__
     called = name or getattr(value, "name", None) or (kind if kind not in ("tuple", "list") else "arrays")
@@ -257,15 +262,23 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, Tensor | np.ndarray | HandFrames)
 
 
-def targets_of(parts: Sequence[Any], classes: tuple[str, ...] = ()) -> tuple[list[Tensor], tuple[str, ...]]:
+def largest_class(n: int) -> int:
+    """Largest number that counts as a class of n items without class names; a larger one is taken for a typo."""
+    return max(n - 1, UNNAMED_CLASSES)
+
+
+def targets_of(
+    parts: Sequence[Any], classes: tuple[str, ...] = (), *, largest: int | None = None
+) -> tuple[list[Tensor], tuple[str, ...]]:
     """Labels of several parts as tensors, and the names of the classes, if they are classes.
 
     Args:
         parts: Labels of the items of each part; None, NaN, or -1 of a class, where there is none.
         classes: Their names, if these are known; class `i` is `classes[i]`.
+        largest: Largest number of a class that has no name; by default as many as there are items, and at least 1,000.
 
     Raises:
-        ArgumentError: They are no labels, or not of one kind.
+        ArgumentError: They are no labels, not of one kind, or so large that they can hardly be classes.
     """
     arrays: list[Any] = [np.asarray(part) if isinstance(part, Tensor | np.ndarray) else None for part in parts]
     if any(values is None or values.dtype.kind not in "biuf" for values in arrays):
@@ -280,9 +293,44 @@ def targets_of(parts: Sequence[Any], classes: tuple[str, ...] = ()) -> tuple[lis
     if all(values.ndim == 1 and _are_whole(values) for values in arrays):
         tensors = [torch.from_numpy(np.where(np.isnan(each), -1, each).astype(np.int64)) for each in _float(arrays)]
         count = max(int(each.max()) for each in tensors) + 1
+        n = sum(map(len, parts))
+        if count - 1 > max(largest_class(n) if largest is None else largest, len(classes) - 1):
+            raise ArgumentError(
+                f"the label {count - 1} is too large for a class of {n:,} items; number classes from 0, or name them, "
+                "or give labels that are no classes as floating-point numbers"
+            )
         names = classes if len(classes) >= count else tuple(map(str, range(count)))
         return tensors, names
     return [torch.from_numpy(values.astype(np.float32)) for values in arrays], ()
+
+
+def match_classes(labels: Any, own: tuple[str, ...], names: tuple[str, ...], *, what: str) -> Any:
+    """Labels of a part that numbers classes in its own order, as numbers of the pool's classes.
+
+    Args:
+        labels: Of the part; names of classes, and numbers that are no classes, stay as they are.
+        own: Names of the part's classes, if it has any.
+        names: Names of the pool's classes, if they are known.
+        what: The part, for messages.
+
+    Raises:
+        ArgumentError: The part has items of a class that the pool does not name, or names twice.
+    """
+    if not own or not names or own == names or any(isinstance(label, str) for label in labels):
+        return labels
+    (targets,), _ = targets_of([labels], own)
+    if targets.is_floating_point():
+        return labels
+    numbers = torch.full((len(own) + 1,), -1)  # the last one is for -1, no label
+    for number in targets[targets >= 0].unique().tolist():
+        name = own[number] if number < len(own) else None
+        if name is None or own.count(name) > 1 or names.count(name) != 1:
+            raise ArgumentError(
+                f"class {number if name is None else repr(name)} of {what} is not one of the pool's classes by name: "
+                f"{what} has {name_some(own)}, the pool {name_some(names)}; name the classes alike in both"
+            )
+        numbers[number] = names.index(name)
+    return numbers[targets.clamp(min=-1)]
 
 
 def _named(listed: list[list[Any]], known: list[Any], classes: tuple[str, ...]) -> tuple[list[Tensor], tuple[str, ...]]:

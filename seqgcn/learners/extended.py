@@ -43,6 +43,13 @@ def with_classes(learner: Learner, count: int) -> Learner:
     return cast(Learner, clone(learner)).set_params(**dict.fromkeys(unset, count)) if unset else learner
 
 
+def classes_of(learner: Learner) -> int:
+    """How many classes a learner was told there are; 0 if it was not."""
+    # Also of an ensemble's members, whose parameters are listed as learner__parameter.
+    told = (v for k, v in learner.get_params().items() if k.rpartition("__")[2] == "num_classes")
+    return next((count for count in told if isinstance(count, int)), 0)
+
+
 def check_served(learner: Learner, selector: Selector) -> None:
     """Check that a learner gives what a selector needs of every item.
 

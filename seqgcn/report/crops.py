@@ -11,7 +11,8 @@ from seqgcn.datasets.hands.colours import depth_colours
 from seqgcn.datasets.hands.crop_views import CropView, look_at_crops
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.report.html.sheet import OTHER, SURE, UNSURE
-from seqgcn.report.page import counted, page
+from seqgcn.report.page import page
+from seqgcn.utils.messages import counted
 
 COLUMNS = 4
 """Frames in a row, each with its crop beside it."""

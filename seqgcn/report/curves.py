@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from seqgcn.evaluation import ACCURACY, Curve, Metric
 from seqgcn.exceptions import ArgumentError
 from seqgcn.report.means import BASELINE, PUBLISHED, MeanCurve, mean_curves, seeds_caption
-from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, counted, page, side_legend
+from seqgcn.report.page import COLOURS, DASHES, GREY, MARKERS, FloatArray, page, side_legend
+from seqgcn.utils.messages import counted
 
 
 def learning_curve(

@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from seqgcn.evaluation import Score
 from seqgcn.exceptions import ArgumentError
 from seqgcn.report.fingers import finger_colours
-from seqgcn.report.page import COLOURS, DASHES, HATCHES, FloatArray, array, counted, page, side_legend, vector
+from seqgcn.report.page import COLOURS, DASHES, HATCHES, FloatArray, array, page, side_legend, vector
+from seqgcn.utils.messages import counted
 from seqgcn.utils.validation import check_whole
 
 BACKGROUND = "#d9d9d9"

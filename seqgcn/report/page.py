@@ -140,11 +140,6 @@ def array(name: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) 
         raise ArgumentError(f"{name} cannot be read as an array: {error}") from error
 
 
-def counted(number: int, noun: str) -> str:
-    """`"1 seed"`, `"1,200 seeds"`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def wrapped(text: str, width: int) -> str:
     """The text in lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width))

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
-import torch
 from sklearn.base import clone
 from torch import Tensor
 
 from seqgcn.datasets.hands.hand_dataset import HandFrames
+from seqgcn.datasets.item_dataset import largest_class
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.learners.components import sources
+from seqgcn.learners.extended import classes_of
 from seqgcn.learners.protocol import Learner
 from seqgcn.runs.checkpoint import changes, read_checkpoint, restore, snapshot, write_checkpoint
 from seqgcn.runs.cold_start import first_choice
@@ -20,12 +21,13 @@ from seqgcn.runs.picks import Picks
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.pool_inputs import PoolInputs, labeled_items, pool_inputs
 from seqgcn.runs.stages import Stages, device_of, learner_for
-from seqgcn.runs.targets import Targets, ids_of, pairs_of
+from seqgcn.runs.targets import Targets, class_names, ids_of, pairs_of
 from seqgcn.selectors.adapter import as_selector
 from seqgcn.selectors.selector import Selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
-from seqgcn.utils.validation import check_whole
+from seqgcn.utils.messages import counted
+from seqgcn.utils.validation import check_bool, check_path, check_progress, check_whole
 
 
 class ActiveLearner:
@@ -36,8 +38,9 @@ class ActiveLearner:
     selector, and come again only after `take_back`. Seeds depend on `seed`, how often was asked, and the purpose, so
     that telling known labels gives the picks of `seqgcn.runs.loop.ActiveLearning`, bit for bit.
 
-    With nothing labeled there is nothing to train on: items are described by thumbnails (vectors by themselves), and
-    where the selector learns from labels, `TypiClust` picks in its place, with a `SeqGCNWarning`.
+    With nothing labeled there is nothing to train on: a learner's items are described by thumbnails (vectors by
+    themselves), and where the selector learns from labels, `TypiClust` picks in its place, with a `SeqGCNWarning`.
+    Without a learner the selector always picks by itself, and one that needs labels raises an error.
 
     Args:
         learner: Unfitted learner, cloned for each training. None trains nothing: the selector reads the inputs, a
@@ -91,8 +94,10 @@ class ActiveLearner:
         progress: Progress | None = None,
     ) -> None:
         selector = as_selector(selector)
+        check_bool("warm_start", warm_start)
+        check_progress(progress)
         given = pool_inputs(inputs, trains=learner is not None)
-        names = tuple(map(str, classes if classes is not None else given.classes))
+        names = tuple(map(str, given.classes)) if classes is None else class_names(classes)
         if learner is not None:
             learner = learner_for(selector, learner, num_classes=len(names) or None, warm_start=warm_start)
         elif subset is not None or warm_start or test is not None:
@@ -103,7 +108,10 @@ class ActiveLearner:
             check_size(frames.size)
         self._held_out, self._refused = given.held_out, given.refused
         self._pool = Pool(given.n, given.held_out)
-        self._targets = Targets(given.n, classes=names, task=getattr(learner, "task", None), joints=joints)
+        # Learners make an output for each class up to the largest; a typo must not make millions.
+        largest = None if learner is None else largest_class(max(given.n, classes_of(learner)))
+        task = getattr(learner, "task", None)
+        self._targets = Targets(given.n, classes=names, task=task, joints=joints, largest=largest)
         self._stages = Stages(
             inputs=given.values,
             targets=None,
@@ -116,7 +124,7 @@ class ActiveLearner:
             warm_start=warm_start,
             progress=progress,
         )
-        self._test = None if test is None else labeled_items(test, names)
+        self._test = None if test is None else labeled_items(test, names, largest=largest)
         self._environment: dict[str, Any] = {"sources": sources(learner, selector)}
         self._history: list[CycleRecord] = []
         # Whether labels have changed since the last training, and what came of that.
@@ -137,8 +145,9 @@ class ActiveLearner:
         left = len(pool.candidates)
         if n > left:
             raise ArgumentError(
-                f"n is {n}, but only {left} items are left: {len(pool.labelled)} are labeled, {len(pool.asked)} asked "
-                f"for and {len(pool.skipped)} skipped; ask for fewer, or take_back items"
+                f"n is {n}, but only {counted(left, 'item')} {'is' if left == 1 else 'are'} left: {len(pool.labelled)} "
+                f"labeled, {len(pool.asked)} asked for and {len(pool.skipped)} skipped; ask for fewer, or take_back "
+                "items"
             )
         if stages.subset is not None and n > stages.subset:
             raise ArgumentError(f"n ({n}) must not be larger than subset ({stages.subset})")
@@ -162,15 +171,16 @@ class ActiveLearner:
         """Take labels of items, whether they were asked for or not: all that are given, or on an error none.
 
         Args:
-            items: What `ask` gave, ids, or `{item: label}`.
+            items: What `ask` gave, ids, one id, or `{item: label}`.
             labels: A label for each, None for one to be skipped; or `{item: label}` for some of them, the others
-                staying open.
+                staying open. For one id its class is enough.
             overwrite: Whether a label may replace another one. Telling the same label again is no error.
 
         Raises:
             ArgumentError: There is no such item, it is kept out by a mask, a label is of another kind, shape or class
                 than the others, or replaces another one.
         """
+        check_bool("overwrite", overwrite)
         stages = self._stages
         ids, given = pairs_of(items.items if isinstance(items, Picks) else items, labels)
         self._check_items(ids)
@@ -180,9 +190,9 @@ class ActiveLearner:
         chosen = [item for item, _ in told]
         values = self._targets.read(chosen, [label for _, label in told])
         since = self._pool.since
-        changed = [place for place, item in enumerate(chosen) if not self._same(item, values[place])]
+        changed = self._targets.changed(chosen, values)
         if not overwrite:
-            self._check_new(chosen, values, changed)
+            self._targets.check_new(chosen, values)
         self._pool.reveal([item for item in chosen if item not in since], cycle=stages.cycle)
         self._targets.keep(chosen, values)
         self._pool.skip(skipped)
@@ -250,9 +260,10 @@ class ActiveLearner:
         The folder may be that of an earlier `save`, which counts until the new one is whole.
 
         Raises:
+            ArgumentError: The folder is no path.
             RunFolderError: It cannot be written.
         """
-        stages = self._stages
+        folder, stages = check_path("folder", folder), self._stages
         document = {
             "seed": stages.seed,
             "subset": stages.subset,
@@ -263,7 +274,7 @@ class ActiveLearner:
             "metric": self._metric,
         }
         held, arrays = snapshot(stages, self._targets, self._history)
-        write_checkpoint(Path(folder), {**document, **held}, arrays)
+        write_checkpoint(folder, {**document, **held}, arrays)
 
     @classmethod
     def load(
@@ -288,9 +299,9 @@ class ActiveLearner:
 
         Raises:
             RunFolderError: The folder holds nothing that was saved, or something damaged.
-            ArgumentError: The inputs are other ones.
+            ArgumentError: The inputs are other ones, or the folder is no path.
         """
-        folder = Path(folder)
+        folder = check_path("folder", folder)
         document, arrays = read_checkpoint(folder)
         options = {key: document.get(key) for key in ("subset", "warm_start", "seed", "classes")}
         loaded = cls(learner, selector, inputs, test=test, progress=progress, **cast(dict[str, Any], options))
@@ -391,22 +402,3 @@ class ActiveLearner:
         for item in ids:
             if item in labelled:
                 raise ArgumentError(f"item {item} has a label and cannot be skipped; take_back the label first")
-
-    def _check_new(self, items: Sequence[int], values: Tensor, changed: Sequence[int]) -> None:
-        """Refuse labels that replace other ones, those at the places `changed`."""
-        for place in changed:
-            held = self._targets[items[place]]
-            if held is not None:
-                raise ArgumentError(
-                    f"item {items[place]} has the label {_shown(held)} already, and is told {_shown(values[place])}; "
-                    "if that is right, tell it with overwrite=True"
-                )
-
-    def _same(self, item: int, value: Tensor) -> bool:
-        held = self._targets[item]
-        return held is not None and torch.equal(torch.as_tensor(held).to(value), value)
-
-
-def _shown(label: Any) -> str:
-    value = torch.as_tensor(label)
-    return repr(value.item()) if value.dim() == 0 else f"of shape {list(value.shape)}"

@@ -3,11 +3,13 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import UnionType
 from typing import Any, cast
 
 import numpy as np
@@ -32,20 +34,53 @@ DOCUMENT, FORMAT = "active_learner.json", 1
 _WEIGHTS, _BFLOAT16 = "weights/", "bfloat16/"
 """What the names of arrays begin with that are weights, and of these that NumPy has no type for."""
 
-_KEYS: tuple[str, ...] = (
-    "seed",
-    "subset",
-    "warm_start",
-    "classes",
-    "stale",
-    "trained",
-    "metric",
-    "cycle",
-    "labelled",
-    "asked",
-)
-_KEYS += ("skipped", "pseudo", "items", "fingerprint", "made of", "num_classes", "history", "arrays")
-"""What a document holds."""
+_ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.npz")
+"""How `write_checkpoint` names a file of arrays."""
+
+
+def _is_whole(value: Any, low: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _are_items(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_whole, value))
+
+
+def _is_mapping_of(kind: type | UnionType) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(isinstance(each, kind) for each in value.values())
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(each, kind) for each in value)
+
+
+def _is_pseudo(value: Any) -> bool:
+    if not _is_mapping_of(list)(value) or value.keys() not in (set(), {"items", "targets"}):
+        return False
+    return not value or len(value["items"]) == len(value["targets"])
+
+
+_KEYS: dict[str, Callable[[Any], bool]] = {
+    "seed": _is_whole,
+    "subset": lambda value: value is None or _is_whole(value, 1),
+    "warm_start": lambda value: isinstance(value, bool),
+    "classes": lambda value: _is_list_of(str)(value) and len(set(value)) == len(value),
+    "stale": lambda value: isinstance(value, bool),
+    "trained": _is_mapping_of(int),
+    "metric": _is_mapping_of(int | float),
+    "cycle": _is_whole,
+    "labelled": lambda value: _is_list_of(list)(value) and all(_are_items(each) and len(each) == 2 for each in value),
+    "asked": _are_items,
+    "skipped": _are_items,
+    "pseudo": _is_pseudo,
+    "items": _is_whole,
+    "fingerprint": lambda value: isinstance(value, str),
+    "made of": _is_mapping_of(str),
+    "num_classes": lambda value: value is None or _is_whole(value, 1),
+    "history": _is_list_of(dict),
+    "arrays": lambda value: isinstance(value, str),
+}
+"""What a document holds, and whether a value can be that."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -174,14 +209,24 @@ def write_checkpoint(folder: Path, document: Mapping[str, Any], arrays: Arrays) 
     content = io.BytesIO()
     np.savez(content, **cast(dict[str, Any], dict(arrays)))
     name = f"arrays-{hashlib.blake2b(content.getbuffer(), digest_size=8).hexdigest()}.npz"
+    before = _arrays_of(folder)
     if not (folder / name).exists():
         write_bytes(folder / name, content.getvalue())
     written = {"format": FORMAT, "seqgcn": seqgcn.__version__, **document, "arrays": name}
     write_text(folder / DOCUMENT, json.dumps(written, indent=1) + "\n")
-    for path in folder.glob("arrays-*.npz"):
-        if path.name != name:
-            with suppress(OSError):
-                path.unlink()
+    if before is not None and before != name:
+        with suppress(OSError):
+            (folder / before).unlink()
+
+
+def _arrays_of(folder: Path) -> str | None:
+    """The file of arrays that the document in a folder names; every other file there is the user's."""
+    try:
+        document = json.loads((folder / DOCUMENT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = document.get("arrays") if isinstance(document, dict) else None
+    return name if isinstance(name, str) and _ARRAYS.fullmatch(name) else None
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -200,7 +245,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
             )
         if missing := [key for key in _KEYS if key not in document]:
             raise RunFolderError(f"{path} is damaged: it has no {', '.join(missing)}; restore it, or begin anew")
-        path = folder / Path(str(document["arrays"])).name
+        if wrong := [key for key, can_be in _KEYS.items() if not can_be(document[key])]:
+            shown = repr(document[wrong[0]])[:60]
+            raise RunFolderError(f"{path} is damaged: {wrong[0]!r} cannot be {shown}; restore it, or begin anew")
+        path = folder / Path(document["arrays"]).name
         with np.load(path, allow_pickle=False) as held:
             return document, {name: held[name] for name in held.files}
     except FileNotFoundError as error:

@@ -21,7 +21,7 @@ from seqgcn.selectors.adapter import as_selector
 from seqgcn.training import Progress
 from seqgcn.utils.environment import machine
 from seqgcn.utils.seeding import generator
-from seqgcn.utils.validation import check_whole
+from seqgcn.utils.validation import check_bool, check_progress, check_whole
 
 
 class ActiveLearning:
@@ -80,6 +80,8 @@ class ActiveLearning:
     ) -> None:
         dataset = as_dataset(dataset)
         selector = as_selector(selector)
+        check_bool("warm_start", warm_start)
+        check_progress(progress)
         classes = getattr(dataset, "classes", None)
         learner = learner_for(selector, learner, num_classes=len(classes) if classes else None, warm_start=warm_start)
         self.dataset: Dataset = dataset

@@ -10,10 +10,10 @@ from torch_geometric.data.data import BaseData
 
 from seqgcn.datasets.conversion import read_source
 from seqgcn.datasets.hands.hand_dataset import HandFrames
-from seqgcn.datasets.item_dataset import Items, targets_of
+from seqgcn.datasets.item_dataset import Items, match_classes, targets_of
 from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.selector import HELD_OUT, split_pool
-from seqgcn.utils.validation import check_data, check_features, check_instance, kind_of
+from seqgcn.utils.validation import check_data, check_features, check_instance, kind_of, name_some
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,17 +99,41 @@ def _cpu(y: Any) -> Tensor | None:
     return y.detach().cpu() if isinstance(y, Tensor) else None
 
 
-def labeled_items(test: Any, classes: tuple[str, ...]) -> Items:
+def labeled_items(test: Any, classes: tuple[str, ...], *, largest: int | None = None) -> Items:
     """Items to score on, all of them labeled.
 
+    Args:
+        test: Whatever holds items and labels.
+        classes: Names of the pool's classes, by which the labels are numbered; empty if they have none.
+        largest: Largest number of a class that has no name.
+
     Raises:
-        ArgumentError: One has no label.
+        ArgumentError: One has no label, or one that is no class of the pool.
     """
     read = read_source(test)
     if read.labels is None:
         raise ArgumentError("test has no labels; give (inputs, labels), or a data set of items (input, label)")
-    (targets,), _ = targets_of([read.labels], classes or read.classes)
+    labels = match_classes(read.labels, read.classes, classes, what="test")
+    named = {str(label): None for label in labels if isinstance(label, str)}
+    if unknown := [name for name in named if name not in classes]:
+        known = f"there are {name_some(classes)}" if classes else "the pool's have no names: give classes=[...]"
+        raise ArgumentError(f"test has the class {unknown[0]!r}, which is not one of the classes; {known}")
+    (targets,), _ = targets_of([labels], classes, largest=largest)
+    if classes:
+        _check_classes(targets, classes)
     items = Items(read.inputs, targets)
     if not bool(items.labeled.all()):
-        raise ArgumentError(f"{int((~items.labeled).sum())} items of test have no label; leave them out")
+        raise ArgumentError(
+            f"{int((~items.labeled).sum())} of {len(items)} items of test have no label; leave them out"
+        )
     return items
+
+
+def _check_classes(targets: Tensor, classes: tuple[str, ...]) -> None:
+    known = f"a whole number from 0 to {len(classes) - 1}, for {name_some(classes)}"
+    if targets.is_floating_point():
+        raise ArgumentError(f"labels of test must be classes, each {known}, got {kind_of(targets)}")
+    wrong = (targets >= len(classes)) | (targets < -1)
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0])
+        raise ArgumentError(f"item {row} of test has the class {int(targets[row])}, but a class is {known}")

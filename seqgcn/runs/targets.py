@@ -1,7 +1,8 @@
 """Labels as people give them: read, checked, and kept as the targets that learners train on."""
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral, Number
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.messages import counted
 from seqgcn.utils.validation import kind_of
 
 CLASS, VALUES = "classification", "pose"
@@ -26,13 +28,21 @@ class Targets:
         classes: Names of the classes, if they are known.
         task: `"classification"` or `"pose"`, if it is known.
         joints: How many joints a pose has, if that is known.
+        largest: Largest number of a class that has no name; any by default.
     """
 
     def __init__(
-        self, n: int, *, classes: Sequence[str] = (), task: str | None = None, joints: int | None = None
+        self,
+        n: int,
+        *,
+        classes: Sequence[str] = (),
+        task: str | None = None,
+        joints: int | None = None,
+        largest: int | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        self._settings = {"classes": classes, "task": task, "joints": joints}
+        self._settings = {"classes": classes, "task": task, "joints": joints, "largest": largest}
+        self._largest = largest
         self._n, self._task = n, VALUES if joints is not None else CLASS if classes else task
         self._shape = None if joints is None else (joints, 3)
         self.values: Tensor | None = None
@@ -53,6 +63,24 @@ class Targets:
         for item, label in zip(items, labels, strict=True):
             read.append(self._read(item, label, read[0] if read else None))
         return torch.stack(read) if read else torch.empty(0, dtype=torch.int64)
+
+    def changed(self, items: Sequence[int], values: Tensor) -> list[int]:
+        """Items that have another label than these, or none."""
+        return [item for item, value in zip(items, values, strict=True) if not self._is(item, value)]
+
+    def check_new(self, items: Sequence[int], values: Tensor) -> None:
+        """Refuse labels that replace other ones.
+
+        Raises:
+            ArgumentError: An item has another label.
+        """
+        for item, value in zip(items, values, strict=True):
+            held = self[item]
+            if held is not None and not self._is(item, value):
+                raise ArgumentError(
+                    f"item {item} has the label {_in_words(held)} already, and is told {_in_words(value)}; if that is "
+                    "right, tell it with overwrite=True"
+                )
 
     def keep(self, items: Sequence[int], values: Tensor) -> None:
         """Keep labels that were read."""
@@ -76,6 +104,10 @@ class Targets:
         value = self.values[item]
         return value.item() if value.dim() == 0 else value.clone()
 
+    def _is(self, item: int, value: Tensor) -> bool:
+        held = self[item]
+        return held is not None and torch.equal(torch.as_tensor(held).to(value), value)
+
     def _read(self, item: int, label: Any, first: Tensor | None) -> Tensor:
         value = self._value(item, label)
         like = first if self.values is None else self.values[0]
@@ -98,6 +130,11 @@ class Targets:
             raise ArgumentError(f"item {item}: the label must be {wanted}, got {_shown(label)}")
         if value < 0 or (most and value >= most):
             raise ArgumentError(f"item {item}: the label must be {wanted}, got {int(value)}")
+        if not most and self._largest is not None and value > self._largest:
+            raise ArgumentError(
+                f"item {item}: the class {int(value)} is too large for {self._n:,} items; if it is right, name the "
+                "classes: classes=[...]"
+            )
         return value
 
     def _value(self, item: int, label: Any) -> Tensor:
@@ -116,17 +153,41 @@ class Targets:
         return value.float() if value.is_floating_point() else value.to(torch.int64)
 
 
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Names of classes, in the order of their numbers; a whole number is a name too.
+
+    Raises:
+        ArgumentError: They are no sequence of names, or two classes have one name.
+    """
+    way = "give their names in order, as in classes=['cat', 'dog']"
+    if isinstance(classes, str | Mapping | Set) or not isinstance(classes, Iterable):
+        raise ArgumentError(f"classes must be a sequence of names, got {_short(classes)}; {way}")
+    names: dict[str, None] = {}
+    for name in classes:
+        if isinstance(name, bool) or not isinstance(name, str | Integral) or not str(name):
+            raise ArgumentError(f"classes[{len(names)}] must be a name, got {_short(name)}; {way}")
+        if str(name) in names:
+            raise ArgumentError(f"classes has {str(name)!r} twice; each class needs a name of its own")
+        names[str(name)] = None
+    return tuple(names)
+
+
 def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
     """Item ids and a label for each, however they are given.
 
     Args:
-        items: Ids; or a mapping of ids to labels.
-        labels: A label for each of them in their order, or a mapping of some of them to labels.
+        items: Ids, or one id; or a mapping of ids to labels.
+        labels: A label for each of them in their order, or a mapping of some of them to labels; for one id, its class.
 
     Raises:
-        ArgumentError: They are not equally many, something else is given, or an item is given twice.
+        ArgumentError: They are not equally many, labels are given twice, something else is given, or an item is given
+            twice.
     """
-    if isinstance(items, Mapping) and labels is None:
+    if isinstance(items, Mapping):
+        if labels is not None:
+            raise ArgumentError(
+                f"items have labels already, {_short(items)}, and labels are given too: {_short(labels)}; give one"
+            )
         items, labels = list(items), list(items.values())
     ids = ids_of(items)
     if isinstance(labels, Mapping):
@@ -136,12 +197,15 @@ def pairs_of(items: Any, labels: Any) -> tuple[list[int], list[Any]]:
             raise ArgumentError(f"item {unknown[0]} has a label, but is not among the items; tell it by itself")
         told = [item for item in ids if item in labels]
         return told, [labels[item] for item in told]
-    if labels is None or isinstance(labels, str) or not hasattr(labels, "__len__"):
-        raise ArgumentError(f"labels must be one for each of the {len(ids)} items, or {{item: label}}, got {labels!r}")
+    if _is_single(labels) and _is_single(items):
+        labels = [labels]
+    many = counted(len(ids), "item")
+    if _is_single(labels) or not hasattr(labels, "__len__"):
+        raise ArgumentError(f"labels must be one for each of {many}, or {{item: label}}, got {labels!r}")
     if len(labels) != len(ids):
         raise ArgumentError(
-            f"{len(ids)} items, but {len(labels)} labels; to tell some of them give {{item: label}}, or None for those "
-            "to be skipped"
+            f"{many}, but {counted(len(labels), 'label')}; to tell some of them give {{item: label}}, or None for "
+            "those to be skipped"
         )
     return ids, list(labels)
 
@@ -152,7 +216,7 @@ def ids_of(items: Any) -> list[int]:
     Raises:
         ArgumentError: They are something else, or one is given twice.
     """
-    given = [items] if isinstance(items, int) else items
+    given = [items] if _is_single(items) else items
     try:
         ids = [operator.index(item) for item in given if not isinstance(item, bool) or _refuse(item)]
     except TypeError as error:
@@ -165,9 +229,23 @@ def ids_of(items: Any) -> list[int]:
     return ids
 
 
+def _is_single(value: Any) -> bool:
+    """Whether this is one number or name, not several."""
+    return isinstance(value, Number | str) or getattr(value, "ndim", None) == 0
+
+
 def _refuse(item: object) -> bool:
     raise TypeError(f"{item} is no id")
 
 
+def _in_words(label: Any) -> str:
+    value = torch.as_tensor(label)
+    return repr(value.item()) if value.dim() == 0 else f"of shape {list(value.shape)}"
+
+
 def _shown(label: Any) -> str:
-    return kind_of(label) if isinstance(label, Tensor) else repr(label)[:60]
+    return kind_of(label) if isinstance(label, Tensor) else _short(label)
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]

@@ -7,3 +7,8 @@ log = logging.getLogger("seqgcn")
 
 # A library writes nothing to the console by itself: who wants the messages adds a handler.
 log.addHandler(logging.NullHandler())
+
+
+def counted(number: int, noun: str) -> str:
+    """`"1 seed"`, `"1,200 seeds"`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,7 +1,9 @@
 """Checks of what users pass in; each returns the checked value or raises an `ArgumentError` that names it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -294,6 +296,23 @@ def check_bool(name: str, value: Any) -> None:
     """Raise an `ArgumentError` unless `value` is True or False."""
     if not isinstance(value, bool):
         raise ArgumentError(f"{name} must be True or False, got {value!r}")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Path of a file or folder, given as text or `Path`.
+
+    Raises:
+        ArgumentError: Anything else, or an empty text.
+    """
+    if not isinstance(value, str | os.PathLike) or value == "":
+        raise ArgumentError(f"{name} must be a path, such as 'runs/mine', got {value!r}")
+    return Path(value)
+
+
+def check_progress(value: Any) -> None:
+    """Raise an `ArgumentError` unless `value` can be called with the progress of a stage, or is None."""
+    if value is not None and not callable(value):
+        raise ArgumentError(f"progress must be a function (stage, done, total), or None for none, got {value!r}")
 
 
 def same_device(tensor: Tensor, mask: Tensor, name: str) -> Tensor:

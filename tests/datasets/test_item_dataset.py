@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from seqgcn import Random
 from seqgcn.datasets import Digits, as_dataset
 from seqgcn.datasets.conversion import read_source
-from seqgcn.datasets.item_dataset import Items, hash_of, targets_of
+from seqgcn.datasets.item_dataset import Items, hash_of, match_classes, targets_of
+from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.runs.loop import ActiveLearning
 
@@ -20,6 +21,7 @@ N = 24
 PIXELS = np.random.default_rng(0).integers(0, 256, (N, 3, 6, 5), dtype=np.uint8)
 LABELS = np.arange(N) % 3
 NAMES = ["ant", "bee", "cat"]
+NOTHING = None
 
 
 class Pictures(Dataset[Any]):
@@ -188,6 +190,41 @@ def test_class_names_are_torchvisions() -> None:
         assert getattr(as_dataset((value, value)), "classes") == ("ant", "bee", "cat")  # noqa: B009
 
 
+class Renamed(Pictures):
+    """The same pictures, whose classes are numbered in an order of their own."""
+
+    def __init__(self, classes: list[str]) -> None:
+        super().__init__(classes=classes)
+
+    def __getitem__(self, item: int) -> Any:
+        return super().__getitem__(item)[0], self.classes.index(NAMES[LABELS[item]])
+
+
+def test_parts_that_number_classes_in_another_order_are_matched_by_name() -> None:
+    for order in (["cat", "ant", "bee"], ["dog", "bee", "cat", "ant"]):
+        dataset = as_dataset((Pictures(classes=NAMES), Renamed(order)))
+        assert dataset.test.targets.tolist() == LABELS.tolist()
+        assert dataset.classes == tuple(NAMES)  # type: ignore[attr-defined]
+
+
+def test_labels_that_are_missing_stay_so_where_classes_are_matched() -> None:
+    labels = match_classes(torch.tensor([0, -1, 1]), ("high", "low"), ("low", "high"), what="test")
+    assert labels.tolist() == [1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (["ant", "bee", "dog"], "'dog' of the test part.*ant, bee, dog, the pool ant, bee, cat"),
+        (["ant", "bee", "bee"], "'bee' of the test part"),
+        (["bee", "ant"], "class 2 of the test part"),
+    ],
+)
+def test_classes_that_cannot_be_matched_are_refused(own: list[str], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        as_dataset((Pictures(classes=NAMES), Pictures(classes=own)))
+
+
 def test_without_a_test_part_a_fixed_quarter_is_set_aside() -> None:
     first, second = as_dataset(Pictures()), as_dataset(Pictures())
     for dataset in (first, second):
@@ -250,12 +287,15 @@ class Endless(IterableDataset[Any]):
     [
         (Pictures, r"the class Pictures; make an object of it: Pictures\(\)"),
         (3, "int is no data set"),
+        (None, r"NoneType is no data set.*arrays \(inputs, labels\).*DataFrame"),
         ("cifar10", "str is no data set"),
         (PIXELS, "ndarray has no labels to replay.*ActiveLearner"),
         (Given([PIXELS[0], PIXELS[1]]), "Given has no labels to replay"),
         (DataLoader(Pictures()), "DataLoader gives items in its own order.*the Dataset behind it"),
         ((Endless(), Endless()), "Endless gives items in its own order"),
         ((PIXELS, LABELS[:5]), "24 inputs, but 5 labels"),
+        ((PIXELS, [*LABELS[1:], 100_000]), "label 100000 is too large for a class of 24 items"),
+        ((PIXELS, [*LABELS[1:], 2**60]), f"label {2**60} is too large"),
         (Given([]), "Given has no item"),
         (Given([(PIXELS[0], 0), (PIXELS[1, :, :3], 1)]), r"item 1 is torch.uint8 \[3, 3, 5\], but item 0 .*one size"),
         (Given([(PIXELS[0], 0, 1)]), "item 0 has 3 parts"),
@@ -270,6 +310,11 @@ class Endless(IterableDataset[Any]):
 def test_what_cannot_be_taken_is_refused_with_the_way_out(wrong: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         as_dataset(wrong)
+
+
+def test_a_name_on_the_command_line_that_stands_for_none_is_no_data_set() -> None:
+    with pytest.raises(ArgumentError, match=r"NoneType is no data set.*arrays \(inputs, labels\)"):
+        dataset_maker(f"{__name__}:NOTHING", None)()
 
 
 def test_a_missing_file_is_named(files: list[str]) -> None:

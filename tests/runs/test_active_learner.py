@@ -149,9 +149,12 @@ def test_items_asked_for_count_as_labeled_for_the_selector() -> None:
 def test_more_than_there_is(al: ActiveLearner) -> None:
     al.ask(50)
     al.skip(next(item for item in range(60) if item not in al.asked_ and item not in al.labels_))
-    with pytest.raises(ArgumentError, match="n is 5, but only 4 items are left: 5 are labeled, 50 asked for and 1"):
+    with pytest.raises(ArgumentError, match="n is 5, but only 4 items are left: 5 labeled, 50 asked for and 1"):
         al.ask(5)
-    assert len(al.ask(4)) == 4
+    assert len(al.ask(3)) == 3
+    with pytest.raises(ArgumentError, match="only 1 item is left"):
+        al.ask(2)
+    al.ask(1)
     with pytest.raises(ArgumentError, match="only 0 items are left"):
         al.ask(1)
 
@@ -224,6 +227,19 @@ def test_some_labels_leave_the_others_open(al: ActiveLearner) -> None:
     assert b not in al.ask(40).items
     al.tell({b: 0})
     assert al.labels_[b] == 0
+
+
+@pytest.mark.parametrize("item", [20, np.int64(20), torch.tensor(20), np.array(20)], ids=repr)
+@pytest.mark.parametrize("label", [1, np.int64(1), torch.tensor(1), [1], np.array([1])], ids=repr)
+def test_one_item_by_itself(al: ActiveLearner, item: Any, label: Any) -> None:
+    assert al.tell(item, label).labels_ == FIRST | {20: 1}
+    assert al.take_back(item).labels_ == FIRST
+    assert al.skip(item).skipped_ == (20,)
+
+
+def test_one_item_by_the_name_of_its_class(toy: ImageDataset) -> None:
+    al = ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, classes=["cat", "dog"])
+    assert al.tell(5, "dog").labels_ == {5: 1}
 
 
 def test_none_skips(al: ActiveLearner) -> None:
@@ -302,10 +318,16 @@ def test_a_pseudo_label_gives_way_to_a_true_one(toy: ImageDataset) -> None:
         ([True], [0], "items must be whole numbers"),
         (None, [0], "items must be whole numbers.*None"),
         ([20, 20], [0, 1], "item 20 is given twice"),
-        ([20, 21], [0], "2 items, but 1 labels"),
-        ([20], None, r"labels must be one for each of the 1 items, or \{item: label\}, got None"),
+        ([20, 21], [0], "2 items, but 1 label;"),
+        ([20], None, r"labels must be one for each of 1 item, or \{item: label\}, got None"),
         ([20], 3, "labels must be one for each .*got 3"),
+        ([20], torch.tensor(3), r"labels must be one for each .*tensor\(3\)"),
+        (20, None, "labels must be one for each .*None"),
+        (20, 2.5, "item 20: the label must be a class.*2.5"),
+        ("20", [0], "items must be whole numbers.*'20'"),
         ([20], "3", "labels must be one for each .*got '3'"),
+        ({20: 1}, [0], r"labels already, \{20: 1\}.*\[0\]"),
+        ({20: 1}, {20: 0}, r"labels already, \{20: 1\}.*\{20: 0\}"),
         ([20], {21: 1}, "item 21 has a label, but is not among the items"),
         ([20], [2.5], "item 20: the label must be a class, a whole number from 0, got 2.5"),
         ([20], [-1], "item 20: the label must be a class, a whole number from 0, got -1"),
@@ -323,6 +345,12 @@ def test_what_cannot_be_told_is_named_and_nothing_is_taken(
     with pytest.raises(ArgumentError, match=message):
         al.tell(items, labels)
     assert state(al) == before
+
+
+def test_overwrite_is_true_or_false(al: ActiveLearner) -> None:
+    with pytest.raises(ArgumentError, match=r"overwrite must be .*'no'"):
+        al.tell({0: 1}, overwrite="no")  # type: ignore[arg-type]
+    assert al.labels_ == FIRST
 
 
 def test_one_wrong_label_spoils_all(al: ActiveLearner) -> None:
@@ -353,6 +381,76 @@ def test_labels_by_name(toy: ImageDataset) -> None:
         al.tell({5: 4})
     named = ActiveLearner(None, CoreSet(), torch.rand(5, 2), {0: "x"}, classes=["w", "x"])
     assert named.labels_ == {0: 1}
+
+
+class Named(TensorDataset):
+    """Items with the names of their classes."""
+
+    def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, classes: list[str]) -> None:
+        super().__init__(inputs, targets)
+        self.classes = classes
+
+
+def test_items_to_test_on_are_matched_by_the_names_of_their_classes(toy: ImageDataset) -> None:
+    pool, test = toy.train, toy.test
+    names = ["w", "x", "y", "z"]
+    inputs, other = Named(pool.inputs, pool.targets, names), Named(test.inputs, 3 - test.targets, names[::-1])
+    al = ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=other)
+    same = ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=Named(test.inputs, test.targets, names))
+    al.ask(2)
+    same.ask(2)
+    assert al.history_[0].metric == same.history_[0].metric
+    other.classes = ["a", "b", "c", "d"]
+    with pytest.raises(ArgumentError, match=r"'a' of test.*a, b, c, d, the pool w, x, y, z"):
+        ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, test=other)
+
+
+def test_names_of_items_to_test_on_count_as_those_of_the_pool(toy: ImageDataset) -> None:
+    images, targets = toy.test.inputs, toy.test.targets
+    names = ["z", "y", "x", "w"]
+    al, same = (
+        ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, FIRST, classes=names, test=(images, labels))
+        for labels in ([names[target] for target in targets], targets)
+    )
+    assert al.ask(2).items == same.ask(2).items
+    assert al.history_[0].metric == same.history_[0].metric
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "message"),
+    [
+        (["z", "y"], ["z", "y", "x"], "test has the class 'x'.*there are z, y"),
+        (None, ["0", "1", "0"], r"test has the class '0'.*classes=\[...\]"),
+        (["z", "y"], [0, 2, 1], "item 1 of test has the class 2.*from 0 to 1, for z, y"),
+        (["z", "y"], [0, -2, 1], "item 1 of test has the class -2"),
+        (["z", "y"], [0.5, 1.0, 0.0], "of test must be classes.*float32"),
+        (["z", "y"], [0, None, 1], "1 of 3 items of test have no label"),
+    ],
+)
+def test_items_to_test_on_of_no_class_of_the_pool(toy: ImageDataset, classes: Any, labels: Any, message: str) -> None:
+    test = (toy.test.inputs[:3], labels)
+    with pytest.raises(ArgumentError, match=message):
+        ActiveLearner(FakeLearner(), Margin(), toy.train.inputs, {0: 0, 1: 1}, classes=classes, test=test)
+
+
+@pytest.mark.parametrize("label", [1001, 100_000, 2**60])
+def test_a_class_far_beyond_the_items_needs_a_name(toy: ImageDataset, label: int) -> None:
+    images = toy.train.inputs
+    with pytest.raises(ArgumentError, match=rf"item 1: the class {label} is too large for 60 items.*classes="):
+        ActiveLearner(FakeLearner(), Margin(), images, {0: 0, 1: label})
+    al = ActiveLearner(FakeLearner(), Margin(), images, {0: 0})
+    with pytest.raises(ArgumentError, match=str(label)):
+        al.tell({1: label})
+    with pytest.raises(ArgumentError, match=f"label {label} is too large"):
+        ActiveLearner(FakeLearner(), Margin(), images, {0: 0}, test=(images[:2], [0, label]))
+
+
+def test_large_classes_that_are_known_are_taken(toy: ImageDataset) -> None:
+    images = toy.train.inputs
+    assert ActiveLearner(FakeLearner(), Margin(), images, {0: 1000}).labels_ == {0: 1000}
+    assert ActiveLearner(FakeLearner(), Margin(), images, {0: 4999}, classes=range(5000)).labels_ == {0: 4999}
+    assert ActiveLearner(FakeLearner(num_classes=5000), Margin(), images, {0: 4999}).labels_ == {0: 4999}
+    assert ActiveLearner(None, CoreSet(), torch.rand(9, 2), {0: 10**6}).labels_ == {0: 10**6}
 
 
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8, torch.tensor, lambda value: np.array([value])[0]])
@@ -417,6 +515,14 @@ def test_what_is_no_items(inputs: Any, message: str) -> None:
         ({"labels": {99: 1}}, "item 99 is unknown"),
         ({"seed": -1}, "seed must be"),
         ({"subset": 0}, "subset must be"),
+        ({"classes": "ab"}, "classes must be a sequence.*'ab'"),
+        ({"classes": 2}, "classes must be a sequence.*got 2"),
+        ({"classes": {"a": 0, "b": 1}}, "classes must be a sequence.*'a': 0"),
+        ({"classes": {"a"}}, "classes must be a sequence.*{'a'}"),
+        ({"classes": ["a", "b", "a"]}, "classes has 'a' twice"),
+        ({"classes": ["a", None]}, r"classes\[1\] must be a name, got None"),
+        ({"progress": True}, "progress must be a function.*got True"),
+        ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
         ({"learner": None}, r"without a learner, inputs must be a Data or embeddings \[n, d\].*\[60, 1, 8, 8\]"),
         ({"learner": None, "subset": 5, "inputs": torch.rand(9, 2)}, "subset, warm_start and test go with a learner"),
         ({"test": torch.rand(3, 1, 8, 8)}, "test has no labels"),

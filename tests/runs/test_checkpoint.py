@@ -1,6 +1,7 @@
 """An active learner that is saved goes on as if nothing had happened, and one that is damaged says so."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,30 @@ def test_no_pickle_is_written_and_old_arrays_go(toy: ImageDataset, tmp_path: Pat
         assert set(held.files) == {"known", "targets", "weights/means_"}
 
 
+def test_files_of_others_in_the_folder_stay(toy: ImageDataset, tmp_path: Path) -> None:
+    others = ["arrays-of-mine.npz", "arrays-0123456789abcdef.npz", "notes.txt"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    al = begun(FakeLearner(num_classes=4), Margin(), toy)
+    al.save(tmp_path)
+    al.tell({40: 2})
+    al.save(tmp_path)
+    assert all((tmp_path / name).read_text() == "mine" for name in others)
+    assert len(list(tmp_path.iterdir())) == len(others) + 2
+
+
+@pytest.mark.parametrize("named", ["notes.txt", "../notes.txt", 3])
+def test_what_a_damaged_document_names_is_not_deleted(toy: ImageDataset, tmp_path: Path, named: Any) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    for path in (tmp_path / "notes.txt", folder / "notes.txt"):
+        path.write_text("mine")
+    (folder / "active_learner.json").write_text(json.dumps({"arrays": named}))
+    begun(FakeLearner(num_classes=4), Margin(), toy).save(folder)
+    assert (tmp_path / "notes.txt").exists()
+    assert (folder / "notes.txt").exists()
+
+
 @pytest.mark.parametrize("fails", ["arrays", "active_learner.json"])
 def test_what_was_saved_before_counts_until_all_is_written(
     toy: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
@@ -198,7 +223,6 @@ def broken(change: Any) -> Any:
         (broken(lambda held: held.update(labelled=3)), "damaged"),
         (broken(lambda held: held.update(history=[{}])), "damaged"),
         (broken(lambda held: held.update(skipped=["a"])), "damaged"),
-        (broken(lambda held: held.update(seed="x")), "seed"),
     ],
 )
 def test_what_is_damaged_is_said(toy: ImageDataset, tmp_path: Path, harm: Any, message: str) -> None:
@@ -208,7 +232,48 @@ def test_what_is_damaged_is_said(toy: ImageDataset, tmp_path: Path, harm: Any, m
         ActiveLearner.load(tmp_path, FakeLearner(num_classes=4), Margin(), toy)
 
 
+WRONG = [
+    *[(key, value) for key in ("trained", "metric", "made of", "history", "labelled") for value in (None, 3)],
+    *[(key, value) for key in ("classes", "asked", "skipped", "pseudo", "arrays") for value in (None, 3)],
+    *[(key, "x") for key in ("seed", "subset", "warm_start", "stale", "cycle", "items", "num_classes")],
+    *[(key, -1) for key in ("seed", "subset", "cycle", "items", "num_classes")],
+    ("trained", {"learner": "x"}),
+    ("metric", {"accuracy": None}),
+    ("made of", {"selector": 3}),
+    ("classes", [3]),
+    ("classes", ["a", "a"]),
+    ("fingerprint", 3),
+    ("labelled", [3]),
+    ("labelled", [[0]]),
+    ("asked", [True]),
+    ("pseudo", {"items": [3]}),
+    ("pseudo", {"items": [3], "targets": []}),
+    ("history", [3]),
+]
+
+
+def test_what_cannot_be_in_a_document_is_named(toy: ImageDataset, tmp_path: Path) -> None:
+    begun(FakeLearner(num_classes=4), Margin(), toy).save(tmp_path)
+    path = tmp_path / "active_learner.json"
+    whole = json.loads(path.read_text())
+    for key, value in WRONG:
+        path.write_text(json.dumps({**whole, key: value}))
+        with pytest.raises(
+            RunFolderError, match=re.escape(f"active_learner.json is damaged: {key!r} cannot be {value!r}")
+        ):
+            ActiveLearner.load(tmp_path, FakeLearner(num_classes=4), Margin(), toy)
+
+
 def test_a_folder_that_cannot_be(toy: ImageDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot make"):
         begun(FakeLearner(num_classes=4), Margin(), toy).save(tmp_path / "file" / "kept")
+
+
+@pytest.mark.parametrize("folder", [None, 3, ""])
+def test_what_is_no_folder(toy: ImageDataset, folder: Any) -> None:
+    al = ActiveLearner(FakeLearner(num_classes=4), Margin(), toy)
+    with pytest.raises(ArgumentError, match=f"folder must be a path.*got {folder!r}"):
+        al.save(folder)
+    with pytest.raises(ArgumentError, match=f"folder must be a path.*got {folder!r}"):
+        ActiveLearner.load(folder, FakeLearner(num_classes=4), Margin(), toy)

@@ -209,6 +209,8 @@ def test_selector_is_given_what_it_needs_and_no_more(start: Start, fake_learner:
     [
         ({"budget": 13}, "13 initial labels and 4 cycles of 13 need 65 items, but Toy has 60; lower the budget"),
         ({"initial": 41}, "41 initial labels and 4 cycles of 5 need 61"),
+        ({"progress": True}, "progress must be a function.*got True"),
+        ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
         ({"budget": 0}, "budget must be a whole number of at least 1, got 0"),
         ({"cycles": -1}, "cycles must be"),
         ({"initial": 1.5}, "initial must be"),

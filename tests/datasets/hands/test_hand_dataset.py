@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from hand_releases import FOLDER_CAMERA, save_grey, write_folder
+from torch.utils.data import Subset
 
+from seqgcn.datasets.conversion import read_source
 from seqgcn.datasets.hands import CropOptions, DepthFolder, HandDataset, HandFrames, Skeleton
 from seqgcn.datasets.hands.crop import FULL_SCALE, DepthImage, crop
 from seqgcn.exceptions import ArgumentError, DataFileError, RunFolderError, SeqGCNWarning
@@ -325,3 +327,24 @@ def test_crops_by_keyword(tmp_path: Path, options: CropOptions) -> None:
         DepthFolder(tmp_path / "lab", "all", crop_siez=40)  # type: ignore[call-arg]
     with pytest.raises(ArgumentError, match=r"crop_size.*15"):
         DepthFolder(tmp_path / "lab", "all", crop_size=15)
+
+
+def test_a_torch_subset_is_read_as_the_frames_it_selects(tmp_path: Path) -> None:
+    hands = toy(tmp_path)
+    for subset in (Subset(hands, [2, 0]), Subset(Subset(hands, [0, 2]), torch.tensor([1, 0]).tolist())):
+        read = read_source(subset)
+        assert isinstance(read.inputs, HandFrames)
+        assert torch.equal(read.labels, hands.joints[[2, 0]])
+        assert read.files == ("420", "400")
+        assert torch.equal(read.inputs.batch(torch.arange(2)).images, hands.frames.batch(torch.tensor([2, 0])).images)
+
+
+def test_a_subset_that_counts_frames_left_out_is_refused(tmp_path: Path) -> None:
+    options = CropOptions(size=16, crop="mass", cache=str(tmp_path / "cache"), skip_empty=True)
+    hands = toy(tmp_path, (400, 0, 420), options=options)
+    with (
+        pytest.raises(ArgumentError, match=r"1 of 3 frames.*prepare\(\)"),
+        pytest.warns(SeqGCNWarning, match="left out"),
+    ):
+        read_source(Subset(hands, [0, 2]))
+    assert read_source(Subset(hands, [1])).files == ("420",)
