@@ -97,7 +97,7 @@ class ActiveLearner:
         check_bool("warm_start", warm_start)
         check_progress(progress)
         given = pool_inputs(inputs, trains=learner is not None)
-        names = tuple(map(str, given.classes)) if classes is None else class_names(classes)
+        names = class_names(tuple(map(str, given.classes)) if classes is None else classes)
         if learner is not None:
             learner = learner_for(selector, learner, num_classes=len(names) or None, warm_start=warm_start)
         elif subset is not None or warm_start or test is not None:

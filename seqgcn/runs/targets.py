@@ -167,7 +167,7 @@ def class_names(classes: Any) -> tuple[str, ...]:
         if isinstance(name, bool) or not isinstance(name, str | Integral) or not str(name):
             raise ArgumentError(f"classes[{len(names)}] must be a name, got {_short(name)}; {way}")
         if str(name) in names:
-            raise ArgumentError(f"classes has {str(name)!r} twice; each class needs a name of its own")
+            raise ArgumentError(f"classes has {str(name)!r} twice; give each its own name: classes=[...]")
         names[str(name)] = None
     return tuple(names)
 

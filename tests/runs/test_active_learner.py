@@ -391,6 +391,15 @@ class Named(TensorDataset):
         self.classes = classes
 
 
+def test_classes_of_the_items_need_a_name_each(toy: ImageDataset) -> None:
+    inputs = Named(toy.train.inputs, toy.train.targets, ["crane", "wolf", "crane", "fox"])
+    with pytest.raises(ArgumentError, match=r"'crane' twice.*classes="):
+        ActiveLearner(FakeLearner(), Margin(), inputs, FIRST)
+    assert (
+        ActiveLearner(FakeLearner(), Margin(), inputs, FIRST, classes=["bird", "wolf", "tool", "fox"]).labels_ == FIRST
+    )
+
+
 def test_items_to_test_on_are_matched_by_the_names_of_their_classes(toy: ImageDataset) -> None:
     pool, test = toy.train, toy.test
     names = ["w", "x", "y", "z"]
