@@ -290,7 +290,7 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
     [
         ({"selector": ["nonsense"]}, "unknown selector 'nonsense'"),
         ({"selector": ["..", "random"]}, r"config.yaml: unknown selector '\.\.'"),
-        ({"selector": ["random"], "colour": 3}, "unknown key 'color'"),
+        ({"selector": ["random"], "colour": 3}, "unknown key 'colour'"),
         ({"selector": ["random"], "budget": "many"}, "budget must be whole number, got 'many'"),
     ],
 )

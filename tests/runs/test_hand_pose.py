@@ -155,7 +155,7 @@ def test_published_results_stand_only_beside_what_they_measure(tmp_path: Path) -
     assert NYU.splits(root=root).references["V2V"] == 8.42
     assert NYU.splits(root=root, joints="all").references == {}
     assert "means over all nine" in MSRA.splits(root=root, test_subject=3).name
-    assert ICVL.splits(root=root, oracle_centres=True).name == "ICVL, oracle centers"
+    assert ICVL.splits(root=root, oracle_centres=True).name == "ICVL, oracle centres"
     (tmp_path / RENDERED).write_text("")
     assert ICVL.splits(root=root).references == {}
     assert ICVL.splits(root=root).name == "ICVL (rendered)"

@@ -128,7 +128,7 @@ def test_a_whole_last_line_that_is_damaged_is_not_dropped(journal: Journal, line
         (lambda _line: b"\xff\xfe", "utf-8"),
         (lambda _line: b"{}", "not a cycle record"),
         (lambda line: line.replace(b'"picks"', b'"pick"'), "not a cycle record"),
-        (lambda line: line.replace(b"[5,2]", b"7"), "labeled is not a list"),
+        (lambda line: line.replace(b"[5,2]", b"7"), "labelled is not a list"),
         (lambda line: line.replace(b'{"accuracy":0.75}', b"null"), "metric is not a mapping"),
     ],
 )

@@ -69,7 +69,7 @@ def test_a_name_of_ones_own(root: Path, options: CropOptions, messages: list[str
     oracle = replace(options, crop="oracle")
     upper = HandSplits(ICVL(root, "train", options=oracle), ICVL(root, "test", options=oracle))
     upper.prepare()
-    assert upper.name == "ICVL, oracle centers"
+    assert upper.name == "ICVL, oracle centres"
     assert any("knows labels it must not know" in line for line in messages)
 
 
