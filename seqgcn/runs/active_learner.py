@@ -71,6 +71,7 @@ class ActiveLearner:
 
     Example:
         >>> from seqgcn import CoreSet
+        >>> import torch
         >>> al = ActiveLearner(None, CoreSet(), torch.tensor([[0.0], [1.0], [5.0], [9.0]]), labels={0: 1})
         >>> picks = al.ask(2)
         >>> picks.items

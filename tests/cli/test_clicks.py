@@ -127,7 +127,7 @@ def test_problems(lab: dict[str, Tensor], call: Call, arguments: tuple[str, ...]
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--ask center", "ask must be joints or center, got 'center'"),
+        ("--ask centre", "ask must be joints or center, got 'centre'"),
         ("--ask center --learner awr", "so that --learner awr has no effect"),
         ("--ask center --set learner.epochs=3", "so that --set learner.epochs has no effect"),
         ("--ask center --selector margin", "which margin needs; take one of core-set"),

@@ -202,7 +202,7 @@ def test_a_used_folder(capsys: pytest.CaptureFixture[str], digits: list[str], tm
     write(tmp_path / "labelled.txt", *range(9))
     assert main(["select", "--out", "round", "--resume"]) == 1
     assert (
-        "labeled items changed since round was begun; restore what was there, or name another folder"
+        "labelled items changed since round was begun; restore what was there, or name another folder"
         in capsys.readouterr().err
     )
     write(tmp_path / "labelled.txt", *range(8))

@@ -70,12 +70,12 @@ def test_area_ignores_the_unit_of_the_label_counts(curve: list[tuple[int, float]
     ("labelled", "metric", "message"),
     [
         ([100], [0.5], "at least two points"),
-        ([100, 200], [0.5], r"metric \[1\] and labeled \[2\]"),
+        ([100, 200], [0.5], r"metric \[1\] and labelled \[2\]"),
         ([], [], "one metric value for each label count"),
-        ([100, 100], [0.5, 0.6], r"labeled\[1\] is 100 after 100"),
-        ([100, 300, 200], [0.5, 0.6, 0.7], r"labeled\[2\] is 200 after 300"),
+        ([100, 100], [0.5, 0.6], r"labelled\[1\] is 100 after 100"),
+        ([100, 300, 200], [0.5, 0.6, 0.7], r"labelled\[2\] is 200 after 300"),
         ([100, 200], [0.5, math.nan], r"metric\[1\] is nan"),
-        ([100, math.inf], [0.5, 0.6], r"labeled\[1\] is inf"),
+        ([100, math.inf], [0.5, 0.6], r"labelled\[1\] is inf"),
     ],
 )
 def test_area_refuses(labelled: list[int], metric: list[float], message: str) -> None:

@@ -217,7 +217,7 @@ def test_centre_file_is_dropped_with_its_frames(tmp_path: Path, options: CropOpt
     with pytest.raises(DataFileError, match=r"has 4 centers, but the labels have 6 rows; .* frames that are left out"):
         ICVL(tmp_path, options=chosen)
     centres.write_text("\n".join([*lines[:5], "1 2 -3"]))
-    with pytest.raises(DataFileError, match=r"centers\.txt, line 6: point 0 .* has depth -3"):
+    with pytest.raises(DataFileError, match=r"centres\.txt, line 6: point 0 .* has depth -3"):
         ICVL(tmp_path / "all", original_only=False, options=chosen)
     with pytest.raises(MissingFileError, match=r"the file of centers .* is missing"):
         ICVL(tmp_path, options=replace(chosen, centres="none.txt"))
