@@ -8,7 +8,7 @@ from seqgcn.learners.classification import (
 )
 from seqgcn.learners.devices import resolve_device
 from seqgcn.learners.ensemble import Ensemble
-from seqgcn.learners.extended import check_served, extended
+from seqgcn.learners.extend_learner import check_served, extended
 from seqgcn.learners.hand_pose import HandPose, PoseLearner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.learners.network import NetworkLearner

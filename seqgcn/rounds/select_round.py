@@ -21,7 +21,7 @@ from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners.components import changes, new_learner, sources
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extended import check_served, extended, with_classes
+from seqgcn.learners.extend_learner import check_served, extended, with_classes
 from seqgcn.learners.fitted import curves_of
 from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.learners.weights import restore_weights, save_weights

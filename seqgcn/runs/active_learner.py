@@ -12,7 +12,7 @@ from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.item_dataset import largest_class
 from seqgcn.exceptions import ArgumentError, SeqGCNWarning
 from seqgcn.learners.components import sources
-from seqgcn.learners.extended import classes_of
+from seqgcn.learners.extend_learner import classes_of
 from seqgcn.learners.protocol import Learner
 from seqgcn.runs.checkpoint import changes, read_checkpoint, restore, snapshot, write_checkpoint
 from seqgcn.runs.cold_start import first_choice

@@ -22,7 +22,7 @@ from torch_geometric.data import Data
 import seqgcn
 from seqgcn.datasets.item_dataset import hash_of
 from seqgcn.exceptions import ArgumentError, RunFolderError, SeqGCNError
-from seqgcn.learners.extended import with_classes
+from seqgcn.learners.extend_learner import with_classes
 from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.runs.journal import CycleRecord
 from seqgcn.runs.stages import Stages

@@ -26,7 +26,7 @@ from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.components import changes, new_learner
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extended import check_served, extended
+from seqgcn.learners.extend_learner import check_served, extended
 from seqgcn.learners.protocol import Learner
 from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal

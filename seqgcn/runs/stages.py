@@ -17,7 +17,7 @@ from seqgcn.datasets.dataset import Part
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.components import check_described, check_learner
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extended import check_served, extended, with_classes
+from seqgcn.learners.extend_learner import check_served, extended, with_classes
 from seqgcn.learners.fitted import curves_of
 from seqgcn.learners.protocol import Diagnosed, Learner, RestorableLearner
 from seqgcn.runs.journal import CycleRecord

@@ -32,7 +32,7 @@ MOVED = {
     "lazy": "utils.lazy",
     "learners.base": "learners.protocol",
     "learners.named": "learners.components",
-    "learners.extend": "learners.extended",
+    "learners.extend": "learners.extend_learner",
     "learners.inputs": "learners.frame_checks",
     "locks": "utils.locks",
     "pool": "runs.pool",

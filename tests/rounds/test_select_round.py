@@ -21,7 +21,7 @@ from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands import HandFrames, Skeleton
 from seqgcn.exceptions import ArgumentError, ConfigError, DataFileError, SeqGCNError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, extended
-from seqgcn.learners.extended import with_classes
+from seqgcn.learners.extend_learner import with_classes
 from seqgcn.rounds.record import held_config
 from seqgcn.rounds.result import RoundResult
 from seqgcn.rounds.select_round import COLD_START, LABEL_FREE, Round
