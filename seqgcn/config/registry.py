@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from seqgcn.config.schema import REQUIRED, Parameter, coerce, is_plain, suggestion
-from seqgcn.exceptions import ConfigError
+from seqgcn.exceptions import ArgumentError, ConfigError, SeqGCNError
 from seqgcn.utils.docstrings import arguments_of
 
 
@@ -251,6 +251,27 @@ def load(kind: str, name: str) -> Callable[..., Any]:
     component: Callable[..., Any] = attrgetter(attribute)(import_module(module))
     preset = entries[name].preset
     return partial(component, **preset) if preset else component
+
+
+def make(kind: str, name: str, values: Mapping[str, Any]) -> Any:
+    """What a name stands for, made of its parameters.
+
+    Args:
+        kind: Of component.
+        name: As for `load`.
+        values: Its parameters.
+
+    Raises:
+        ArgumentError: Its constructor fails.
+        ConfigError: As `load`.
+    """
+    component = load(kind, name)
+    try:
+        return component(**values)
+    except SeqGCNError:
+        raise
+    except Exception as error:  # whatever a constructor does
+        raise ArgumentError(f"this cannot be made: {type(error).__name__}: {error}") from error
 
 
 def _colon(name: str) -> str:

@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, pool_of_items
-from seqgcn.datasets.selection import Ids, indices_of, one_index, selects_several
+from seqgcn.datasets.selection import Ids, indices_of, one_index, random_items, selects_several
 from seqgcn.exceptions import ArgumentError
 from seqgcn.training import Progress
-from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_instance
 
 
@@ -136,11 +135,7 @@ class Split(TorchDataset[tuple[Tensor, Tensor]]):
 
     def sample(self, size: int | None, purpose: str) -> "Split":
         """Random `size` items (all for None), the same ones in every run."""
-        if size is None:
-            return self
-        if not 0 < size <= len(self):
-            raise ArgumentError(f"{purpose} size must be between 1 and {len(self)}, got {size}")
-        return self[torch.randperm(len(self), generator=generator(0, purpose))[:size]]
+        return random_items(self, size, purpose)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -17,6 +17,7 @@ from seqgcn.datasets.conversion import LABELS, WAYS, read_source
 from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
+from seqgcn.datasets.selection import random_items
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
@@ -63,11 +64,7 @@ class Items:
 
     def sample(self, size: int | None, purpose: str) -> "Items":
         """Random `size` items (all for None), the same ones in every run."""
-        if size is None:
-            return self
-        if not 0 < size <= len(self):
-            raise ArgumentError(f"{purpose} size must be between 1 and {len(self)}, got {size}")
-        return self[torch.randperm(len(self), generator=generator(0, purpose))[:size]]
+        return random_items(self, size, purpose)
 
 
 class ItemDataset:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.seeding import generator
+
+Some = TypeVar("Some", bound=Any)
 
 Ids = slice | Sequence[int] | Sequence[bool] | Tensor | NDArray[Any]
 """What selects items: a slice, indices (negative ones count from the end), or a mask of all."""
@@ -64,3 +67,22 @@ def indices_of(index: Any, n: int, name: str) -> Tensor:
     if len(wrong):
         raise ArgumentError(f"{name}: no item {int(wrong[0])} among {n}; indices are 0 to {n - 1}")
     return chosen.long() % n
+
+
+def random_items(items: Some, size: int | None, purpose: str) -> Some:
+    """Random `size` items (all for None), the same ones in every run.
+
+    Args:
+        items: Of which a tensor of indices selects some.
+        size: How many.
+        purpose: Of the draw; also names the size in the message.
+
+    Raises:
+        ArgumentError: There are not as many, or none is asked for.
+    """
+    if size is None:
+        return items
+    if not 0 < size <= len(items):
+        raise ArgumentError(f"{purpose} size must be between 1 and {len(items)}, got {size}")
+    chosen: Some = items[torch.randperm(len(items), generator=generator(0, purpose))[:size]]
+    return chosen

@@ -1,4 +1,4 @@
-"""Selectors and learners by name: made, checked, and where a user's own come from."""
+"""Learners by name, what they are checked for, and where a user's own learner and selector come from."""
 
 import hashlib
 import inspect
@@ -10,27 +10,14 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from seqgcn.config.registry import load
-from seqgcn.exceptions import ArgumentError, SeqGCNError
+from seqgcn.config.registry import load, make
+from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.protocol import Learner
 from seqgcn.selectors.selector import Selector
 from seqgcn.utils.validation import check_instance, kind_of
 
 MEMBERS = tuple(name for name in (*Learner.__annotations__, *vars(Learner)) if not name.startswith("_"))
 """What a learner must have."""
-
-
-def new_selector(name: str, values: Mapping[str, Any]) -> Selector:
-    """A selector of the catalogue, or of the user's own.
-
-    Args:
-        name: As for `seqgcn.config.registry.load`.
-        values: Its parameters.
-
-    Raises:
-        ArgumentError: It cannot be made of these, or is no selector.
-    """
-    return check_selector(_new("selector", name, values))
 
 
 def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
@@ -45,24 +32,9 @@ def new_learner(name: str, values: Mapping[str, Any], device: str) -> Learner:
         ArgumentError: It cannot be made of these, or lacks what the loop asks of a learner.
     """
     placed = {"device": device} if "device" in inspect.signature(load("learner", name)).parameters else {}
-    made = check_learner(_new("learner", name, {**values, **placed}))
+    made = check_learner(make("learner", name, {**values, **placed}))
     made.check_parameters()
     return made
-
-
-def check_selector(selector: Any) -> Selector:
-    """A selector, not its class.
-
-    Raises:
-        ArgumentError: Anything else.
-    """
-    check_instance("selector", selector)
-    if not isinstance(selector, Selector):
-        raise ArgumentError(
-            f"{type(selector).__name__} is no selector: it must inherit from seqgcn.selectors.Selector, as CoreGCN() "
-            "does"
-        )
-    return selector
 
 
 def check_learner(learner: Any) -> Learner:
@@ -148,16 +120,6 @@ def changes(then: Any, now: Mapping[str, str]) -> list[str]:
         for name, digest in now.items()
         if held.get(name, digest) != digest
     ]
-
-
-def _new(kind: str, name: str, values: Mapping[str, Any]) -> Any:
-    component = load(kind, name)
-    try:
-        return component(**values)
-    except SeqGCNError:
-        raise
-    except Exception as error:  # whatever a constructor does
-        raise ArgumentError(f"this cannot be made: {type(error).__name__}: {error}") from error
 
 
 def _source_file(kind: type) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor
 
-from seqgcn.exceptions import ArgumentError, SeqGCNError
-from seqgcn.selectors.selector import Query, Selection, Selector, check_picks
+from seqgcn.exceptions import ArgumentError
+from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.utils.validation import check_instance, kind_of
 
 READ = ("x", "prob")
@@ -46,7 +46,7 @@ class DuckSelector(Selector):
         return tuple(name for name in READ if name in provided)
 
     def pick(self, query: Query) -> Selection:
-        """Ask the object, and check that it picked as many different candidates as asked for."""
+        """Ask the object."""
         data = copy.copy(query.data)
         # So that it need not know of masks that hold nodes out.
         data.pool_mask = query.candidates
@@ -62,7 +62,15 @@ class DuckSelector(Selector):
                 f"{name}.select reads data.{missing[1]}, which is not there (there are {there}); a learner is asked "
                 f'for what the class names: needs = ("{missing[1]}",)'
             ) from error
-        return _checked(name, picked, query)
+        if isinstance(picked, Selection):
+            return picked
+        index = _nodes(name, picked, query.candidates.device)
+        return Selection(index=index, score=torch.zeros(len(index), device=index.device))
+
+    @property
+    def picks_by(self) -> str:
+        """The method that picks, as messages name it."""
+        return f"{type(self).__name__}.select"
 
     def for_cycle(self, *, seed: int, cycle: int) -> Self:
         """The same with the seed and the number of a cycle, as far as the object has such attributes."""
@@ -139,16 +147,9 @@ def new_selector(name: str, values: Mapping[str, Any]) -> Selector:
     Raises:
         ArgumentError: It cannot be made of these, or is no selector.
     """
-    from seqgcn.config.registry import load  # who selects from a Data needs no names
+    from seqgcn.config.registry import make  # who selects from a Data needs no names
 
-    component = load("selector", name)
-    try:
-        made = component(**values)
-    except SeqGCNError:
-        raise
-    except Exception as error:  # whatever a constructor does
-        raise ArgumentError(f"this cannot be made: {type(error).__name__}: {error}") from error
-    return as_selector(made)
+    return as_selector(make("selector", name, values))
 
 
 def _check_signature(name: str, select: Any) -> None:
@@ -161,17 +162,6 @@ def _check_signature(name: str, select: Any) -> None:
         ) from error
     except ValueError:  # of C, which tells nothing
         return
-
-
-def _checked(name: str, picked: Any, query: Query) -> Selection:
-    """What an object picked as a `Selection` of as many different candidates as asked for."""
-    if isinstance(picked, Selection):
-        selection = picked
-    else:
-        index = _nodes(name, picked, query.candidates.device)
-        selection = Selection(index=index, score=torch.zeros(len(index), device=index.device))
-    check_picks(f"{name}.select", selection, query)
-    return selection
 
 
 def _nodes(name: str, picked: Any, device: torch.device) -> Tensor:

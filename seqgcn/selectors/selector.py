@@ -263,8 +263,13 @@ class Selector(ABC):
                 f"{type(self).__name__}.pick must return a Selection, got {kind_of(selection)}; "
                 "query.highest(score) makes one of a score [n]"
             )
-        check_picks(f"{type(self).__name__}.pick", selection, query)
+        _check_picks(self.picks_by, selection, query)
         return selection
+
+    @property
+    def picks_by(self) -> str:
+        """The method that picks, as messages name it."""
+        return f"{type(self).__name__}.pick"
 
     @abstractmethod
     def pick(self, query: Query) -> Selection:
@@ -307,7 +312,7 @@ def split_pool(data: Data) -> tuple[Tensor, Tensor]:
     return labelled, candidates
 
 
-def check_picks(who: str, selection: Selection, query: Query) -> None:
+def _check_picks(who: str, selection: Selection, query: Query) -> None:
     """Check that as many different candidates were picked as were asked for.
 
     Args:
