@@ -55,7 +55,7 @@ class FakeLearner(BaseEstimator):
     """Nearest class mean, with a little noise of its seed; `warm_start` mixes the last fit's means in."""
 
     metric: ClassVar[Metric] = ACCURACY
-    provides: ClassVar[tuple[str, ...]] = ("x", "prob")
+    outputs: ClassVar[tuple[str, ...]] = ("x", "prob")
     num_classes_: int
     means_: Tensor
 

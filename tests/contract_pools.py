@@ -50,7 +50,7 @@ def only_needed(make: Make, data: Data) -> Data:
 
 def read(make: Make) -> tuple[str, ...]:
     """Attributes a selector reads of a pool that has everything."""
-    return make().wanted(pool().keys())
+    return make().reads(pool().keys())
 
 
 def replaced(data: Data, **attributes: Any) -> Data:

@@ -316,15 +316,15 @@ def the_ways_to_a_data_lead_to_one(make: Make) -> None:
 
 
 def missing_attributes_are_named_with_the_way_to_attach_them(make: Make) -> None:
-    for name in make().needs:
+    for name in make().requires:
         data = pool()
         del data[name]
         refuses(make, data, rf"are missing: attach them as data\.{name} \[n")
-    if make().either:
+    if make().requires_any:
         data = pool()
-        for name in make().either:
+        for name in make().requires_any:
             del data[name]
-        ways = " or ".join(rf"data\.{name} \[n, [a-z, ]+\]" for name in make().either)
+        ways = " or ".join(rf"data\.{name} \[n, [a-z, ]+\]" for name in make().requires_any)
         refuses(make, data, f"are missing: attach them as {ways}$")
 
 

@@ -30,7 +30,7 @@ class MeanPose(BaseEstimator):
     """Predicts the mean pose of what it was fitted to, about the center of each crop, some px to the right of it."""
 
     metric: ClassVar[Metric] = MEAN_JOINT_ERROR
-    provides: ClassVar[tuple[str, ...]] = ("x",)
+    outputs: ClassVar[tuple[str, ...]] = ("x",)
     mean_: Tensor
 
     def __init__(self, device: str = "cpu", seed: int = 0) -> None:

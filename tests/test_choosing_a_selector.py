@@ -53,9 +53,9 @@ def test_no_row_is_of_a_strategy_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", SELECTORS)
 def test_row_says_what_the_code_says(name: str) -> None:
     entry, selector = SELECTORS[name], load("selector", name)()
-    reads = [f"`{key}`" for key in selector.needs]
-    if selector.either:
-        reads.append(" or ".join(f"`{key}`" for key in selector.either))
+    reads = [f"`{key}`" for key in selector.requires]
+    if selector.requires_any:
+        reads.append(" or ".join(f"`{key}`" for key in selector.requires_any))
     facts = (", ".join(reads) or "nothing", " and ".join(selector.tasks), entry.cost or "nothing")
     assert row(name)[:2] == [f"`{name}`, {entry.source}", "; ".join(facts)]
 

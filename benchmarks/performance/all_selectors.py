@@ -89,7 +89,7 @@ def measure(name: str, arguments: Namespace) -> dict[str, float] | str:
     lacking = selector.missing(pool.makers)
     if lacking:
         return f"needs {', '.join(lacking)}"
-    data = pool.data(selector.wanted(pool.makers)).to(str(device))
+    data = pool.data(selector.reads(pool.makers)).to(str(device))
     few = min(arguments.points, 400)
     try:
         selector.select(first_of(data, few), budget=few // 40)  # loads what is loaded once

@@ -36,8 +36,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _about(name: str, entry: Entry) -> str:
     """Where a selector comes from, what it reads, what it is for and what it costs."""
     selector = load("selector", name)()
-    reads = [", ".join(selector.needs), " or ".join(selector.either)]
-    cost = "1 training, 1 pass" if selector.wanted(selector.either) else "1 training"
+    reads = [", ".join(selector.requires), " or ".join(selector.requires_any)]
+    cost = "1 training, 1 pass" if selector.reads(selector.requires_any) else "1 training"
     return (
         f"{entry.source}; for {' and '.join(selector.tasks)}; reads {', and '.join(filter(None, reads)) or 'nothing'}; "
         f"{cost}{f', {entry.cost}' if entry.cost else ''} a cycle"

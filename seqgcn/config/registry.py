@@ -266,12 +266,19 @@ def make(kind: str, name: str, values: Mapping[str, Any]) -> Any:
         ConfigError: As `load`.
     """
     component = load(kind, name)
+    now = {former: new for new, former in former_names(kind, name).items()}
     try:
-        return component(**values)
+        return component(**{now.get(key, key): value for key, value in values.items()})
     except SeqGCNError:
         raise
     except Exception as error:  # whatever a constructor does
         raise ArgumentError(f"this cannot be made: {type(error).__name__}: {error}") from error
+
+
+def former_names(kind: str, name: str) -> Mapping[str, str]:
+    """What parameters of a component were called, by their names now: files of runs and rounds keep those."""
+    names: Mapping[str, str] = getattr(load(kind, name), "former_names", {})
+    return names
 
 
 def _colon(name: str) -> str:

@@ -13,6 +13,7 @@ from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
     SET_BY_THE_RUN,
+    former_names,
     import_path,
     load,
     parameters,
@@ -294,6 +295,8 @@ def resolve(config: RunConfig, spec: SelectorSpec) -> dict[str, dict[str, Any]]:
 def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: SelectorSpec) -> dict[str, dict[str, Any]]:
     """Every parameter of some components: as set, or with the selector, else its default.
 
+    Keys are as in files: of a parameter that was renamed, the former name.
+
     Args:
         names: Of the components, by kind.
         settings: Values by `kind.parameter`.
@@ -304,6 +307,8 @@ def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: Selector
     """
     _check_tasks(names)
     known = {kind: parameters(kind, name) for kind, name in names.items()}
+    former = {kind: former_names(kind, name) for kind, name in names.items()}
+    now = {kind: {old: new for new, old in each.items()} for kind, each in former.items()}
     values = {kind: {key: item.default for key, item in each.items()} for kind, each in known.items()}
     for full, value in {**settings, **{f"selector.{key}": value for key, value in spec.settings.items()}}.items():
         kind, _, key = full.partition(".")
@@ -313,6 +318,7 @@ def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: Selector
             raise ConfigError(f"--set {full}: the key must begin with {start}")
         if key in SET_BY_THE_RUN:
             raise ConfigError(f"{full} cannot be set: it comes from {SET_BY_THE_RUN[key]}")
+        key = now[kind].get(key, key)
         if key not in known[kind]:
             raise ConfigError(f"{names[kind]} has no parameter {key!r}{suggestion(key, known[kind])}")
         values[kind][key] = coerce(full, value, known[kind][key].type)
@@ -323,7 +329,7 @@ def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: Selector
                 del each[key]
         if unset := [f"{kind}.{key}" for key, value in each.items() if value is REQUIRED]:
             raise ConfigError(f"{names[kind]} has no default for {', '.join(unset)}; give --set {unset[0]}=VALUE")
-    return values
+    return {kind: {former[kind].get(key, key): value for key, value in each.items()} for kind, each in values.items()}
 
 
 def _check_tasks(names: Mapping[str, str]) -> None:

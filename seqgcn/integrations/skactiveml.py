@@ -101,7 +101,7 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict=features
         )
         _, free = self._transform_candidates(candidates, X, y, enforce_mapping=True, allow_only_unlabeled=True)
-        readable = {*self.selector.needs, *self.selector.either, "edge_index", "edge_weight"} - {"x"}
+        readable = {*self.selector.requires, *self.selector.requires_any, "edge_index", "edge_weight"} - {"x"}
         unknown = sorted(attributes.keys() - readable)
         if unknown:
             raise ArgumentError(
@@ -142,7 +142,7 @@ class FromQueryStrategy(Selector):
         seed: Of the draw, and the strategy's `random_state`.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     strategy: str | SingleAnnotatorPoolQueryStrategy = "TypiClust"
     subset: int = 1000
@@ -161,8 +161,8 @@ class FromQueryStrategy(Selector):
         if name == "ProbCover" and getattr(self.strategy, "n_classes", None) is None:
             raise ArgumentError("ProbCover counts the classes among labels, which a pool does not hold; set n_classes")
         # What is read is the strategy's affair: of this object, not of the class.
-        object.__setattr__(self, "needs", STRATEGIES[name])
-        if name == "ProbCover" or "prob" in self.needs:
+        object.__setattr__(self, "requires", STRATEGIES[name])
+        if name == "ProbCover" or "prob" in self.requires:
             object.__setattr__(self, "tasks", ("classification",))
 
     def pick(self, query: Query) -> Selection:
@@ -177,10 +177,10 @@ class FromQueryStrategy(Selector):
         seed = derive_seed(self.seed, "strategy") % 2**31
         strategy = getattr(skactiveml.pool, self.strategy)() if isinstance(self.strategy, str) else clone(self.strategy)
         strategy.set_params(random_state=seed, missing_label=np.nan)
-        values = query.features() if "x" in self.needs else query.probabilities()
-        x = values[shown].cpu().numpy() if "x" in self.needs else None
+        values = query.features() if "x" in self.requires else query.probabilities()
+        x = values[shown].cpu().numpy() if "x" in self.requires else None
         arguments: dict[str, Any] = {"X": x}
-        if "prob" in self.needs:
+        if "prob" in self.requires:
             prob = query.probabilities()[shown].double().cpu().numpy()
             model = "estimator" if isinstance(strategy, skactiveml.pool.Clue) else "clf"
             # By number instead of by embedding, so that each item gets its own probabilities.

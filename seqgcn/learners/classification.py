@@ -124,7 +124,7 @@ class ImageClassifier(ClassificationLearner):
         validation: Share of the labeled images held out of training, if there are at least 10; none where `warm_start`
             goes on, as the weights have seen them.
         width: Factor on the network's channels, its capacity.
-        loss_prediction: Train a module along that predicts each image's loss, and provide `loss_pred`.
+        loss_prediction: Train a module along that predicts each image's loss, and output `loss_pred`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
         precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
@@ -154,7 +154,7 @@ class ImageClassifier(ClassificationLearner):
     batch_seed: int | None = None
     seed: int = 0
 
-    could_provide: ClassVar[Mapping[str, str]] = {
+    optional_outputs: ClassVar[Mapping[str, str]] = {
         "prob_samples": "Passes with dropout need a dropout above 0 (learner.dropout=0.25)",
         "loss_pred": A_PREDICTED_LOSS,
     }

@@ -2,7 +2,9 @@
 
 import hashlib
 import inspect
+import warnings
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +46,7 @@ def check_learner(learner: Any) -> Learner:
         ArgumentError: Anything else; the message says what it lacks, and how such a thing takes part.
     """
     check_instance("learner", learner)
+    _take_provides(type(learner))
     missing = [member for member in MEMBERS if not hasattr(learner, member)]
     if missing:
         raise ArgumentError(
@@ -56,6 +59,13 @@ def check_learner(learner: Any) -> Learner:
     except Exception as error:  # whatever a constructor does
         raise ArgumentError(f"this cannot be copied for each cycle: {type(error).__name__}: {error}") from error
     return cast(Learner, learner)
+
+
+def _take_provides(cls: type) -> None:
+    """Have a class that inherits nothing, and still calls its `outputs` by their former name, give them by both."""
+    if not hasattr(cls, "outputs") and hasattr(cls, "provides"):
+        warnings.warn(f"{cls.__name__}.provides is now called outputs; rename it", DeprecationWarning, stacklevel=3)
+        setattr(cls, "outputs", property(attrgetter("provides")))  # noqa: B010  # for mypy, it has no such attribute
 
 
 def _way_to_learner(value: Any) -> str:

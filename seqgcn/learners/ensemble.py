@@ -15,7 +15,7 @@ from seqgcn.learners.fitted import check_attributes
 from seqgcn.learners.parameters import check_seed
 from seqgcn.learners.protocol import MemberLearner
 from seqgcn.learners.saved import SavedLearner
-from seqgcn.selectors.extensions import Members
+from seqgcn.selectors.extensions import EnsembleOptions
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import derive_seed
 from seqgcn.utils.validation import check_bool, check_instance
@@ -36,7 +36,7 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
     """
 
     learner: MemberLearner
-    members: Members = field(default_factory=Members)
+    members: EnsembleOptions = field(default_factory=EnsembleOptions)
     warm_start: bool = False
     seed: int = 0
 
@@ -53,9 +53,9 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
         return str(getattr(self.learner, "device", "cpu"))
 
     @property
-    def provides(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:
         """Attributes that `describe` can give."""
-        given = self.learner.provides
+        given = self.learner.outputs
         samples = ("prob", "prob_samples") if "prob" in given else ("target_samples",)
         return (*(name for name in ("x", "image") if name in given), *samples)
 
@@ -65,9 +65,9 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
         Raises:
             ArgumentError: One cannot be used.
         """
-        if not isinstance(self.members, Members):
+        if not isinstance(self.members, EnsembleOptions):
             raise ArgumentError(
-                f"members must be Members(members=...) of seqgcn.selectors.extensions, got {self.members!r}"
+                f"members must be EnsembleOptions(n_members=...) of seqgcn.selectors.extensions, got {self.members!r}"
             )
         check_bool("warm_start", self.warm_start)
         check_seed(self.seed)
@@ -89,7 +89,7 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
             TrainingError: A member's loss became NaN or infinite.
         """
         self.check_parameters()
-        count = self.members.members
+        count = self.members.n_members
         goes_on = self.warm_start and hasattr(self, "members_")
         fresh = [self._member(number) for number in range(count)]
         members = [old.set_params(**self._seeds(k)) for k, old in enumerate(self.members_)] if goes_on else fresh
@@ -100,7 +100,7 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
 
     def predict(self, inputs: Any, *, progress: Progress | None = None) -> Tensor:
         """Most probable class `[n]` by the mean of the members' probabilities, or the mean of their predictions."""
-        if "prob" in self.learner.provides:
+        if "prob" in self.learner.outputs:
             return self._samples(inputs, progress, "predict").mean(dim=1).argmax(dim=1)
         return torch.stack([m.predict(inputs, progress=p) for m, p in self._parts(progress)], dim=1).mean(dim=1)
 
@@ -119,7 +119,7 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
             ArgumentError: Another attribute is asked for.
         """
         self._check_fitted()
-        check_attributes(self, attributes, self.provides)
+        check_attributes(self, attributes, self.outputs)
         own = tuple(name for name in ("x", "image") if name in attributes)
         given: dict[str, Tensor] = {}
         if {"prob", "prob_samples"} & set(attributes):
@@ -167,7 +167,7 @@ class Ensemble(BaseEstimator, SavedLearner):  # type: ignore[misc]  # scikit-lea
         Raises:
             ArgumentError: The state is that of another ensemble.
         """
-        count = self.members.members
+        count = self.members.n_members
         parts: dict[str, dict[str, Tensor]] = {str(number): {} for number in range(count)}
         for name, value in state.items():
             number, _, rest = name.partition(".")

@@ -7,9 +7,9 @@ from sklearn.base import clone
 
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.ensemble import Ensemble
-from seqgcn.learners.fitted import ways_out
+from seqgcn.learners.fitted import how_to_output
 from seqgcn.learners.protocol import Learner, MemberLearner
-from seqgcn.selectors.extensions import Extension, Members
+from seqgcn.selectors.extensions import EnsembleOptions, Extension
 from seqgcn.selectors.selector import Selector
 
 
@@ -22,13 +22,13 @@ def extended(learner: Learner, extensions: Iterable[Extension]) -> Learner:
         ArgumentError: The learner cannot be extended that way.
     """
     for extension in extensions:
-        if isinstance(extension, Members):
+        if isinstance(extension, EnsembleOptions):
             if isinstance(learner, Ensemble):
                 raise ArgumentError("the learner is an ensemble already; give its members to the selector alone")
             warm_start = bool(learner.get_params().get("warm_start", False))
             member = cast(MemberLearner, clone(learner))
             learner = Ensemble(learner=member, members=extension, warm_start=warm_start)
-        elif "loss_pred" not in learner.provides:
+        elif "loss_pred" not in learner.outputs:
             if "loss_prediction" not in learner.get_params():
                 raise ArgumentError(f"{_name(learner)} has no parameter loss_prediction, so its loss is not predicted")
             learner = clone(learner).set_params(loss_prediction=extension)
@@ -56,11 +56,11 @@ def check_served(learner: Learner, selector: Selector) -> None:
     Raises:
         ArgumentError: It does not; the message says what, and what it gives.
     """
-    missing = selector.missing(learner.provides)
+    missing = selector.missing(learner.outputs)
     if missing:
         raise ArgumentError(
             f"{type(selector).__name__} needs {', '.join(missing)} of every item, which {_name(learner)} does not give "
-            f"(it gives {', '.join(learner.provides)}){ways_out(learner, missing)}"
+            f"(it gives {', '.join(learner.outputs)}){how_to_output(learner, missing)}"
         )
 
 

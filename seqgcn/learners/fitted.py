@@ -22,22 +22,22 @@ def check_classes(targets: Any, n: int) -> None:
         raise ArgumentError(f"targets must be an int64 tensor [{n}], got {kind_of(targets)}")
 
 
-def check_attributes(learner: object, attributes: Collection[str], provides: Collection[str]) -> None:
+def check_attributes(learner: object, attributes: Collection[str], outputs: Collection[str]) -> None:
     """Raise an `ArgumentError` that names the attributes a learner cannot describe items by."""
-    unknown = sorted(set(attributes) - set(provides))
+    unknown = sorted(set(attributes) - set(outputs))
     if unknown:
         raise ArgumentError(
-            f"{type(learner).__name__} cannot provide {', '.join(unknown)}; it provides {', '.join(provides)}"
-            + ways_out(learner, unknown)
+            f"{type(learner).__name__} cannot output {', '.join(unknown)}; it outputs {', '.join(outputs)}"
+            + how_to_output(learner, unknown)
         )
 
 
-def ways_out(learner: object, attributes: Iterable[str]) -> str:
-    """`". WAY, and WAY"`: how a learner could provide attributes that it does not; empty if it never can."""
-    could: Mapping[str, str] = getattr(learner, "could_provide", {})
+def how_to_output(learner: object, attributes: Iterable[str]) -> str:
+    """`". WAY; WAY"`: how a learner could output attributes that it does not; empty if it never can."""
+    could: Mapping[str, str] = getattr(learner, "optional_outputs", getattr(learner, "could_provide", {}))
     # Of several that would do, "a or b".
-    wanted = [part for name in attributes for part in name.split(" or ")]
-    ways = [could[name] for name in wanted if name in could]
+    names = [part for name in attributes for part in name.split(" or ")]
+    ways = [could[name] for name in names if name in could]
     return f". {'; '.join(ways)}" if ways else ""
 
 

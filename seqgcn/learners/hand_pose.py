@@ -171,7 +171,7 @@ class HandPose(PoseLearner):
             `warm_start` goes on, as the weights have seen them.
         samples: Passes with dropout behind `target_samples`.
         width: Factor on the network's channels and hidden units, its capacity.
-        loss_prediction: Train a module along that predicts each frame's loss, and provide `loss_pred`.
+        loss_prediction: Train a module along that predicts each frame's loss, and output `loss_pred`.
         warm_start: Whether `fit` goes on from the last fit's weights instead of fresh ones.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
         precision: `"float32"`, `"bfloat16"` (mixed), or `"auto"`: mixed on GPUs with bfloat16 (Ampere or newer).
@@ -200,7 +200,7 @@ class HandPose(PoseLearner):
     batch_seed: int | None = None
     seed: int = 0
 
-    could_provide: ClassVar[Mapping[str, str]] = {
+    optional_outputs: ClassVar[Mapping[str, str]] = {
         "target_samples": "Passes with dropout need a network that has some (deep-prior, deep-prior-plus), or "
         "a dropout above 0 (learner.dropout=0.3); awr has none",
         "loss_pred": A_PREDICTED_LOSS,

@@ -55,8 +55,8 @@ class MediapipeHands(BaseEstimator):  # type: ignore[misc]  # scikit-learn is un
     """Whether `fit` must come first, as in all other learners."""
     predicted_by: ClassVar[str] = "mediapipe"
     """What its predictions are called where they are written down."""
-    provides: ClassVar[tuple[str, ...]] = ("x", "image")
-    could_provide: ClassVar[Mapping[str, str]] = dict.fromkeys(("target_samples", "loss_pred"), ONE_ANSWER)
+    outputs: ClassVar[tuple[str, ...]] = ("x", "image")
+    optional_outputs: ClassVar[Mapping[str, str]] = dict.fromkeys(("target_samples", "loss_pred"), ONE_ANSWER)
 
     def check_parameters(self) -> None:
         """Raise an `ArgumentError` if the seed cannot be used, a `MissingPackageError` without mediapipe."""
@@ -107,7 +107,7 @@ class MediapipeHands(BaseEstimator):  # type: ignore[misc]  # scikit-learn is un
         Raises:
             ArgumentError: Another attribute is asked for.
         """
-        check_attributes(self, attributes, self.provides)
+        check_attributes(self, attributes, self.outputs)
         source, values = _source(inputs), {}
         if "x" in attributes:
             values["x"] = embed(source.find(inputs.index, progress), inputs)

@@ -73,7 +73,7 @@ class LossPredictor(nn.Module):
 
     def begin(self, epoch: int, epochs: int) -> None:
         """Note in which epoch, from 0, training is: late ones do not train the network by this module's loss."""
-        self._detach = detached(epoch, epochs, self.options.share)
+        self._detach = detached(epoch, epochs, self.options.detach_after)
 
     def loss(self, actual: Tensor) -> Tensor:
         """What to add to the mean task loss of the batch that last went through the network, of losses `[b]`."""

@@ -22,6 +22,7 @@ from seqgcn.learners.loss_prediction import (
 )
 from seqgcn.learners.restoring import RestorableNetwork
 from seqgcn.training import Progress, train
+from seqgcn.utils.former_names import FormerName, take_former_names
 from seqgcn.utils.seeding import derive_seed, generator, seeded
 
 
@@ -87,7 +88,7 @@ class NetworkLearner(RestorableNetwork):
     _answer: ClassVar[str]
     """Of `make_outputs`, what `predict` is made of."""
     _always: ClassVar[tuple[str, ...]]
-    """Attributes that every such learner provides."""
+    """Attributes that every such learner outputs."""
     _passes: ClassVar[str]
     """Attribute that holds the passes with dropout."""
     _curve: ClassVar[tuple[str, str]]
@@ -100,6 +101,12 @@ class NetworkLearner(RestorableNetwork):
     """Items predicted at once; by default `batch_size`."""
 
     loss_: Tensor
+
+    provides = FormerName("outputs")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_former_names(cls, {"provides": "outputs", "could_provide": "optional_outputs"}, stacklevel=4)
 
     # What a subclass decides.
 
@@ -167,7 +174,7 @@ class NetworkLearner(RestorableNetwork):
         return self.samples > 0
 
     @property
-    def provides(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:
         """Attributes that `describe` can give."""
         passes = (self._passes,) if self.has_passes else ()
         return (*self._always, *passes, *(("loss_pred",) if self.loss_prediction else ()), "image")
@@ -292,7 +299,7 @@ class NetworkLearner(RestorableNetwork):
         """
         inputs = as_tensor(inputs)
         check_fitted(self)
-        check_attributes(self, attributes, self.provides)
+        check_attributes(self, attributes, self.outputs)
         self._check_fitted_with(attributes)
         given = {"image": inputs} if self._items_are_images and "image" in attributes else {}
         computed = [name for name in attributes if name not in given]

@@ -41,7 +41,7 @@ class Learner(Protocol):
     """What `score` returns."""
 
     @property
-    def provides(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:
         """Attributes that `describe` can give, as the learner's parameters are."""
 
     def check_parameters(self) -> None:

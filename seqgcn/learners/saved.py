@@ -13,14 +13,19 @@ from typing import Any, Self
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingFileError, MissingPackageError
-from seqgcn.selectors.extensions import LossPrediction, Members
+from seqgcn.selectors.extensions import EnsembleOptions, LossPrediction
 from seqgcn.utils.files import write_bytes
 from seqgcn.utils.validation import name_some
 
 FORMAT = "1"
 """Version of the file's header."""
 
-_OPTIONS: dict[str, type] = {kind.__name__: kind for kind in (LossPrediction, Members)}
+_OPTIONS: dict[str, type] = {
+    "LossPrediction": LossPrediction,
+    "EnsembleOptions": EnsembleOptions,
+    "Members": EnsembleOptions,
+}
+"""Options in constructors, by names in files, of which the last is of files of version 0.1."""
 
 
 class SavedLearner:
@@ -197,7 +202,8 @@ def _decoded(value: Any) -> Any:
     if kind == "dict":
         return {name: _decoded(each) for name, each in value["dict"].items()}
     if kind in _OPTIONS:
-        return _OPTIONS[kind](**{name: _decoded(each) for name, each in value[kind].items()})
+        now = {former: name for name, former in getattr(_OPTIONS[kind], "former_names", {}).items()}
+        return _OPTIONS[kind](**{now.get(name, name): _decoded(each) for name, each in value[kind].items()})
     if kind == "learner":
         return _learner(value)
     return _NotWritten(value["not written"])

@@ -230,7 +230,7 @@ class TorchLearner(TorchModel, ClassificationLearner):
         crop: Training images are shifted by up to this many pixels, after `prepare`; zeros move in. 0 for none.
         flip: Whether training images are mirrored left-right at random.
         num_classes: Classes there are, for `build`; by default the largest target seen in `fit` plus 1.
-        loss_prediction: Train a module along that predicts each item's loss, and provide `loss_pred`. It reads the
+        loss_prediction: Train a module along that predicts each item's loss, and output `loss_pred`. It reads the
             layers that it names, else those that the network names as `loss_modules`, else the embedding.
         warm_start: Whether `fit` goes on from the last fit's weights.
         device: `"auto"` (a GPU if there is one), `"cpu"`, `"cuda"`, `"cuda:1"`, ...
@@ -244,7 +244,7 @@ class TorchLearner(TorchModel, ClassificationLearner):
     num_classes: int | None = None
 
     later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "crop", "flip")
-    could_provide: ClassVar[Mapping[str, str]] = {"prob_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
+    optional_outputs: ClassVar[Mapping[str, str]] = {"prob_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
 
     def prepare(self, inputs: Any) -> Tensor:
         """A batch as the network takes it: of images `[b, c, h, w]` uint8, float32 in [0, 1]; else as it is."""
@@ -318,7 +318,7 @@ class TorchPoseLearner(TorchModel, PoseLearner):
     num_joints: int | None = None
 
     later_parameters: ClassVar[tuple[str, ...]] = (*TorchModel.later_parameters, "shift", "rotation", "scale")
-    could_provide: ClassVar[Mapping[str, str]] = {"target_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
+    optional_outputs: ClassVar[Mapping[str, str]] = {"target_samples": _COULD_DROP, "loss_pred": A_PREDICTED_LOSS}
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
         """What is minimized, of a batch: mean squared error of joints `[b, J, 3]`, both in half cube sides.

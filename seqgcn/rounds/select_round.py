@@ -202,9 +202,9 @@ class Round:
         if learner is not None:
             with as_config_errors(f"{text} with the learner {self.config.learner}: "):
                 check_served(learner, self.selector)
-                if "x" not in learner.provides:
+                if "x" not in learner.outputs:
                     raise ConfigError(
-                        f"a round needs embeddings x of every item, and the learner gives {', '.join(learner.provides)}"
+                        f"a round needs embeddings x of every item, and the learner gives {', '.join(learner.outputs)}"
                     )
         elif self.selector.missing(("x",)):
             wants = ", ".join(self.selector.missing(("x",)))

@@ -186,7 +186,7 @@ class Stages:
     def describe(self, n_id: Tensor | None, selector: Selector, always: tuple[str, ...] = ()) -> Data:
         """What the learner says of some items `[m]`, or of all for None: what the selector reads, and `always`."""
         learner = self._fitted()
-        wanted = tuple(dict.fromkeys((*always, *selector.wanted(learner.provides))))
+        wanted = tuple(dict.fromkeys((*always, *selector.reads(learner.outputs))))
         if not wanted:
             return Data()
         inputs = self.inputs if n_id is None else self.inputs[n_id]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.selectors.selector import FORMER_NAMES, Query, Selection, Selector
 from seqgcn.utils.validation import check_instance, kind_of
 
 READ = ("x", "prob")
-"""What a selector is given that does not say in `needs` what it reads, as far as it is there."""
+"""What a selector is given that names nothing in `requires`, as far as it is there."""
 
 
 _MISSING = re.compile(r"'GlobalStorage' object has no attribute '(\w+)'")
@@ -35,15 +35,15 @@ class DuckSelector(Selector):
 
     def __init__(self, selector: Any) -> None:
         object.__setattr__(self, "selector", selector)
-        for name in ("needs", "either", "tasks"):
+        for name in ("requires", "requires_any", "tasks", *FORMER_NAMES):
             if hasattr(selector, name):
-                object.__setattr__(self, name, tuple(getattr(selector, name)))
+                object.__setattr__(self, FORMER_NAMES.get(name, name), tuple(getattr(selector, name)))
 
-    def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
+    def reads(self, outputs: Collection[str]) -> tuple[str, ...]:
         """Attributes to ask a learner for: those declared, else `x` and `prob` as far as it has them."""
-        if hasattr(self.selector, "needs") or hasattr(self.selector, "either"):
-            return super().wanted(provided)
-        return tuple(name for name in READ if name in provided)
+        if any(hasattr(self.selector, name) for name in ("requires", "requires_any", *FORMER_NAMES)):
+            return super().reads(outputs)
+        return tuple(name for name in READ if name in outputs)
 
     def pick(self, query: Query) -> Selection:
         """Ask the object."""
@@ -60,7 +60,7 @@ class DuckSelector(Selector):
             there = ", ".join(sorted(map(str, data.keys())))
             raise ArgumentError(
                 f"{name}.select reads data.{missing[1]}, which is not there (there are {there}); a learner is asked "
-                f'for what the class names: needs = ("{missing[1]}",)'
+                f'for what the class names: requires = ("{missing[1]}",)'
             ) from error
         if isinstance(picked, Selection):
             return picked
@@ -104,8 +104,8 @@ def as_selector(selector: Any) -> Selector:
     """A selector of anything that can select.
 
     What does not inherit from `Selector` needs one method, `select(data, budget)`: it gets a PyG `Data` with
-    `train_mask` (labeled so far), `pool_mask` (may be picked) and what it names in a class attribute `needs` (`x` and
-    `prob`, as far as they are there, if it names nothing), and returns the nodes that it picks, best first: their
+    `train_mask` (labeled so far), `pool_mask` (may be picked) and what it names in a class attribute `requires` (if it
+    names nothing, `x` and `prob` as far as they are there), and returns the nodes that it picks, best first: their
     indices, or a `Selection`. Where it has attributes `seed` and `cycle`, the loop sets them in each cycle.
 
     Args:

@@ -11,9 +11,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from seqgcn.selectors.extensions import Extension, Members, own_fields
+from seqgcn.selectors.extensions import EnsembleOptions, Extension, own_fields
 from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.selectors.uncertainty import entropy
+from seqgcn.utils.former_names import former_arguments
 from seqgcn.utils.validation import check_choice
 
 Samples = Tensor
@@ -57,7 +58,7 @@ def total_variance(samples: Samples) -> Tensor:
 class SampleSelector(Selector):
     """Picks the items that several passes are least sure of; what that is, subclasses say."""
 
-    needs: ClassVar[tuple[str, ...]] = ("prob_samples",)
+    requires: ClassVar[tuple[str, ...]] = ("prob_samples",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     acquisition: ClassVar[Callable[[Tensor], Tensor]]
 
@@ -115,7 +116,7 @@ class Variance(Selector):
     The predictive variance of regression under dropout (Gal, Ghahramani, ICML 2016). The score is that variance.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("target_samples",)
+    requires: ClassVar[tuple[str, ...]] = ("target_samples",)
     tasks: ClassVar[tuple[str, ...]] = ("pose",)
 
     def pick(self, query: Query) -> Selection:
@@ -132,20 +133,21 @@ ACQUISITIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@former_arguments(members="n_members")
 @dataclass(frozen=True, kw_only=True)
-class EnsembleSelector(Members, Selector):
+class EnsembleSelector(EnsembleOptions, Selector):
     """What the members of an ensemble disagree on most (Beluch et al., CVPR 2018).
 
     In the loop the learner becomes an ensemble: its members are trained apart, and their mean is what is measured. For
     targets that are no classes, the acquisition is the variance of the members' predictions. The score is the
-    acquisition's value. The remaining arguments are those of `Members`.
+    acquisition's value. The remaining arguments are those of `EnsembleOptions`.
 
     Args:
         acquisition: Of the members' class probabilities: `"vote-ratio"` is the share that does not vote for the class
             most vote for, the others are those of passes with dropout.
     """
 
-    either: ClassVar[tuple[str, ...]] = ("prob_samples", "target_samples")
+    requires_any: ClassVar[tuple[str, ...]] = ("prob_samples", "target_samples")
 
     acquisition: Literal["max-entropy", "bald", "variation-ratio", "vote-ratio", "mean-std"] = "variation-ratio"
 
@@ -156,10 +158,10 @@ class EnsembleSelector(Members, Selector):
     @property
     def extensions(self) -> tuple[Extension, ...]:
         """Several members instead of one network."""
-        return (Members(**own_fields(self, Members)),)
+        return (EnsembleOptions(**own_fields(self, EnsembleOptions)),)
 
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""
-        if query.first_of(self.either) == "target_samples":
+        if query.first_of(self.requires_any) == "target_samples":
             return query.highest(total_variance(query.target_samples()))
         return query.highest(ACQUISITIONS[self.acquisition](query.prob_samples()))

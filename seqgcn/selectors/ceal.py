@@ -38,7 +38,7 @@ class CEAL(Selector):
         cycle: t, from 0; the loop sets it.
     """
 
-    either: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
+    requires_any: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
 
     uncertainty: Uncertainty = "entropy"
     delta: float = 0.05
@@ -58,7 +58,7 @@ class CEAL(Selector):
 
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""
-        if query.first_of(self.either) == "target_samples":
+        if query.first_of(self.requires_any) == "target_samples":
             if self.delta > 1:
                 raise ArgumentError(
                     f"delta is a share of the candidates where target_samples are read, got {self.delta}"

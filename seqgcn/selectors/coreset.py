@@ -15,7 +15,7 @@ class CoreSet(Selector):
     candidate nearest to the candidates' mean, and its score the distance it leaves uncovered.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""

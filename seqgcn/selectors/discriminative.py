@@ -49,7 +49,7 @@ class DiscriminativeAL(Selector):
         seed: Of initial weights and batches.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     queries: int = 10
     hidden_channels: int = 256

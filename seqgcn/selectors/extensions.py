@@ -9,12 +9,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgcn.exceptions import ArgumentError
+from seqgcn.utils.former_names import former_arguments
 from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+@former_arguments(share="detach_after")
 @dataclass(frozen=True, kw_only=True)
 class LossPrediction:
     """A module on top of a network that learns to predict each item's loss (Yoo, Kweon, CVPR 2019).
@@ -24,7 +26,7 @@ class LossPrediction:
             those that the network names itself.
         weight: Weight of the module's loss beside the task's (lambda).
         margin: Margin of the ranking loss (xi).
-        share: Share of the epochs after which gradients no longer flow from the module into the network.
+        detach_after: Share of the epochs after which gradients no longer flow from the module into the network.
         loss: Loss of the predicted losses: `"ranking"`, or `"mse"`, which has to follow the scale of a loss that
             shrinks.
         hidden_channels: Features taken from each module's output.
@@ -33,7 +35,7 @@ class LossPrediction:
     modules: tuple[str, ...] = ()
     weight: float = 1.0
     margin: float = 1.0
-    share: float = 0.6
+    detach_after: float = 0.6
     loss: Literal["ranking", "mse"] = "ranking"
     hidden_channels: int = 128
 
@@ -44,30 +46,31 @@ class LossPrediction:
         object.__setattr__(self, "modules", tuple(self.modules))
         check_number("weight", self.weight, low=0)
         check_number("margin", self.margin, low=0)
-        check_number("share", self.share, low=0, high=1)
+        check_number("detach_after", self.detach_after, low=0, high=1)
         check_choice("loss", self.loss, ("ranking", "mse"))
         check_whole("hidden_channels", self.hidden_channels)
 
 
+@former_arguments(members="n_members")
 @dataclass(frozen=True, kw_only=True)
-class Members:
+class EnsembleOptions:
     """Several networks instead of one (Beluch et al., CVPR 2018).
 
     Args:
-        members: Number of networks, at least two.
+        n_members: Number of networks, at least two.
         width: Factor on the channels of each member's network, its capacity.
         same_initialisation: Whether all members start from the same weights.
         same_batches: Whether all members see the same mini-batches in the same order.
     """
 
-    members: int = 5
+    n_members: int = 5
     width: float = 1.0
     same_initialisation: bool = False
     same_batches: bool = False
 
     def __post_init__(self) -> None:
-        if check_whole("members", self.members) < 2:
-            raise ArgumentError("members must be at least 2, as one network never disagrees with itself, got 1")
+        if check_whole("n_members", self.n_members) < 2:
+            raise ArgumentError("n_members must be at least 2, as one network never disagrees with itself, got 1")
         check_number("width", self.width, low=0, open_low=True)
         check_bool("same_initialisation", self.same_initialisation)
         check_bool("same_batches", self.same_batches)
@@ -75,7 +78,10 @@ class Members:
             raise ArgumentError("same_initialisation and same_batches together make all members one; leave one of them")
 
 
-Extension = LossPrediction | Members
+Members = EnsembleOptions
+"""The former name."""
+
+Extension = LossPrediction | EnsembleOptions
 
 
 def own_fields(options: Any, kind: type) -> dict[str, Any]:

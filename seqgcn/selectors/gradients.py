@@ -38,7 +38,7 @@ class BADGE(Selector):
         seed: Of the draws.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x", "prob")
+    requires: ClassVar[tuple[str, ...]] = ("x", "prob")
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     seed: int = 0
@@ -99,8 +99,8 @@ class EMOC(Selector):
         seed: Of the draw of the reference items.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
-    either: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
+    requires: ClassVar[tuple[str, ...]] = ("x",)
+    requires_any: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
 
     top_classes: int = 5
     reference: int = 1_000
@@ -128,7 +128,7 @@ class EMOC(Selector):
 
     def _residual(self, query: Query) -> Callable[[Tensor], Tensor]:
         """Expected L1 norm of the loss's gradient with respect to the outputs, of some nodes."""
-        if query.first_of(self.either) == "target_samples":
+        if query.first_of(self.requires_any) == "target_samples":
             samples = query.target_samples()
             return lambda rows: expected_deviation(samples[rows])
         prob = query.probabilities()

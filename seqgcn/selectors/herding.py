@@ -34,7 +34,7 @@ class MaxHerding(Selector):
         normalize: Whether the embeddings are scaled to length 1, as in the paper.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     sigma: float | None = None
     normalize: bool = True
@@ -81,8 +81,8 @@ class SuggestiveAnnotation(Selector):
         factor: Uncertain candidates for each pick; 1 picks by uncertainty alone.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
-    either: ClassVar[tuple[str, ...]] = ("prob_samples", "target_samples")
+    requires: ClassVar[tuple[str, ...]] = ("x",)
+    requires_any: ClassVar[tuple[str, ...]] = ("prob_samples", "target_samples")
 
     factor: int = 4
 
@@ -92,7 +92,7 @@ class SuggestiveAnnotation(Selector):
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""
         x = query.features()
-        poses = query.first_of(self.either) == "target_samples"
+        poses = query.first_of(self.requires_any) == "target_samples"
         variance = total_variance(query.target_samples() if poses else query.prob_samples())
         candidates = query.candidates.nonzero().squeeze(1)
         ranked = candidates[variance[candidates].argsort(descending=True, stable=True)]

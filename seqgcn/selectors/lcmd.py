@@ -32,7 +32,7 @@ class LCMD(Selector):
     leaves uncovered.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""

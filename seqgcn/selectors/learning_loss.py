@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from seqgcn.selectors.extensions import Extension, LossPrediction, own_fields
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.utils.former_names import former_arguments
 
 
+@former_arguments(share="detach_after")
 @dataclass(frozen=True, kw_only=True)
 class LearningLoss(LossPrediction, Selector):
     r"""Largest predicted loss, :math:`\max_i \hat l_i` (Yoo, Kweon, CVPR 2019).
@@ -20,7 +22,7 @@ class LearningLoss(LossPrediction, Selector):
     `LossPrediction`.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("loss_pred",)
+    requires: ClassVar[tuple[str, ...]] = ("loss_pred",)
 
     @property
     def extensions(self) -> tuple[Extension, ...]:

@@ -57,7 +57,7 @@ class ProbCover(Selector):
         seed: Of the order among ties, and of that estimate.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     delta: float | None = None
     purity: float = 0.95

@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.extensions import Extension, Generated
 from seqgcn.training import Progress
+from seqgcn.utils.former_names import FormerName, take_former_names
 from seqgcn.utils.validation import (
     check_data,
     check_features,
@@ -149,17 +150,22 @@ class Query:
         return same_device(values, self.labelled, f"data.{name}")
 
 
+FORMER_NAMES = {"needs": "requires", "either": "requires_any"}
+"""What attributes of selectors are called now, by their former names."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selector(ABC):
     """Names the next items to label, from a PyG `Data` that describes the pool.
 
-    A selector of one's own is a frozen, keyword-only dataclass that says in `needs` what it reads and writes `pick`.
+    A selector of one's own is a frozen, keyword-only dataclass that names in `requires` what it reads and has a method
+    `pick`.
     Without inheriting anything, a class with `select(data, budget)` takes part too; see
     `seqgcn.selectors.adapter.as_selector`.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Largest(Selector):
-    ...     needs = ("x",)
+    ...     requires = ("x",)
     ...     axis: int = 0
     ...
     ...     def pick(self, query: Query) -> Selection:
@@ -169,17 +175,21 @@ class Selector(ABC):
     [1, 2]
 
     Attributes:
-        needs: Attributes of the `Data` that are read besides the masks.
-        either: Of these, one is read besides: the first that is attached.
+        requires: Attributes of the `Data` that are read besides the masks.
+        requires_any: One of these is read too: the first that is attached.
         tasks: What it can choose items for.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    either: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+    requires_any: ClassVar[tuple[str, ...]] = ()
     tasks: ClassVar[tuple[str, ...]] = ("classification", "pose")
+
+    needs = FormerName("requires")
+    either = FormerName("requires_any")
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        take_former_names(cls, FORMER_NAMES, stacklevel=4)
         written = vars(cls)
         if "pick" in written:
             # For subclasses of before that call super()._answer(query).
@@ -197,14 +207,20 @@ class Selector(ABC):
         """What has to be added to a learner so that it can give what the selector reads; nothing for most."""
         return ()
 
-    def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
-        """Attributes to ask a learner for that provides some: those needed, and the first it has of `either`."""
-        return (*self.needs, *[name for name in self.either if name in provided][:1])
+    def reads(self, outputs: Collection[str]) -> tuple[str, ...]:
+        """Attributes to ask a learner for, by what it can give: all of `requires`, and the first of `requires_any`."""
+        return (*self.requires, *[name for name in self.requires_any if name in outputs][:1])
 
-    def missing(self, provided: Collection[str]) -> tuple[str, ...]:
-        """Attributes that are needed but not provided; several of which one would do are one entry, `"a or b"`."""
-        alternatives = () if not self.either or set(self.either) & set(provided) else (" or ".join(self.either),)
-        return (*[name for name in self.needs if name not in provided], *alternatives)
+    def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
+        """`reads`, by its former name."""
+        warnings.warn("Selector.wanted is now called reads; rename it", DeprecationWarning, stacklevel=2)
+        return self.reads(provided)
+
+    def missing(self, outputs: Collection[str]) -> tuple[str, ...]:
+        """Attributes that are required but not among a learner's outputs; alternatives are one entry, `"a or b"`."""
+        has_one = not self.requires_any or set(self.requires_any) & set(outputs)
+        alternatives = () if has_one else (" or ".join(self.requires_any),)
+        return (*[name for name in self.requires if name not in outputs], *alternatives)
 
     def generate(
         self,
@@ -233,7 +249,7 @@ class Selector(ABC):
         """Pick `budget` unlabeled nodes. Neither `data` nor the global random state is changed.
 
         Args:
-            data: The pool: `train_mask` `[n]` bool (labeled so far), what the selector `needs`, and optionally
+            data: The pool: `train_mask` `[n]` bool (labeled so far), what the selector `requires`, and optionally
                 `pool_mask`, `val_mask` and `test_mask`, which say what may be picked: see `split_pool`.
             budget: How many nodes to pick.
             progress: Told how far the selector is.

@@ -38,7 +38,7 @@ class GCNSelector(Selector):
         seed: Of the initial weights and of dropout.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     hidden_channels: int = 128
     dropout: float = 0.3

@@ -50,7 +50,7 @@ class TypiClust(Selector):
         seed: Of the clustering.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     neighbours: int = 20
     max_clusters: int = 500

@@ -44,7 +44,7 @@ class LeastConfidence(Selector):
     The score is :math:`1 - \max_c p_{ic}`; details: `confidence` `[n]`, the top probability.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("prob",)
+    requires: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def pick(self, query: Query) -> Selection:
@@ -60,7 +60,7 @@ class Margin(Selector):
     The score is the negative margin; details: `margin` `[n]`. With a single class the margin is 1.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("prob",)
+    requires: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def pick(self, query: Query) -> Selection:
@@ -76,7 +76,7 @@ class Entropy(Selector):
     The score is the entropy; details: `entropy` `[n]`.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("prob",)
+    requires: ClassVar[tuple[str, ...]] = ("prob",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def pick(self, query: Query) -> Selection:

@@ -23,7 +23,7 @@ class VAAL(AdversarialOptions, Selector):
     many unlabeled images.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("image",)
+    requires: ClassVar[tuple[str, ...]] = ("image",)
 
     def pick(self, query: Query) -> Selection:
         """Pick for a checked query."""

@@ -33,7 +33,7 @@ class WeightedCoreGCN(CoreGCN):
             `"least-confidence"` (1 - the largest).
     """
 
-    either: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
+    requires_any: ClassVar[tuple[str, ...]] = ("prob", "target_samples")
 
     graph: Literal["auto", "similarity", "knn", "edges"] = "knn"
     uncertainty: Uncertainty = "margin"
@@ -43,7 +43,7 @@ class WeightedCoreGCN(CoreGCN):
         check_choice("uncertainty", self.uncertainty, UNCERTAINTIES)
 
     def _weights(self, query: Query) -> Tensor:
-        if query.first_of(self.either) == "target_samples":
+        if query.first_of(self.requires_any) == "target_samples":
             return total_variance(query.target_samples()).sqrt()
         # Rounding leaves probabilities whose sum is a little above 1, and with it some uncertainties below 0.
         return uncertainty(query.probabilities(), self.uncertainty).clamp(min=0)

@@ -27,7 +27,7 @@ from seqgcn.learners import (
 )
 from seqgcn.runs import RunSet
 from seqgcn.runs.loop import ActiveLearning
-from seqgcn.selectors.extensions import LossPrediction, Members
+from seqgcn.selectors.extensions import EnsembleOptions, LossPrediction
 
 __all__ = [
     "RunConfig",
@@ -114,7 +114,7 @@ def classifiers() -> dict[str, Any]:
     # With fewer than eight channels oneDNN's AVX2 kernels corrupt memory in the backward pass. Of the batch sizes and
     # learning rates, these keep last bits that differ between machines small through batch normalization.
     narrow = {**small, "width": 0.125, "batch_size": 10, "lr": 1e-3}
-    members = Members(members=2)
+    members = EnsembleOptions(n_members=2)
     return {
         "small-cnn": SmallCNNClassifier(**small),
         "small-cnn, dropout and held-out items": SmallCNNClassifier(**small, dropout=0.3, samples=3, validation=0.2),
@@ -144,7 +144,7 @@ def pose_learners() -> dict[str, tuple[Any, int]]:
     predicted = {"loss_prediction": LossPrediction(hidden_channels=8)}
     torch_learner = {"module": PoseNet, "embedding": "body", "samples": 3, **common}
     normalized = {**quick, "batch_size": 10, "lr": 1e-4}
-    members = Members(members=2)
+    members = EnsembleOptions(n_members=2)
     return {
         "deep-prior": (HandPose(**prior), 48),
         "deep-prior, nothing held out, not augmented": (HandPose(**prior, augment=False, validation=0.0), 48),

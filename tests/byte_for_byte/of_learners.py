@@ -47,10 +47,10 @@ def _entry(learner: Any, inputs: Any, targets: Tensor) -> dict[str, Any]:
     if learner.get_params().get("warm_start"):
         learner.set_params(seed=6)
         learner.fit(inputs[torch.arange(15)], targets[:15])
-    attributes = tuple(name for name in learner.provides if name != "image" or not isinstance(inputs, Tensor))
+    attributes = tuple(name for name in learner.outputs if name != "image" or not isinstance(inputs, Tensor))
     described = learner.describe(inputs, attributes)
     entry = {
-        "provides": list(learner.provides),
+        "provides": list(learner.outputs),
         "weights": of_weights(learner.state()),
         "curves": {name: of_tensor(values) for name, values in learner.curves_.items()},
         "describe": {name: of_tensor(described[name]) for name in attributes},

@@ -92,7 +92,7 @@ def test_every_selector_says_where_it_comes_from_and_what_it_is_for(name: str) -
     assert CATALOGUE["selector"][name].source
     selector = load("selector", name)()
     assert set(selector.tasks) <= {"classification", "pose"}
-    only_classes = {"prob", "prob_samples"} & set(selector.needs)
+    only_classes = {"prob", "prob_samples"} & set(selector.requires)
     assert ("pose" in selector.tasks) == (not only_classes)
 
 

@@ -223,12 +223,12 @@ def test_items_with_equal_embeddings_keep_their_own_probabilities() -> None:
 
 
 def test_a_strategy_reads_what_it_needs() -> None:
-    assert FromQueryStrategy().needs == ("x",)
+    assert FromQueryStrategy().requires == ("x",)
     assert FromQueryStrategy().tasks == ("classification", "pose")
     badge = FromQueryStrategy(strategy=strategies.Badge())
-    assert (badge.needs, badge.tasks) == (("x", "prob"), ("classification",))
+    assert (badge.requires, badge.tasks) == (("x", "prob"), ("classification",))
     assert build("ProbCover").tasks == ("classification",)
-    assert for_cycle(badge, seed=3, cycle=1).needs == ("x", "prob")
+    assert for_cycle(badge, seed=3, cycle=1).requires == ("x", "prob")
 
 
 def test_a_strategy_keeps_its_own_parameters_and_is_left_as_it_was() -> None:

@@ -76,7 +76,7 @@ def is_a_learner(case: Case) -> None:
     for protocol in (Learner, RestorableLearner, MemberLearner):
         assert isinstance(case.make(), protocol)
     assert case.make().metric.name
-    assert "x" in case.make().provides
+    assert "x" in case.make().outputs
 
 
 def has_scikit_learns_manners(case: Case) -> None:
@@ -102,14 +102,14 @@ def is_decided_by_its_seed(case: Case) -> None:
     before = torch.get_rng_state()
     first = case.fit()
     first.predict(case.inputs)
-    first.describe(case.inputs, first.provides)
+    first.describe(case.inputs, first.outputs)
     case.make(**_counts(first)).restore(first.state())
     assert torch.equal(torch.get_rng_state(), before)
     torch.rand(3)
     second = case.fit()
     assert bits(first) == bits(second)
     assert all(torch.equal(second.curves_[name], curve) for name, curve in first.curves_.items())
-    assert same(first.describe(case.inputs, first.provides), second.describe(case.inputs, first.provides))
+    assert same(first.describe(case.inputs, first.outputs), second.describe(case.inputs, first.outputs))
     assert bits(case.fit(seed=1)) != bits(first)
 
 
@@ -131,10 +131,10 @@ def must_be_fitted_first(case: Case) -> None:
 def describes_in_the_order_of_the_items(case: Case) -> None:
     """What is provided has a row an item, whatever is asked for beside it, and does not depend on the others."""
     learner, n = case.fit(), len(case.inputs)
-    data = learner.describe(case.inputs, learner.provides)
-    assert set(data.keys()) == set(learner.provides)
+    data = learner.describe(case.inputs, learner.outputs)
+    assert set(data.keys()) == set(learner.outputs)
     some = torch.tensor([7, 2, 9])
-    for name in learner.provides:
+    for name in learner.outputs:
         alone = learner.describe(case.inputs, [name])
         assert alone.keys() == [name]
         assert len(data[name]) == n
@@ -145,7 +145,7 @@ def describes_in_the_order_of_the_items(case: Case) -> None:
             torch.testing.assert_close(alone[name], data[name])
             torch.testing.assert_close(learner.describe(case.inputs[some], [name])[name], data[name][some])
     assert data.x.dim() == 2
-    if "prob" in learner.provides:
+    if "prob" in learner.outputs:
         torch.testing.assert_close(data.prob.sum(dim=1), torch.ones(n))
         assert torch.equal(learner.predict(case.inputs), data.prob.argmax(dim=1))
 
@@ -153,7 +153,7 @@ def describes_in_the_order_of_the_items(case: Case) -> None:
 def describes_by_passes_that_differ(case: Case) -> None:
     """Passes with dropout, or members, are `[n, t, k]`, finite and not all alike."""
     learner = case.fit()
-    for name in {"prob_samples", "target_samples"} & set(learner.provides):
+    for name in {"prob_samples", "target_samples"} & set(learner.outputs):
         samples = learner.describe(case.inputs, [name])[name]
         assert samples.dim() == 3
         assert samples.isfinite().all()
@@ -165,7 +165,7 @@ def describes_by_passes_that_differ(case: Case) -> None:
 def refuses_what_it_cannot_provide(case: Case) -> None:
     """The message names what is asked for, and what there is."""
     learner = case.fit()
-    with pytest.raises(ArgumentError, match=f"cannot provide nonsense; it provides {', '.join(learner.provides)}"):
+    with pytest.raises(ArgumentError, match=f"cannot output nonsense; it outputs {', '.join(learner.outputs)}"):
         learner.describe(case.inputs, ("x", "nonsense"))
 
 
@@ -203,7 +203,7 @@ def takes_arrays(case: Case) -> None:
     assert torch.equal(learner.predict(inputs), expected.predict(case.inputs))
     assert learner.score(inputs, targets) == expected.score(case.inputs, case.targets)
     assert learner.measure(expected.predict(case.inputs), targets) == learner.score(inputs, targets)
-    assert same(learner.describe(inputs, learner.provides), expected.describe(case.inputs, learner.provides))
+    assert same(learner.describe(inputs, learner.outputs), expected.describe(case.inputs, learner.outputs))
     if case.single:
         assert torch.equal(learner.item_losses(inputs, targets), expected.item_losses(case.inputs, case.targets))
     if case.arrays:
@@ -241,13 +241,13 @@ def tells_its_progress(case: Case) -> None:
 def can_be_put_away_and_taken_back(case: Case) -> None:
     """A state is a copy; what takes it over answers alike and trains on alike."""
     learner = case.fit(warm_start=True)
-    state, expected = learner.state(), learner.describe(case.inputs, learner.provides)
+    state, expected = learner.state(), learner.describe(case.inputs, learner.outputs)
     assert list(state) == list(case.fit(warm_start=True).state())
     learner.fit(case.inputs, case.targets)
     assert not torch.equal(learner.describe(case.inputs, ("x",)).x, expected.x)
     restored = case.make(warm_start=True, **_counts(learner))
     assert restored.restore(state) is restored
-    assert same(restored.describe(case.inputs, learner.provides), expected)
+    assert same(restored.describe(case.inputs, learner.outputs), expected)
     assert restored.curves_ == {}
     assert not any(module.training for module in _networks(restored))
     restored.fit(case.inputs, case.targets)
@@ -281,7 +281,7 @@ def goes_round_by_a_file(case: Case) -> None:
         assert type(learner).load(path, **given, seed=9).seed == 9
     assert type(loaded) is type(learner)
     assert bits(loaded) == bits(learner)
-    assert same(loaded.describe(case.inputs, learner.provides), learner.describe(case.inputs, learner.provides))
+    assert same(loaded.describe(case.inputs, learner.outputs), learner.describe(case.inputs, learner.outputs))
     assert torch.equal(loaded.predict(case.inputs), learner.predict(case.inputs))
     assert loaded.score(case.inputs, case.targets) == learner.score(case.inputs, case.targets)
     assert repr(loaded.get_params(deep=False)) == repr(learner.get_params(deep=False))
@@ -309,9 +309,9 @@ def refuses_other_files(case: Case) -> None:
 def can_be_copied(case: Case) -> None:
     """A deep copy and a pickle of a fitted learner answer alike."""
     learner = case.fit()
-    expected = learner.describe(case.inputs, learner.provides)
+    expected = learner.describe(case.inputs, learner.outputs)
     for each in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
-        assert same(each.describe(case.inputs, learner.provides), expected)
+        assert same(each.describe(case.inputs, learner.outputs), expected)
 
 
 def forgets_without_warm_start(case: Case) -> None:
@@ -391,13 +391,13 @@ def predicts_its_losses(case: Case) -> None:
         return
     plain = case.fit()
     assert plain.diagnose(case.inputs, case.targets) == {}
-    with pytest.raises(ArgumentError, match=r"cannot provide loss_pred.*loss_prediction=LossPrediction\(\)"):
+    with pytest.raises(ArgumentError, match=r"cannot output loss_pred.*loss_prediction=LossPrediction\(\)"):
         plain.describe(case.inputs, ("loss_pred",))
     watched = case.fit(loss_prediction=LossPrediction(weight=0.0))
     torch.testing.assert_close(_weights(watched), _weights(plain))
-    learner = case.fit(loss_prediction=LossPrediction(share=1.0, weight=5.0))
+    learner = case.fit(loss_prediction=LossPrediction(detach_after=1.0, weight=5.0))
     assert not torch.equal(_weights(learner), _weights(plain))
-    predicted = learner.describe(case.inputs, learner.provides).loss_pred
+    predicted = learner.describe(case.inputs, learner.outputs).loss_pred
     assert predicted.shape == (len(case.inputs),)
     assert torch.equal(predicted, learner.describe(case.inputs, ("loss_pred",)).loss_pred)
     losses = learner.item_losses(case.inputs, case.targets)
@@ -420,8 +420,8 @@ def trains_in_mixed_precision(case: Case) -> None:
     """bfloat16 trains other weights, and everything is still told as float32."""
     learner = case.fit(precision="bfloat16")
     assert bits(learner) != bits(case.fit(precision="float32"))
-    data = learner.describe(case.inputs, learner.provides)
-    for name in set(learner.provides) - {"image"}:
+    data = learner.describe(case.inputs, learner.outputs)
+    for name in set(learner.outputs) - {"image"}:
         assert data[name].dtype == torch.float32
         assert data[name].isfinite().all()
 

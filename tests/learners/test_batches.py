@@ -53,7 +53,7 @@ def test_weights_go_round() -> None:
 
 
 def test_messages() -> None:
-    with pytest.raises(ArgumentError, match="object cannot provide a, b; it provides x"):
+    with pytest.raises(ArgumentError, match="object cannot output a, b; it outputs x"):
         check_attributes(object(), ("b", "x", "a"), ("x",))
     check_attributes(object(), ("x",), ("x", "prob"))
     with pytest.raises(ArgumentError, match="this object is not fitted yet; call fit first"):

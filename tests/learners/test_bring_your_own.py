@@ -61,7 +61,7 @@ def len_of(values):
 
 class MyLearner(BaseEstimator):
     metric = ACCURACY
-    provides = ("x", "prob")
+    outputs = ("x", "prob")
 
     def __init__(self, power=2, scales=(1, 2), note=None, hook=len_of, seed=0):
         self.power, self.scales, self.note, self.hook, self.seed = power, scales, note, hook, seed
@@ -102,7 +102,7 @@ from seqgcn.selectors import Selector
 class MySelector(Selector):
     axis: int = 0
 
-    needs = ("x",)
+    requires = ("x",)
 
     def pick(self, query):
         return query.highest(query.features()[:, self.axis])
@@ -343,7 +343,7 @@ MISTAKES = [
     (
         "empty:MyLearner",
         "class MyLearner:\n    def fit(self): pass",
-        "empty:MyLearner: MyLearner is no learner: it lacks metric, provides, check_parameters, predict, score, "
+        "empty:MyLearner: MyLearner is no learner: it lacks metric, outputs, check_parameters, predict, score, "
         "describe, get_params, set_params; .*TorchLearner",
     ),
     ("refusing:MyLearner", PLAIN.replace("self.power,", "1 / 0; self.power,"), "cannot be made: ZeroDivisionError"),

@@ -139,12 +139,10 @@ def test_describe_gives_what_is_asked_in_one_pass(
 
 def test_describe_refuses_what_it_cannot_provide(images: Tensor, targets: Tensor) -> None:
     fitted = small(dropout=0.0).fit(images, targets)
-    with pytest.raises(
-        ArgumentError, match="cannot provide loss_pred, target_samples; it provides x, prob, image"
-    ) as e:
+    with pytest.raises(ArgumentError, match="cannot output loss_pred, target_samples; it outputs x, prob, image") as e:
         fitted.describe(images, ("x", "loss_pred", "target_samples"))
     assert "A predicted loss needs loss_prediction=LossPrediction()" in str(e.value)
-    with pytest.raises(ArgumentError, match=r"cannot provide prob_samples.* \(learner\.dropout=0\.25\)"):
+    with pytest.raises(ArgumentError, match=r"cannot output prob_samples.* \(learner\.dropout=0\.25\)"):
         fitted.describe(images, ("prob_samples",))
 
 

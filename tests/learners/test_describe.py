@@ -61,8 +61,8 @@ def test_dropout_leaves_evaluation_alone() -> None:
 
 @pytest.mark.parametrize("learner", [cnn(dropout=0.0), ResNet18Classifier()])
 def test_without_dropout_there_are_no_passes(learner: ImageClassifier) -> None:
-    assert "prob_samples" not in learner.provides
-    assert "prob_samples" in type(learner)(dropout=0.1).provides
+    assert "prob_samples" not in learner.outputs
+    assert "prob_samples" in type(learner)(dropout=0.1).outputs
 
 
 # capacity
@@ -133,7 +133,7 @@ def test_the_predictor_learns_and_stops_moving_the_network(images: Tensor, targe
     for make, given in ((cnn, (images, targets)), (pose, hands())):
         plain = weights(make(epochs=4).fit(*given))
         early, late, still = (
-            make(epochs=4, loss_prediction=LossPrediction(share=share, weight=weight)).fit(*given)
+            make(epochs=4, loss_prediction=LossPrediction(detach_after=share, weight=weight)).fit(*given)
             for share, weight in ((0.0, 5.0), (1.0, 5.0), (0.0, 0.0))
         )
         torch.testing.assert_close(weights(early), plain)  # from the first epoch on, no gradient reaches it

@@ -9,7 +9,7 @@ from seqgcn.exceptions import ArgumentError
 from seqgcn.learners import Ensemble, HandPose, SmallCNNClassifier, TorchLearner, extended
 from seqgcn.learners.nets import SmallCNN
 from seqgcn.selectors import BALD, EnsembleSelector, LearningLoss, Variance
-from seqgcn.selectors.extensions import LossPrediction, Members
+from seqgcn.selectors.extensions import EnsembleOptions, LossPrediction
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -21,7 +21,7 @@ def cnn(**changes: Any) -> SmallCNNClassifier:
 
 
 def ensemble(learner: Any = None, seed: int = 0, warm_start: bool = False, **members: Any) -> Ensemble:
-    options = Members(**{"members": 3} | members)
+    options = EnsembleOptions(**{"n_members": 3} | members)
     return Ensemble(learner=learner or cnn(), members=options, seed=seed, warm_start=warm_start)
 
 
@@ -52,7 +52,7 @@ def test_poses_give_the_members_joints(hands: Any) -> None:
     assert torch.equal(data.target_samples, torch.stack(predicted, dim=1).flatten(2))
     torch.testing.assert_close(fitted.predict(frames), torch.stack(predicted).mean(dim=0))
     assert fitted.score(frames, joints) == pytest.approx(float((fitted.predict(frames) - joints).norm(dim=2).mean()))
-    assert fitted.provides == ("x", "image", "target_samples")
+    assert fitted.outputs == ("x", "image", "target_samples")
 
 
 def test_in_what_members_differ(images: Tensor, targets: Tensor) -> None:
@@ -79,7 +79,7 @@ def test_in_what_members_differ(images: Tensor, targets: Tensor) -> None:
 def test_the_state_of_another_ensemble_is_refused(images: Tensor, targets: Tensor) -> None:
     fitted = ensemble().fit(images, targets)
     with pytest.raises(ArgumentError, match="this state is not that of an ensemble of 2"):
-        ensemble(members=2).restore(fitted.state())
+        ensemble(n_members=2).restore(fitted.state())
     with pytest.raises(ArgumentError, match="restore needs num_classes"):
         ensemble(cnn(num_classes=None)).restore(fitted.state())
 
@@ -128,9 +128,9 @@ def test_curves_are_the_members_mean(hands: Any) -> None:
 def test_what_a_selector_adds_to_a_learner() -> None:
     plain = cnn(warm_start=True)
     assert extended(plain, BALD().extensions) is plain
-    members = extended(plain, EnsembleSelector(members=2, width=0.5).extensions)
+    members = extended(plain, EnsembleSelector(n_members=2, width=0.5).extensions)
     assert isinstance(members, Ensemble)
-    assert members.members == Members(members=2, width=0.5)
+    assert members.members == EnsembleOptions(n_members=2, width=0.5)
     assert members.warm_start is True
     predicting = extended(plain, LearningLoss(weight=0.5).extensions)
     assert predicting.loss_prediction == LossPrediction(weight=0.5)
@@ -144,14 +144,14 @@ def test_what_cannot_be_extended(fake_learner: type) -> None:
     with pytest.raises(ArgumentError, match="FakeLearner has no parameter loss_prediction"):
         extended(fake_learner(), (LossPrediction(),))
     with pytest.raises(ArgumentError, match="FakeLearner has no parameter batch_seed, which an ensemble sets"):
-        extended(fake_learner(), (Members(),)).check_parameters()
+        extended(fake_learner(), (EnsembleOptions(),)).check_parameters()
     with pytest.raises(ArgumentError, match="the learner is an ensemble already"):
-        extended(ensemble(), (Members(),))
-    with pytest.raises(ArgumentError, match=r"members must be Members\(members=...\)"):
+        extended(ensemble(), (EnsembleOptions(),))
+    with pytest.raises(ArgumentError, match=r"members must be EnsembleOptions\(n_members=...\)"):
         Ensemble(learner=cnn(), members=3).check_parameters()  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match=r"learner is the class SmallCNNClassifier; make an object of it"):
-        Ensemble(learner=SmallCNNClassifier, members=Members()).check_parameters()  # type: ignore[arg-type]
+        Ensemble(learner=SmallCNNClassifier, members=EnsembleOptions()).check_parameters()  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="members must be at least 2, as one network never disagrees with itself"):
-        Members(members=1)
+        EnsembleOptions(n_members=1)
     with pytest.raises(ArgumentError, match="together make all members one"):
-        Members(same_initialisation=True, same_batches=True)
+        EnsembleOptions(same_initialisation=True, same_batches=True)

@@ -48,8 +48,8 @@ def test_is_a_learner() -> None:
     assert isinstance(HandPose(), Learner)
     assert isinstance(HandPose(), RestorableLearner)
     assert HandPose.metric == MEAN_JOINT_ERROR
-    assert HandPose().provides == ("x", "target_samples", "image")
-    assert HandPose(net="awr").provides == ("x", "image")
+    assert HandPose().outputs == ("x", "target_samples", "image")
+    assert HandPose(net="awr").outputs == ("x", "image")
 
 
 def test_the_published_recipes() -> None:
@@ -313,14 +313,14 @@ def test_samples_lie_around_the_prediction(hands: Hands) -> None:
 def test_no_samples_without_dropout(options: dict[str, Any], hands: Hands) -> None:
     frames, joints = hands()
     learner = small(**options).fit(frames, joints)
-    with pytest.raises(ArgumentError, match=r"cannot provide target_samples; it .* dropout above 0"):
+    with pytest.raises(ArgumentError, match=r"cannot output target_samples; it .* dropout above 0"):
         learner.describe(frames, ("x", "target_samples"))
     assert learner.describe(frames, ("x",)).x.shape[0] == 8
 
 
 def test_describe_refuses_what_it_cannot_provide(hands: Hands) -> None:
     frames, joints = hands()
-    with pytest.raises(ArgumentError, match="cannot provide loss_pred, prob; it provides x, target_samples, image"):
+    with pytest.raises(ArgumentError, match="cannot output loss_pred, prob; it outputs x, target_samples, image"):
         small().fit(frames, joints).describe(frames, ("x", "prob", "loss_pred"))
 
 

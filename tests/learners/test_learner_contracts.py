@@ -18,7 +18,7 @@ from seqgcn.learners import (
     TorchLearner,
     TorchPoseLearner,
 )
-from seqgcn.selectors.extensions import Members
+from seqgcn.selectors.extensions import EnsembleOptions
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -91,7 +91,7 @@ def poses(kind: Callable[..., Any], size: int = 48, given: tuple[str, ...] = (),
 def members(case: Case, given: tuple[str, ...] = (), **options: Any) -> Case:
     def make(**changes: Any) -> Ensemble:
         own = {name: changes.pop(name) for name in ("seed", "warm_start") if name in changes}
-        return Ensemble(learner=case.make(**changes), members=Members(members=2, **options), **own)
+        return Ensemble(learner=case.make(**changes), members=EnsembleOptions(n_members=2, **options), **own)
 
     return replace(case, make=make, given=given)
 

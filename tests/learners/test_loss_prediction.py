@@ -289,7 +289,7 @@ def test_losses_of_other_shapes(loss: Any) -> None:
 
 
 def test_stops_training_the_network_after_the_share_of_epochs(net: Net, images: Tensor) -> None:
-    predictor = wired(net, images, share=0.5, margin=3.0, weight=2.0)
+    predictor = wired(net, images, detach_after=0.5, margin=3.0, weight=2.0)
     actual = torch.arange(4.0)
     for epoch, trained in ((0, True), (1, True), (2, False), (3, False), (0, True)):
         predictor.begin(epoch, 4)

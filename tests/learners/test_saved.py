@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgcn.exceptions import ArgumentError, DataFileError, MissingPackageError, RunFolderError
 from seqgcn.learners import Ensemble, SmallCNNClassifier, TorchLearner
-from seqgcn.selectors.extensions import LossPrediction, Members
+from seqgcn.selectors.extensions import EnsembleOptions, LossPrediction
 
 
 @dataclass
@@ -83,12 +83,12 @@ def test_what_is_no_plain_value_is_given_again(path: Path, images: Tensor, targe
 
 
 def test_an_ensemble_of_ones_own_learner_is_given_it_again(path: Path, images: Tensor, targets: Tensor) -> None:
-    fitted = Ensemble(learner=Plain(epochs=1), members=Members(members=2)).fit(images, targets)
+    fitted = Ensemble(learner=Plain(epochs=1), members=EnsembleOptions(n_members=2)).fit(images, targets)
     fitted.save(path)
     with pytest.raises(ArgumentError, match=r"learner \(Plain\)"):
         Ensemble.load(path)
     loaded = Ensemble.load(path, learner=Plain(epochs=1))
-    assert loaded.members == Members(members=2)
+    assert loaded.members == EnsembleOptions(n_members=2)
     assert torch.equal(loaded.predict(images), fitted.predict(images))
 
 

@@ -226,7 +226,7 @@ def test_refuses_what_it_cannot_use(images: Tensor, targets: Tensor) -> None:
         learner(module=Pair(logits=True), embedding="layer").fit(images, targets)
     with pytest.raises(ArgumentError, match=r"the layer unused must put out .* got NoneType"):
         learner(module=Pair(logits=True), embedding="unused").fit(images, targets)
-    with pytest.raises(ArgumentError, match=r"cannot provide prob_samples.*learner.samples=20"):
+    with pytest.raises(ArgumentError, match=r"cannot output prob_samples.*learner.samples=20"):
         learner().fit(images, targets).describe(images, ("prob_samples",))
     frozen = Net().requires_grad_(False)
     with pytest.raises(ArgumentError, match="epochs=0 trains nothing"):

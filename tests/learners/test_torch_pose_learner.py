@@ -153,7 +153,7 @@ def test_describes_in_the_order_of_the_frames(hands: Hands, left: bool) -> None:
     frames, joints = hands(30)
     frames = replace(frames, mirror=left)
     fitted = learner(samples=500).fit(frames, joints)
-    assert fitted.provides == ("x", "target_samples", "image")
+    assert fitted.outputs == ("x", "target_samples", "image")
     data = fitted.describe(frames, ("x", "target_samples", "image"))
     assert set(data.keys()) == {"x", "target_samples", "image"}
     assert data.x.shape == (30, 12)
@@ -290,7 +290,7 @@ def test_refuses_what_it_cannot_use(hands: Hands) -> None:
         learner().fit(frames, joints * float("nan"))
     with pytest.raises(ArgumentError, match=r"joints must be \[12, 3, 3\]"):
         fitted.score(frames, joints[:, :2])
-    with pytest.raises(ArgumentError, match=r"cannot provide target_samples.*learner.samples=20"):
+    with pytest.raises(ArgumentError, match=r"cannot output target_samples.*learner.samples=20"):
         fitted.describe(frames, ("target_samples",))
 
 

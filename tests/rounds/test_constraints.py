@@ -22,7 +22,7 @@ quick = settings(max_examples=200, deadline=None, derandomize=True)
 class First(Selector):
     """Ranks by the first column, and notes what it was asked for."""
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     asked: list[int] = field(default_factory=list)
 

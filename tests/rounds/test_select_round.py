@@ -88,7 +88,7 @@ def test_with_classes() -> None:
     assert plain.num_classes is None
     chosen = SmallCNNClassifier(num_classes=3, device="cpu")
     assert with_classes(chosen, 7) is chosen
-    members = with_classes(extended(plain, EnsembleSelector(members=2).extensions), 7)
+    members = with_classes(extended(plain, EnsembleSelector(n_members=2).extensions), 7)
     assert members.get_params()["learner__num_classes"] == 7
 
 

@@ -22,7 +22,7 @@ FILES = ["learner.pt", "picks.csv", "report.html", "represents.csv", "round.yaml
 class First(Selector):
     """Ranks by the first column of the embeddings."""
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
 
     least: bool = False
 

@@ -191,7 +191,7 @@ def test_selector_sees_the_whole_pool_or_a_subset(start: Start) -> None:
 def test_selector_is_given_what_it_needs_and_no_more(start: Start, fake_learner: Any) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Wants(Spy):
-        needs = ("prob",)
+        requires = ("prob",)
 
     nothing, probabilities = Spy(seen=[]), Wants(seen=[])
     list(start(probabilities, cycles=1))

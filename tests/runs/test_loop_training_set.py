@@ -16,7 +16,7 @@ from seqgcn.learners import Ensemble, SmallCNNClassifier
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning
 from seqgcn.selectors import BALD, CEAL, EnsembleSelector, LearningLoss, Query, Selection, Selector
-from seqgcn.selectors.extensions import Generated, Members
+from seqgcn.selectors.extensions import EnsembleOptions, Generated
 
 CYCLES, BUDGET = 3, 5
 
@@ -25,7 +25,7 @@ CYCLES, BUDGET = 3, 5
 class Making(Selector):
     """Random picks; for each item it picked, an image of its own that is one gray level darker."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
     seed: int = 0
 
     def generate(self, images: Tensor, targets: Tensor, picked: Tensor, **_others: Any) -> Generated | None:
@@ -141,7 +141,9 @@ def test_bad_pseudo_labels_do_not_get_into_the_journal(
 
 def test_an_ensemble_of_the_users_own_resumes_with_its_weights(tmp_path: Path) -> None:
     dataset = Digits().limit(pool_size=60, test_size=40)
-    learner = Ensemble(learner=SmallCNNClassifier(epochs=1, device="cpu", width=0.25), members=Members(members=2))
+    learner = Ensemble(
+        learner=SmallCNNClassifier(epochs=1, device="cpu", width=0.25), members=EnsembleOptions(n_members=2)
+    )
     options: dict[str, Any] = {"budget": 10, "cycles": 1, "warm_start": True}
     whole = list(ActiveLearning(dataset, learner, BALD(), **options))
     journal = Journal(tmp_path / "journal.jsonl")
@@ -177,7 +179,7 @@ def test_a_path_that_does_not_exist_is_named_before_the_first_label_is_spent() -
         ActiveLearning(Digits(), learner, LearningLoss(modules=("layer9",)), budget=10, cycles=1)
 
 
-@pytest.mark.parametrize("selector", [LearningLoss(), EnsembleSelector(members=2), BALD()], ids=repr)
+@pytest.mark.parametrize("selector", [LearningLoss(), EnsembleSelector(n_members=2), BALD()], ids=repr)
 def test_real_learners_are_extended_and_resumed(selector: Selector, tmp_path: Path) -> None:
     dataset = Digits().limit(pool_size=60, test_size=40)
     learner = SmallCNNClassifier(epochs=2, device="cpu", width=0.25, samples=5)

@@ -26,7 +26,7 @@ class Last:
 
 
 class Seeded:
-    needs: ClassVar[tuple[str, ...]] = ("prob",)
+    requires: ClassVar[tuple[str, ...]] = ("prob",)
     seed, cycle = 0, 0
 
     def select(self, data: Data, budget: int) -> Any:
@@ -75,10 +75,10 @@ def test_indices_may_be_a_list_an_array_or_a_selection() -> None:
 
 
 def test_what_it_reads_is_what_it_says_or_what_is_there() -> None:
-    assert as_selector(Last()).wanted(("x", "prob", "image")) == ("x", "prob")
-    assert as_selector(Last()).wanted(("x",)) == ("x",)
+    assert as_selector(Last()).reads(("x", "prob", "image")) == ("x", "prob")
+    assert as_selector(Last()).reads(("x",)) == ("x",)
     assert as_selector(Last()).missing(()) == ()
-    assert as_selector(Seeded()).wanted(("x", "prob")) == ("prob",)
+    assert as_selector(Seeded()).reads(("x", "prob")) == ("prob",)
     assert as_selector(Seeded()).missing(("x",)) == ("prob",)
 
 
@@ -152,7 +152,7 @@ def test_an_attribute_that_is_not_there_is_named_with_the_way_to_it() -> None:
 
     data = Data(x=torch.rand(4, 2), train_mask=torch.zeros(4, dtype=torch.bool))
     message = (
-        r'Confident.select reads data.prob_samples.*there are pool_mask, train_mask, x.*needs = \("prob_samples",\)'
+        r'Confident.select reads data.prob_samples.*there are pool_mask, train_mask, x.*requires = \("prob_samples",\)'
     )
     with pytest.raises(ArgumentError, match=message):
         as_selector(Confident()).select(data, 2)

@@ -19,7 +19,7 @@ from seqgcn.selectors.bayesian import (
     variation_ratio,
     vote_ratio,
 )
-from seqgcn.selectors.extensions import Members
+from seqgcn.selectors.extensions import EnsembleOptions
 
 relaxed = settings(deadline=None)
 LN2 = math.log(2)
@@ -177,15 +177,15 @@ def test_an_ensemble_reads_what_there_is() -> None:
     assert scores(EnsembleSelector(), pool(target_samples=targets)) == total_variance(targets).tolist()
     both = pool(prob_samples=WORKED, target_samples=targets)
     assert scores(EnsembleSelector(), both) == variation_ratio(WORKED).tolist()
-    assert EnsembleSelector().wanted(("prob", "target_samples")) == ("target_samples",)
+    assert EnsembleSelector().reads(("prob", "target_samples")) == ("target_samples",)
     assert EnsembleSelector().missing(("prob", "x")) == ("prob_samples or target_samples",)
 
 
 def test_an_ensemble_asks_for_its_members() -> None:
-    assert EnsembleSelector().extensions == (Members(),)
-    changed: dict[str, Any] = {"members": 3, "width": 0.5, "same_initialisation": True}
-    assert EnsembleSelector(**changed).extensions == (Members(**changed),)
-    assert EnsembleSelector(same_batches=True).extensions == (Members(same_batches=True),)
+    assert EnsembleSelector().extensions == (EnsembleOptions(),)
+    changed: dict[str, Any] = {"n_members": 3, "width": 0.5, "same_initialisation": True}
+    assert EnsembleSelector(**changed).extensions == (EnsembleOptions(**changed),)
+    assert EnsembleSelector(same_batches=True).extensions == (EnsembleOptions(same_batches=True),)
     assert BALD().extensions == ()
 
 
@@ -234,8 +234,8 @@ def test_targets_with_wrong_axes_are_refused(selector: Selector) -> None:
     ("change", "message"),
     [
         ({"acquisition": "entropy"}, "acquisition must be one of 'max-entropy', 'bald', .*, got 'entropy'"),
-        ({"members": 1}, "members must be at least 2, as one network never disagrees with itself, got 1"),
-        ({"members": 2.0}, "members must be a whole number"),
+        ({"n_members": 1}, "n_members must be at least 2, as one network never disagrees with itself, got 1"),
+        ({"n_members": 2.0}, "n_members must be a whole number"),
         ({"width": 0.0}, r"width must be a number in \(0, inf\), got 0.0"),
         ({"same_batches": 1}, "same_batches must be True or False, got 1"),
         ({"same_initialisation": True, "same_batches": True}, "together make all members one; leave one of them"),

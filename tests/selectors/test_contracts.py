@@ -37,7 +37,7 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
     "core-gcn": {**GCN, "include_logit": ({}, False)},
     "ensemble": {
         "acquisition": ({}, "mean-std"),
-        "members": ({}, 2),
+        "n_members": ({}, 2),
         "width": ({}, 0.5),
         "same_initialisation": ({}, True),
         "same_batches": ({}, True),
@@ -54,7 +54,7 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
         "modules": ({}, ("a",)),
         "weight": ({}, 0.5),
         "margin": ({}, 0.5),
-        "share": ({}, 0.5),
+        "detach_after": ({}, 0.5),
         "loss": ({}, "mse"),
         "hidden_channels": ({}, 6),
     },

@@ -98,7 +98,7 @@ def test_with_a_factor_of_one_uncertainty_alone_decides_who() -> None:
 
 
 def test_class_probabilities_go_before_targets() -> None:
-    assert SuggestiveAnnotation().wanted(["target_samples", "prob_samples"]) == ("x", "prob_samples")
+    assert SuggestiveAnnotation().reads(["target_samples", "prob_samples"]) == ("x", "prob_samples")
     both, alone = pool(), pool()
     del alone.target_samples
     picks = (SuggestiveAnnotation(factor=1).select(data, 8).index for data in (both, alone))

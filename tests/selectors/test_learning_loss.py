@@ -29,7 +29,7 @@ def test_its_parameters_are_those_of_the_module_it_asks_for() -> None:
         "modules": ("stages.0", "stages.1"),
         "weight": 0.5,
         "margin": 2.0,
-        "share": 0.25,
+        "detach_after": 0.25,
         "loss": "mse",
         "hidden_channels": 16,
     }
@@ -42,7 +42,7 @@ def test_its_parameters_are_those_of_the_module_it_asks_for() -> None:
         ({"modules": "stages.0"}, r"modules must be a tuple of module paths such as \('stages.0',\), got 'stages.0'"),
         ({"weight": -1.0}, "weight must be a number"),
         ({"margin": -1.0}, "margin must be a number"),
-        ({"share": 1.5}, r"share must be a number in \[0, 1\], got 1.5"),
+        ({"detach_after": 1.5}, r"detach_after must be a number in \[0, 1\], got 1.5"),
         ({"loss": "l1"}, "loss must be one of 'ranking', 'mse', got 'l1'"),
         ({"hidden_channels": 0}, "hidden_channels must be a whole number of at least 1, got 0"),
     ],

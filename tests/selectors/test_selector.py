@@ -19,7 +19,7 @@ POOL = Data(x=torch.rand(20, 2, generator=torch.Generator().manual_seed(0)), tra
 class Picks(Selector):
     """Picks what it is told to, with a score of 1 unless it is told another."""
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
     index: Any = ()
     score: Any = None
 
@@ -32,7 +32,7 @@ class Picks(Selector):
 class Scores(Selector):
     """Picks by the scores it is given."""
 
-    needs: ClassVar[tuple[str, ...]] = ("x",)
+    requires: ClassVar[tuple[str, ...]] = ("x",)
     score: Any = None
 
     def pick(self, query: Query) -> Selection:
