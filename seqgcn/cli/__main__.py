@@ -1,7 +1,7 @@
-"""`python -m seqgcn.cli`."""
+"""`python -m seqgcn.cli`, the same as `python -m seqgcn`."""
 
 import sys
 
-from seqgcn.cli import main
+from seqgcn.__main__ import main
 
 sys.exit(main())

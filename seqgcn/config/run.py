@@ -90,6 +90,8 @@ class RunConfig:
             values = getattr(self, name)
             if not values or len(dict.fromkeys(values)) != len(values):
                 raise ConfigError(f"{name} must hold at least one value and none twice, got {list(values)}")
+        if negative := [seed for seed in self.seeds if seed < 0]:
+            raise ConfigError(f"seeds must be whole numbers of at least 0, got {negative[0]}")
         for name in ("initial", "budget", "cycles", "subset", "pool_size", "test_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

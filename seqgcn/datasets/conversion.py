@@ -61,8 +61,8 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
     they are, but for double precision, which becomes single.
 
     Args:
-        value: Tensor or array of inputs, `(inputs, labels)`, hand frames or a torch `Subset` of them, torch `Dataset`,
-            list of items, Hugging Face dataset or DataFrame.
+        value: Tensor or array of inputs, list of rows of numbers, `(inputs, labels)`, hand frames or a torch `Subset`
+            of them, torch `Dataset`, list of items, Hugging Face dataset or DataFrame.
         image_size: Side in pixels of the square to which images in files are resized.
 
     Raises:
@@ -75,6 +75,8 @@ def read_source(value: Any, image_size: int | None = None) -> Source:
     value = _hands_of_subset(value)
     if isinstance(value, HandDataset):
         return Source(value.frames, value.joints, files=tuple(value.files))
+    if _is_rows(value):
+        value = np.asarray(value)
     if isinstance(value, Tensor | np.ndarray):
         return Source(_inputs(value))
     if isinstance(value, tuple) and len(value) == 2:
@@ -115,6 +117,16 @@ def _hands_of_subset(value: Any) -> Any:
             "Subset count them; call prepare() of the data set first, then make the Subset"
         )
     return whole[list(value.indices)]
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether this is a list of rows of numbers, all of one length."""
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(row, list | tuple) and len(row) == len(value[0]) > 0 for row in value)
+        and all(isinstance(each, int | float) and not isinstance(each, bool) for row in value for each in row)
+    )
 
 
 def _of_items(items: Any, image_size: int | None) -> Source:

@@ -123,6 +123,7 @@ class ActiveLearner:
             subset=None if subset is None else check_whole("subset", subset),
             seed=check_whole("seed", seed, low=0),
             warm_start=warm_start,
+            graph=given.graph,
             progress=progress,
         )
         self._test = None if test is None else labeled_items(test, names, largest=largest)

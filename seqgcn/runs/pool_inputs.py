@@ -1,6 +1,7 @@
 """What a person is asked about, however it is given: items for a learner, or nodes that are described already."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from seqgcn.exceptions import ArgumentError
 from seqgcn.selectors.selector import HELD_OUT, split_pool
 from seqgcn.utils.validation import check_data, check_features, check_instance, kind_of, name_some
 
+GRAPH = ("edge_index", "edge_weight")
+"""Attributes of a `Data` that hold a graph of the user's own."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PoolInputs:
@@ -28,6 +32,7 @@ class PoolInputs:
         y: Labels of all n, where there are any; only those of labeled items are true.
         held_out: Which are never picked, `[n]` bool; None for none.
         refused: Which cannot even be told a label, `[n]` bool; None for none.
+        graph: `edge_index` and, if there are any, `edge_weight` of a graph of the items; empty without one.
     """
 
     values: Any
@@ -37,6 +42,7 @@ class PoolInputs:
     y: Tensor | None = None
     held_out: Tensor | None = None
     refused: Tensor | None = None
+    graph: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def pool_inputs(value: Any, *, trains: bool) -> PoolInputs:
@@ -92,6 +98,7 @@ def _of_data(data: Data, trains: bool) -> PoolInputs:
         y=y.detach().cpu().squeeze(1) if isinstance(y, Tensor) and y.dim() == 2 and y.shape[1] == 1 else _cpu(y),
         held_out=held_out,
         refused=held_out if by_default else None,
+        graph={name: data[name].cpu() for name in GRAPH if isinstance(data.get(name), Tensor)} if trains else {},
     )
 
 

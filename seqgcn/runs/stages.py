@@ -12,6 +12,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.utils import subgraph
 
 from seqgcn.datasets.dataset import Part
 from seqgcn.exceptions import ArgumentError
@@ -88,6 +89,8 @@ class Stages:
         seed: Of everything random, with cycle and purpose.
         warm_start: Whether a cycle trains on from the last cycle's weights.
         extras: Whether items that the selector generates are trained on.
+        graph: `edge_index` and perhaps `edge_weight` of a graph of the items, which the selector is shown beside what
+            the learner says.
         progress: Told about every stage.
     """
 
@@ -104,11 +107,13 @@ class Stages:
         seed: int = 0,
         warm_start: bool = False,
         extras: bool = True,
+        graph: Mapping[str, Tensor] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.inputs, self.targets, self.learner, self.pool = inputs, targets, learner, pool
         self.selector, self.num_classes, self.subset = selector, num_classes, subset
         self.seed, self.warm_start, self.extras, self.progress = seed, warm_start, extras, progress
+        self.graph = graph or {}
         self.fitted: Learner | None = None
         self.pseudo: Pseudo = {}
         self.begin(0)
@@ -224,7 +229,15 @@ class Stages:
     def _described(self, selector: Selector, n_id: Tensor, x: Tensor | None) -> Data:
         """What the learner says of some items, on its device; of all of them `x`, if that is given."""
         description = self.describe(n_id, selector) if x is None else Data(x=x[n_id])
-        return self.pool.as_data(n_id, description).to(device_of(self.learner))
+        data = self.pool.as_data(n_id, description)
+        if self.graph:
+            weight = self.graph.get("edge_weight")
+            data.edge_index, weight = subgraph(
+                n_id, self.graph["edge_index"], weight, relabel_nodes=True, num_nodes=self.pool.size
+            )
+            if weight is not None:
+                data.edge_weight = weight
+        return data.to(device_of(self.learner))
 
     def _generate(self, learner: Learner) -> Generated | None:
         """Items that the selector makes from the labeled ones, if it is one that does."""

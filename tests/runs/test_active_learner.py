@@ -488,6 +488,35 @@ def test_when_no_label_is_left_the_next_may_be_of_another_kind() -> None:
 # what the items may be
 
 
+def test_a_graph_of_ones_own_is_shown_to_the_selector_beside_what_the_learner_says() -> None:
+    seen: list[Data] = []
+
+    class Look:
+        requires = ("x",)
+
+        def select(self, data: Data, budget: int) -> Any:
+            seen.append(data)
+            return data.pool_mask.nonzero().flatten()[:budget]
+
+    x = torch.eye(6).repeat(1, 2)
+    edges, weight = torch.tensor([[0, 1, 2, 5], [1, 2, 0, 4]]), torch.tensor([0.1, 0.2, 0.3, 0.4])
+    data = Data(x=x, edge_index=edges, edge_weight=weight)
+    ActiveLearner(FakeLearner(noise=0.0), Look(), data, labels={0: 0, 1: 1}).ask(1)
+    assert seen[0].edge_index.equal(edges)
+    assert seen[0].edge_weight.equal(weight)
+    ActiveLearner(FakeLearner(noise=0.0), Look(), data, labels={0: 0, 1: 1}, subset=2).ask(1)
+    kept = {frozenset(edge) for edge in seen[1].n_id[seen[1].edge_index].T.tolist()}
+    assert {0, 1} <= set(seen[1].n_id.tolist())
+    assert kept == {frozenset(edge) for edge in edges.T.tolist() if set(edge) <= set(seen[1].n_id.tolist())}
+    assert len(seen[1].edge_weight) == seen[1].edge_index.shape[1]
+
+
+def test_rows_of_numbers_in_a_list_are_an_array() -> None:
+    rows = [[1.0, 2.0, 4.0], [3.0, 1.0, 0.5], [0.0, 0.0, 9.0]]
+    assert len(ActiveLearner(None, CoreSet(), rows, labels={0: 0}).ask(1)) == 1
+    assert len(ActiveLearner(None, CoreSet(), [row[:2] for row in rows], labels={0: 0}).ask(1)) == 1
+
+
 def test_items_of_any_kind(toy: ImageDataset) -> None:
     images = toy.train.inputs
     expected = ActiveLearner(FakeLearner(num_classes=4), Margin(), images, FIRST).ask(4).items
