@@ -1,4 +1,4 @@
-"""Names on the command line, what they stand for, and what can be set on each; imports nothing until asked."""
+"""The catalogue of selectors, learners and data sets, and their parameters; imports each when it is first used."""
 
 import importlib
 import inspect

@@ -49,7 +49,7 @@ def check_root(root: Any, dataset: str, source: str) -> Path:
     if folder.is_dir():
         return folder
     wrong = "is a file, not a folder" if folder.is_file() else "does not exist"
-    raise MissingFileError(f"{dataset}: {folder} {wrong}. Get the data from {source} and unpack them there")
+    raise MissingFileError(f"{dataset}: {folder} {wrong}. Download the data from {source} and unpack them there")
 
 
 def locate(layouts: Iterable[Layout], dataset: str, source: str) -> list[Path]:

@@ -14,7 +14,7 @@ from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.fitted import check_attributes
 from seqgcn.learners.parameters import check_seed
 from seqgcn.learners.protocol import MemberLearner
-from seqgcn.learners.saved import SavedLearner
+from seqgcn.learners.saved_learner import SavedLearner
 from seqgcn.selectors.extensions import EnsembleOptions
 from seqgcn.training import Progress
 from seqgcn.utils.seeding import derive_seed

@@ -20,7 +20,7 @@ from seqgcn.learners.loss_prediction import (
     find_modules,
     rank_correlation,
 )
-from seqgcn.learners.restoring import RestorableNetwork
+from seqgcn.learners.restorable_network import RestorableNetwork
 from seqgcn.training import Progress, train
 from seqgcn.utils.former_names import FormerName, take_former_names
 from seqgcn.utils.seeding import derive_seed, generator, seeded

@@ -1,1 +1,1 @@
-"""One round of annotation: which items to label next, of items whose labels nobody has yet."""
+"""One annotation round: select items, hand them to annotators, and import their labels."""

@@ -73,7 +73,7 @@ def pool_of_dataset(
     crop_check: Any = None,
     progress: Progress | None = None,
 ) -> RoundPool:
-    """The pool of a data set: frames in its folders, or the items of its pool, whichever it can tell.
+    """The pool of a data set: the frames in its folders where it lists them, else the items of its pool.
 
     Args:
         config: Which data set, and what is labeled.

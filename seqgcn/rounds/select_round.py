@@ -24,7 +24,7 @@ from seqgcn.learners.devices import resolve_device
 from seqgcn.learners.extend_learner import check_served, extended, with_classes
 from seqgcn.learners.fitted import curves_of
 from seqgcn.learners.protocol import Learner, RestorableLearner
-from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.learners.weight_files import restore_weights, save_weights
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
 from seqgcn.rounds.constraints import Videos, choose, most_items
 from seqgcn.rounds.exports import TASKS
@@ -66,7 +66,7 @@ CROPS = "crops"
 
 
 class Round:
-    """One question to a selector about items whose labels nobody has yet, answered in a folder of its own.
+    """One annotation round in a folder of its own: the items that a selector picks from the unlabeled ones.
 
     The folder gets `round.yaml` (the configuration, versions and seeds) when the round begins, `training.json` and
     `learner.pt` (curves and weights) when the learner is trained, then `represents.csv`, `tasks` for labeling tools,

@@ -12,7 +12,7 @@ from seqgcn.datasets.item_dataset import as_dataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners.components import sources
 from seqgcn.learners.protocol import Learner, RestorableLearner
-from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.learners.weight_files import restore_weights, save_weights
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.pool import Pool
 from seqgcn.runs.stages import Stages, device_of, learner_for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -28,10 +29,10 @@ from seqgcn.learners.components import changes, new_learner
 from seqgcn.learners.devices import resolve_device
 from seqgcn.learners.extend_learner import check_served, extended
 from seqgcn.learners.protocol import Learner
-from seqgcn.runs.claim import check_same, claim, run_directory
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning, environment
 from seqgcn.runs.reader import JOURNAL
+from seqgcn.runs.run_folders import check_same, claim, run_directory
 from seqgcn.runs.summary import COMPARISON, compare_with_random, draw, draw_training, write_picks
 from seqgcn.selectors.adapter import new_selector
 from seqgcn.selectors.selector import Selector
@@ -109,6 +110,8 @@ class RunSet:
         learner = self._check_learner()
         self.metric: Metric = learner.metric
         self._check_needs(learner)
+        if resume and single:
+            self._check_run_set()
         if not resume:
             # Before crops are made, which can take long; `_claim` looks again.
             for folder in (self.folder, *(run.folder for run in self.runs)):
@@ -246,6 +249,27 @@ class RunSet:
         """Write the configuration of every run into its folder, or make sure that what is there fits it."""
         documents = {self.folder: self._document(self.runs)}
         claim(self.folder, documents | {run.folder: self._document([run]) for run in self.runs}, resume=resume)
+
+    def _check_run_set(self) -> None:
+        """Refuse to extend one of several runs alone: those beside it could not be compared with it any more.
+
+        Raises:
+            RunFolderError: The folder is that of a run set's run, and the number of cycles is to be another.
+        """
+        outer, run = self.folder.resolve().parent.parent, self.runs[0]
+        with suppress(MissingFileError, ConfigError):
+            values = read_config(outer / CONFIG)
+            inside = (
+                f"seed-{run.seed}" == self.folder.resolve().name and len(values["selector"]) * len(values["seeds"]) > 1
+            )
+            if inside and values["cycles"] != self.config.cycles:
+                command = shlex.join(
+                    ["seqgcn", "run", "--resume", "--out", str(outer), "--cycles", str(self.config.cycles)]
+                )
+                raise RunFolderError(
+                    f"{self.folder} is one of several runs of {values['cycles']} cycles in {outer}, which are "
+                    f"extended together: {command}"
+                )
 
     def _compare_environments(self, run: Run, loop: ActiveLearning) -> None:
         held = run.journal.read()[-1].environment

@@ -122,7 +122,7 @@ class Stages:
         return self.pool.size
 
     def begin(self, cycle: int) -> None:
-        """Set out on a cycle; what was fitted before stays as it is."""
+        """Begin a cycle; what was fitted before stays as it is."""
         self.cycle = cycle
         self.seeds = {"run": self.seed}
         purposes = ("learner", "subset", "selector")

@@ -126,7 +126,8 @@ class RunDirectory:
         if keys:
             changes = "; ".join(f"{key} is {then.get(key)} there, {now.get(key)} now" for key in keys)
             raise RunFolderError(
-                f"{self.path} holds another {self.kind} ({changes}); take that back, or name another folder with --out"
+                f"{self.path} holds another {self.kind} ({changes}); leave these options as they were, or name "
+                "another folder with --out"
             )
 
     def check_fingerprints(self, then: object, now: Mapping[str, str]) -> None:

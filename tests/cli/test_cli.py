@@ -156,7 +156,11 @@ def test_wrong_command_line(capsys: pytest.CaptureFixture[str], arguments: tuple
         (("--config", "."), 2, "cannot read .: Is a directory"),
         (("--dataset", "cifar10"), 2, "the data set cifar10 needs --root DIR"),
         (("--config", "nowhere.yaml"), 1, "configuration file nowhere.yaml does not exist"),
-        (("--dataset", "cifar10", "--root", "nowhere"), 1, "CIFAR-10: nowhere does not exist. Get the data from http"),
+        (
+            ("--dataset", "cifar10", "--root", "nowhere"),
+            1,
+            "CIFAR-10: nowhere does not exist. Download the data from http",
+        ),
         (("--dataset", "cifar10", "--root", "."), 1, "CIFAR-10 is not complete"),
         (("--dataset", "mnist", "--root", "."), 1, "train-images-idx3-ubyte"),
         (("--dataset", "image-folder", "--root", "."), 1, ""),

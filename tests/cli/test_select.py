@@ -96,7 +96,11 @@ def test_the_help_imports_nothing_heavy() -> None:
         (("--dataset", "digits", "--budget", "61"), 2, "budget is 61, but only 60 items are unlabeled"),
         (("--dataset", "digits", "--set", "learner.nois=1"), 2, "has no parameter 'nois'; did you mean noise?"),
         (("--dataset", "icvl"), 2, "the data set icvl needs --root DIR"),
-        (("--dataset", "icvl", "--root", "nowhere"), 1, "ICVL: nowhere does not exist. Get the data from https://"),
+        (
+            ("--dataset", "icvl", "--root", "nowhere"),
+            1,
+            "ICVL: nowhere does not exist. Download the data from https://",
+        ),
         (("--dataset", "digits", "--labelled", "nowhere.txt"), 1, "nowhere.txt does not exist"),
         (("--dataset", "digits", "--labelled", "wrong.txt"), 1, "wrong.txt, line 2: '60' is not the number of an item"),
         (("--features", "nowhere.npy"), 1, "nowhere.npy does not exist"),

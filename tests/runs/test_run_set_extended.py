@@ -127,6 +127,16 @@ def test_several_runs_get_more_of_everything(tmp_path: Path) -> None:
     assert len(run(tmp_path / "run", wanted, resume=True)) == 45
 
 
+def test_one_of_several_runs_is_not_extended_alone(tmp_path: Path) -> None:
+    run(tmp_path / "a run", MANY)
+    before = content(tmp_path / "a run")
+    one = MANY | {"selector": ["margin"], "seeds": [1]}
+    with pytest.raises(RunFolderError, match=r"runs of 3 cycles .* seqgcn run --resume --out '.*a run' --cycles 5$"):
+        run(tmp_path / "a run/margin/seed-1", one | {"cycles": 5}, resume=True)
+    assert content(tmp_path / "a run") == before
+    run(tmp_path / "a run/margin/seed-1", one, resume=True)
+
+
 class Killed(BaseException):
     """Stands for a signal that nothing catches."""
 

@@ -265,7 +265,9 @@ def test_a_configuration_changed_under_a_run(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     whole = config.read_bytes()
     config.write_bytes(whole.replace(b"budget: 4", b"budget: 5"))
-    with pytest.raises(RunFolderError, match=r"another run \(budget is 5 there, 4 now\); take that back, or name"):
+    with pytest.raises(
+        RunFolderError, match=r"another run \(budget is 5 there, 4 now\); leave these options as they were, or name"
+    ):
         next(events)
     assert set(content(tmp_path)) == {"config.yaml", "journal.jsonl"}
     config.write_bytes(whole)

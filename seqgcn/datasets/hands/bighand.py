@@ -119,7 +119,7 @@ class BigHand(HandDataset):
 
 def _label_file(top: Path) -> Path:
     file = HANDS19 if os.path.isfile(top / HANDS19) else HANDS17
-    return need_file(top, file, "BigHand", f"so is {HANDS19}; get the data from {SOURCE} and unpack them there")
+    return need_file(top, file, "BigHand", f"so is {HANDS19}; download the data from {SOURCE} and unpack them there")
 
 
 def read_frame(path: Path) -> DepthImage:

@@ -144,7 +144,7 @@ def _way_out(top: Path) -> str:
         return (
             "train.txt is of another packing; the release as it is published now has labels.txt, get it from " + SOURCE
         )
-    return f"get the data from {SOURCE} and unpack them there"
+    return f"download the data from {SOURCE} and unpack them there"
 
 
 def _refuse_shared_frames(tables: list[Rows]) -> None:

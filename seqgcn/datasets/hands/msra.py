@@ -91,7 +91,9 @@ class MSRA(HandDataset):
         subjects = [s for s in range(len(CUBES)) if (s == test_subject) == (split == "test")]
         sequences = [found for subject in subjects for found in _sequences(top, subject)]
         if not sequences:
-            need_file(top, f"P{subjects[0]}/1/joint.txt", "MSRA", f"get the data from {SOURCE} and unpack them there")
+            need_file(
+                top, f"P{subjects[0]}/1/joint.txt", "MSRA", f"download the data from {SOURCE} and unpack them there"
+            )
         odd, count, whole = _count(subjects, sequences)
         check_count("MSRA", f"labels of {odd} below {top}", count, whole, strict)
         files = [file for found in sequences for file in found.files()]

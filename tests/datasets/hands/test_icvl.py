@@ -108,7 +108,7 @@ def test_no_image_at_all(tmp_path: Path) -> None:
 
 
 def test_wrong_folders(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"labels\.txt is missing; get the data from https://labicvl"):
+    with pytest.raises(MissingFileError, match=r"labels\.txt is missing; download the data from https://labicvl"):
         ICVL(tmp_path)
     write_icvl(tmp_path / "icvl")
     with pytest.raises(MissingFileError, match=r"but it lies in .*icvl: give that folder as root"):
@@ -251,7 +251,7 @@ def test_every_frame_with_other_labels(tmp_path: Path, monkeypatch: pytest.Monke
     assert ICVL("~/icvl", "all", labels="~/mine.txt").labelled.tolist() == [False, False, False, True]
     (tmp_path / "mine.txt").write_text("")
     assert not ICVL(tmp_path / "icvl", "all", labels=tmp_path / "mine.txt").labelled.any()
-    with pytest.raises(MissingFileError, match=r"labels\.txt is missing; get the data"):
+    with pytest.raises(MissingFileError, match=r"labels\.txt is missing; download the data"):
         ICVL(tmp_path / "icvl", "all")
     with pytest.raises(MissingFileError, match=r"the file of labels .*none\.txt is missing"):
         ICVL(tmp_path / "icvl", "all", labels="none.txt")

@@ -99,7 +99,7 @@ def test_counts_of_both_releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_missing_subjects(tmp_path: Path) -> None:
     root = tmp_path / "cvpr15_MSRAHandGestureDB"
     write_msra(root, {"P1/1": 1})
-    with pytest.raises(MissingFileError, match=r"P0/1/joint\.txt is missing; get the data from the authors"):
+    with pytest.raises(MissingFileError, match=r"P0/1/joint\.txt is missing; download the data from the authors"):
         MSRA(root, "test")
     with pytest.raises(MissingFileError, match=r"but it lies in .*GestureDB: give that folder as root"):
         MSRA(tmp_path, "test", test_subject=1)

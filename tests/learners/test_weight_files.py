@@ -8,7 +8,7 @@ import torch
 from seqgcn.datasets import ImageDataset
 from seqgcn.exceptions import ArgumentError, RunFolderError
 from seqgcn.learners import SmallCNNClassifier
-from seqgcn.learners.weights import restore_weights, save_weights
+from seqgcn.learners.weight_files import restore_weights, save_weights
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a learner has learned, on the disk."""
+"""Weights of learners in files of a run folder."""
 
 import io
 from pathlib import Path

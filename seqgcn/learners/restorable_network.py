@@ -14,7 +14,7 @@ from seqgcn.learners.devices import resolve_device
 from seqgcn.learners.fitted import check_fitted, copy_weights, load_weights
 from seqgcn.learners.loss_prediction import LossPredictor, saved_channels
 from seqgcn.learners.parameters import check_network_parameters
-from seqgcn.learners.saved import SavedLearner
+from seqgcn.learners.saved_learner import SavedLearner
 from seqgcn.selectors.extensions import LossPrediction
 from seqgcn.utils.seeding import seeded
 
