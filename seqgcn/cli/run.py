@@ -6,12 +6,13 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
 from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged, setting
-from seqgcn.config.run import RunConfig, read_config
+from seqgcn.config.run import FEATURES, RunConfig, means_features, read_config
 from seqgcn.utils.progress import Bars
 
 
@@ -46,6 +47,16 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     add_threads(folder)
     what = run.add_argument_group("what to run", "each is also a key of the YAML file; the command line wins")
     add_options(what, RunConfig)
+    for name, text in FEATURES.items():
+        what.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest="set",
+            action="append",
+            type=partial(_parameter_of_features, name),
+            default=argparse.SUPPRESS,
+            metavar="FILE",
+            help=f"{text} (default: none)",
+        )
     add_accept_crops(what)
     what.add_argument(
         "--test-subject",
@@ -58,20 +69,25 @@ def _add_options(run: argparse.ArgumentParser) -> None:
     )
 
 
+def _parameter_of_features(name: str, path: str) -> tuple[str, Any]:
+    return f"dataset.{name}", path
+
+
 def _test_subject(text: str) -> tuple[str, Any]:
     return setting(f"dataset.test_subject={text}")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     given = given_options(arguments, RunConfig)
-    config = RunConfig(**merged(read_config(arguments.config) if arguments.config else {}, given))
+    from_file = read_config(arguments.config) if arguments.config else {}
+    config = RunConfig(**means_features(merged(from_file, given)))
 
     from seqgcn.runs.run_set import RunSet, free_folder, held_config
 
     folder = Path(arguments.out) if arguments.out else free_folder(config, Path("runs"), resume=arguments.resume)
     if arguments.resume:
         held = held_config(folder, given)
-        config = config if arguments.config else RunConfig(**merged(held, given))
+        config = config if arguments.config else RunConfig(**means_features(merged(held, given)))
     with Bars(hidden=arguments.quiet) as bars:
         runs = RunSet(config, folder, resume=arguments.resume, progress=bars)
         bars.plan(len(runs.runs) * (config.cycles + 1))

@@ -25,10 +25,11 @@ class Entry:
     Args:
         target: The class it stands for, as `module:name`.
         summary: A line about it.
-        task: What a learner or data set is for; a selector says so itself.
+        task: What a learner or data set is for, empty where that depends on the data; a selector says so itself.
         preset: Arguments of the class that the name decides; its `defaults` says what others are then.
         source: Of a selector, who proposed it.
         cost: Of a selector, what a cycle takes besides a training of the learner and a pass over the pool.
+        learner: Of a data set, the learner taken by default, where it is not that of its task.
     """
 
     target: str
@@ -37,6 +38,7 @@ class Entry:
     preset: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     cost: str = ""
+    learner: str = ""
 
 
 DROPOUT = "passes with dropout"
@@ -156,6 +158,15 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "deep-prior-no-pca": _net("deep-prior-no-pca", "hand pose: the sequential GCN paper's variant, no PCA layer"),
         "deep-prior-plus": _net("deep-prior-plus", "hand pose: DeepPrior++, residual; wants a GPU"),
         "awr": _net("awr", "hand pose: dense, adaptive weighting regression; wants a GPU"),
+        "linear": Entry(
+            "seqgcn.learners:LinearLearner", "rows of features: logistic or ridge regression; takes milliseconds", ""
+        ),
+        "knn": Entry("seqgcn.learners:KNNLearner", "rows of features: the nearest labeled items decide", ""),
+        "gp": Entry(
+            "seqgcn.learners:GaussianProcessLearner",
+            "rows of features: exact Gaussian process; for some hundred labels",
+            "",
+        ),
         "mediapipe": Entry(
             "seqgcn.learners:MediapipeHands",
             "hand pose: mediapipe's landmarks on shaded depth, without training (mm; extra [mediapipe])",
@@ -169,6 +180,9 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "mnist": Entry("seqgcn.datasets:MNIST", "MNIST, IDX files, gzipped or not"),
         "fashion-mnist": Entry("seqgcn.datasets:FashionMNIST", "Fashion-MNIST, IDX files, gzipped or not"),
         "svhn": Entry("seqgcn.datasets:SVHN", "SVHN cropped digits, .mat files"),
+        "features": Entry(
+            "seqgcn.datasets:Features", "your own embeddings in a file, and their targets", "", learner="linear"
+        ),
         "image-folder": Entry("seqgcn.datasets:ImageFolder", "images in one folder per class"),
         "rendered-hands": _hands("rendered:RenderedHands", "depth frames of rendered hands; needs no files"),
         "icvl": _hands("icvl:ICVL.splits", "ICVL hand poses, 16 joints"),
@@ -197,6 +211,18 @@ SET_BY_THE_RUN = {
 
 DEFAULT_LEARNER = {"classification": "small-cnn", "pose": "deep-prior"}
 """What a data set of each task is learned with if nothing else is asked for."""
+
+
+def default_learner(dataset: str | None) -> str:
+    """What a data set is learned with if nothing else is asked for; rows of features for None.
+
+    Raises:
+        ConfigError: It is given by an import path that leads to no class.
+    """
+    entry = CATALOGUE["dataset"].get(dataset or "features")
+    if entry is not None and entry.learner:
+        return entry.learner
+    return DEFAULT_LEARNER[task("dataset", dataset or "") or "classification"]
 
 
 YOURS = ("selector", "learner", "dataset")

@@ -13,6 +13,7 @@ from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
     SET_BY_THE_RUN,
+    default_learner,
     former_names,
     import_path,
     load,
@@ -27,6 +28,14 @@ CONFIG = "config.yaml"
 
 PATHS = ("train_centres", "test_centres", "centers", "cache", "checkpoint")
 """Parameters that are paths."""
+
+FEATURES = {
+    "features": "embeddings of all items, a .npy, .npz or .safetensors file; means --dataset features",
+    "targets": "targets of the rows of --features: a CSV file item,class or item,NAME,... of numbers, or a .npy file",
+    "items": "names of the rows of --features, one a line",
+    "test_items": "rows of --features to test on, one a line",
+}
+"""Parameters of the data set `features` that are options of their own."""
 
 FINGERPRINT, REFERENCES = "fingerprint", "references"
 """What a run folder's configuration says besides options: the data it was made with, and what is published of it."""
@@ -60,7 +69,7 @@ class RunConfig:
         "",
         f"network trained on the labeled items; {YOURS}",
         kind="learner",
-        shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()),
+        shown=", ".join(f"{learner} for {kind}" for kind, learner in DEFAULT_LEARNER.items()) + ", linear for features",
     )
     selector: tuple[str, ...] = option(
         ("core-gcn",),
@@ -85,7 +94,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         coerce_fields(self)
         if not self.learner:
-            object.__setattr__(self, "learner", DEFAULT_LEARNER[task("dataset", self.dataset) or "classification"])
+            object.__setattr__(self, "learner", default_learner(self.dataset))
         for name in ("selector", "seeds"):
             values = getattr(self, name)
             if not values or len(dict.fromkeys(values)) != len(values):
@@ -202,10 +211,14 @@ def options_of(values: Mapping[str, Any], path: str | Path, config: type = RunCo
     """The options among the values of a file; see `read_config`."""
     known = [item.name for item in options(config)]
     result: dict[str, Any] = {}
+    features: dict[str, Any] = {}
     for key, value in values.items():
         if key in (FINGERPRINT, REFERENCES):  # not for the user to choose
             continue
         name = str(key).replace("-", "_")
+        if name in FEATURES and name not in known:
+            features[f"dataset.{name}"] = value
+            continue
         if name == "seed" and name not in known:
             name = "seeds"
         if name not in known:
@@ -219,7 +232,31 @@ def options_of(values: Mapping[str, Any], path: str | Path, config: type = RunCo
         if not isinstance(settings, dict):
             raise ConfigError(f"{path}: set must be a mapping such as {{selector.margin: 0.2}}, got {settings!r}")
         result["set"] = _flat(settings)
+    if features:
+        result["set"] = {**result.get("set", {}), **features}
     return result
+
+
+def means_features(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a run, in which a file of features means the data set `features`; its paths become absolute.
+
+    Raises:
+        ConfigError: Another data set is named, or there are targets without features.
+    """
+    given = [name for name in FEATURES if values.get("set", {}).get(f"dataset.{name}") is not None]
+    dataset = values.get("dataset")
+    flags = [f"--{name.replace('_', '-')}" for name in given]
+    if dataset == "features" and "features" not in given:
+        raise ConfigError("the data set features needs --features FILE")
+    if not given or (dataset is not None and import_path("dataset", dataset)):
+        return dict(values)
+    if dataset not in (None, "features"):
+        raise ConfigError(f"{flags[0]} goes with --dataset features, not with {dataset}; leave one of them out")
+    if "features" not in given:
+        raise ConfigError(f"{flags[0]} goes with --features FILE")
+    # So that a run goes on from any working directory.
+    paths = {f"dataset.{name}": os.path.abspath(os.path.expanduser(values["set"][f"dataset.{name}"])) for name in given}
+    return {**values, "dataset": "features", "set": {**values["set"], **paths}}
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -336,8 +373,14 @@ def settle(names: Mapping[str, str], settings: Mapping[str, Any], spec: Selector
 
 def _check_tasks(names: Mapping[str, str]) -> None:
     wanted, offered = (task(kind, names[kind]) if kind in names else None for kind in ("dataset", "learner"))
+    fitting = [name for name, entry in CATALOGUE["learner"].items() if entry.task == wanted]
+    images_for_rows = wanted == "" and offered and names["learner"] in CATALOGUE["learner"]
+    if images_for_rows or (wanted == "pose" and offered == ""):
+        raise ConfigError(
+            f"the learner {names['learner']} does not go with the data set {names['dataset']}; "
+            f"take one of {', '.join(fitting)}"
+        )
     if wanted and offered and wanted != offered:
-        fitting = [name for name, entry in CATALOGUE["learner"].items() if entry.task == wanted]
         raise ConfigError(
             f"the learner {names['learner']} is for {offered}, but the data set {names['dataset']} for {wanted}; "
             f"{_of_yours(names['learner'], wanted)}take one of {', '.join(fitting)}"

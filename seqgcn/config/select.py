@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.config.gap import check_gap
-from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, import_path, load, task
+from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, default_learner, import_path, load, task
 from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.exceptions import ConfigError
 
@@ -27,6 +27,9 @@ LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclu
 """Selectors that read embeddings alone and need no label."""
 
 
+_LATER = ("targets",)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
     """Everything that decides what a round picks. One field is one option of `seqgcn select`.
@@ -39,6 +42,13 @@ class SelectConfig:
     root: str | None = option(None, "folder that holds the data set's files", metavar="DIR")
     features: str | None = option(
         None, "instead of a data set: embeddings of all items, a .npy, .npz or .safetensors file", metavar="FILE"
+    )
+    targets: str | None = option(
+        None,
+        "what is known of the rows of --features: a CSV file item,class or item,NAME,... of numbers, or a .npy file of "
+        "all rows; a learner is trained on them",
+        metavar="FILE",
+        shown="none, and nothing is trained",
     )
     items: str | None = option(
         None, "names of the rows of --features, one a line", metavar="FILE", shown="their numbers from 0"
@@ -95,17 +105,20 @@ class SelectConfig:
             raise ConfigError(f"ask must be {JOINTS} or {CENTER}, got {self.ask!r}")
         if not self.selector:
             object.__setattr__(self, "selector", DEFAULT_SELECTOR[self.ask])
+        if self.dataset == "features" and self.features is None:
+            raise ConfigError("the data set features needs --features FILE")
+        if self.dataset == "features":
+            object.__setattr__(self, "dataset", None)
         if (self.dataset is None) == (self.features is None):
             raise ConfigError("give either --dataset, and the folder of its files, or --features FILE")
+        if self.targets is not None and self.features is None:
+            raise ConfigError("--targets goes with --features; a data set has its labels already")
         if self.features is not None:
-            for name in ("root", "learner"):
-                if getattr(self, name):
-                    raise ConfigError(f"--{name} goes with --dataset; --features are given, and nothing is trained")
+            self._check_features()
         elif self.items is not None:
             raise ConfigError("--items goes with --features; the items of a data set have names already")
         elif not self.learner and self.ask != CENTER:
-            kind = task("dataset", self.dataset or "") or "classification"
-            object.__setattr__(self, "learner", DEFAULT_LEARNER[kind])
+            object.__setattr__(self, "learner", default_learner(self.dataset))
         if self.ask == CENTER:
             self._check_center()
         if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
@@ -114,6 +127,17 @@ class SelectConfig:
             raise ConfigError(f"budget must be above 0 and finite, got {self.budget:g}")
         if self.cost is None and not self.budget.is_integer():
             raise ConfigError(f"budget must be a whole number of items, got {self.budget:g}; or give --cost FILE")
+
+    def _check_features(self) -> None:
+        """Refuse what does not go with features; with targets, take the default learner."""
+        if self.root:
+            raise ConfigError("--root goes with --dataset; --features are given")
+        if self.targets is not None and not self.learner:
+            object.__setattr__(self, "learner", default_learner(None))
+        elif self.targets is None and self.learner:
+            raise ConfigError(
+                "--learner goes with --dataset, or with --targets; --features are given alone, and nothing is trained"
+            )
 
     def _check_center(self) -> None:
         """Refuse what cannot be where a click a frame is asked for, or would have no effect."""
@@ -158,8 +182,10 @@ class SelectConfig:
             ConfigError: An unknown component or parameter, or a value of the wrong type.
         """
         names = {"selector": self.spec.name}
+        if self.learner:
+            names["learner"] = self.learner
         if self.dataset is not None:
-            names |= {"learner": self.learner, "dataset": self.dataset} if self.learner else {"dataset": self.dataset}
+            names["dataset"] = self.dataset
         settled = settle(names, self.set, self.spec)
         if "learner.validation" not in self.set and self._holds_out(settled.get("learner", {})):
             settled["learner"]["validation"] = VALIDATION
@@ -177,8 +203,8 @@ class SelectConfig:
         return kind in ours or any("validation" in vars(each).get("__annotations__", {}) for each in ours)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML."""
-        return asdict(self)
+        """Plain values for YAML; of options that 0.1 did not have, only those that are given."""
+        return {key: value for key, value in asdict(self).items() if key not in _LATER or value is not None}
 
     def command(self, folder: str | Path) -> str:
         """The command line that asks for the same."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.cifar import CIFAR10, CIFAR100
     from seqgcn.datasets.dataset import ImageDataset, Split
     from seqgcn.datasets.digits import Digits
+    from seqgcn.datasets.features import Features
     from seqgcn.datasets.idx import MNIST, FashionMNIST
     from seqgcn.datasets.image_folder import ImageFolder
     from seqgcn.datasets.item_dataset import as_dataset
@@ -23,6 +24,7 @@ __all__ = [
     "SVHN",
     "Digits",
     "FashionMNIST",
+    "Features",
     "ImageDataset",
     "ImageFolder",
     "Split",
@@ -34,6 +36,7 @@ _MODULES = {
     "CIFAR100": "cifar",
     "Digits": "digits",
     "FashionMNIST": "idx",
+    "Features": "features",
     "ImageDataset": "dataset",
     "ImageFolder": "image_folder",
     "MNIST": "idx",

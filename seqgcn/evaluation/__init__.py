@@ -5,7 +5,7 @@ Importing this package imports neither torch nor PyG, which take seconds: compar
 
 from seqgcn.evaluation.accuracy import accuracy, per_class_accuracy
 from seqgcn.evaluation.curve import Curve, area_under_budget_curve
-from seqgcn.evaluation.metric import ACCURACY, MEAN_JOINT_ERROR, Metric
+from seqgcn.evaluation.metric import ACCURACY, MEAN_JOINT_ERROR, RMSE, Metric
 from seqgcn.evaluation.pose import (
     THRESHOLDS,
     Score,
@@ -35,6 +35,7 @@ __all__ = [
     "MAX_CONFIRMATORY",
     "MEAN_JOINT_ERROR",
     "MIN_SEEDS_FOR_P",
+    "RMSE",
     "THRESHOLDS",
     "Comparison",
     "Curve",

@@ -46,3 +46,6 @@ ACCURACY = Metric("accuracy", "%", 100.0, True)
 
 MEAN_JOINT_ERROR = Metric("mean joint error", "mm", 1.0, False)
 """Mean Euclidean distance between predicted and true joints."""
+
+RMSE = Metric("root mean squared error", "", 1.0, False)
+"""Of all numbers of all items, in the unit of the targets."""

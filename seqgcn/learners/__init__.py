@@ -13,21 +13,33 @@ from seqgcn.learners.hand_pose import HandPose, PoseLearner
 from seqgcn.learners.landmarks import MediapipeHands
 from seqgcn.learners.network import NetworkLearner
 from seqgcn.learners.protocol import Diagnosed, Learner, MemberLearner, RestorableLearner
+from seqgcn.learners.sklearn_learner import (
+    EstimatorLearner,
+    GaussianProcessLearner,
+    KNNLearner,
+    LinearLearner,
+    SklearnLearner,
+)
 from seqgcn.learners.torch_learners import TorchLearner, TorchPoseLearner
 
 __all__ = [
     "ClassificationLearner",
     "Diagnosed",
     "Ensemble",
+    "EstimatorLearner",
+    "GaussianProcessLearner",
     "HandPose",
     "ImageClassifier",
+    "KNNLearner",
     "Learner",
+    "LinearLearner",
     "MediapipeHands",
     "MemberLearner",
     "NetworkLearner",
     "PoseLearner",
     "ResNet18Classifier",
     "RestorableLearner",
+    "SklearnLearner",
     "SmallCNNClassifier",
     "TorchLearner",
     "TorchPoseLearner",

@@ -43,6 +43,19 @@ def with_classes(learner: Learner, count: int) -> Learner:
     return cast(Learner, clone(learner)).set_params(**dict.fromkeys(unset, count)) if unset else learner
 
 
+def with_task(learner: Learner, task: str | None) -> Learner:
+    """An unfitted learner that knows whether it predicts classes or numbers, where its targets would have to tell.
+
+    Args:
+        learner: One with a parameter `predicts` that is `"auto"`, or any other, which stays as it is.
+        task: `"classification"` or another; None if it is not known.
+    """
+    if task is None or learner.get_params().get("predicts") != "auto":
+        return learner
+    predicts = "classes" if task == "classification" else "numbers"
+    return cast(Learner, clone(learner)).set_params(predicts=predicts)
+
+
 def classes_of(learner: Learner) -> int:
     """How many classes a learner was told there are; 0 if it was not."""
     # Also of an ensemble's members, whose parameters are listed as learner__parameter.

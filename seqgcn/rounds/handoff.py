@@ -32,6 +32,7 @@ from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skin import ELSEWHERE, behind_skin
+from seqgcn.datasets.item_lists import find_file
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.fitted import VALIDATION_ERROR
@@ -48,7 +49,6 @@ from seqgcn.rounds.exports import (
 from seqgcn.rounds.exports import read_export as read_export
 from seqgcn.rounds.first_joints import first_joints
 from seqgcn.rounds.inputs import RoundPool, labelled_hands, list_hands
-from seqgcn.rounds.item_lists import find_file
 from seqgcn.rounds.result import read_curves
 from seqgcn.training import Progress
 from seqgcn.utils.files import make_folder, sync_folder, write_text

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.config.select import SelectConfig
+from seqgcn.datasets.feature_files import read_features
+from seqgcn.datasets.features import Features
 from seqgcn.datasets.hands.folder_splits import FolderSplits
 from seqgcn.datasets.hands.hand_dataset import HandDataset
+from seqgcn.datasets.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.datasets.round_pool import RoundPool as RoundPool
 from seqgcn.datasets.round_pool import pool_of_items
 from seqgcn.datasets.round_pool import short_hash as short_hash
 from seqgcn.exceptions import DataFileError
-from seqgcn.rounds.features import read_features
-from seqgcn.rounds.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
 from seqgcn.training import Progress
 from seqgcn.utils.validation import name_some
@@ -36,6 +37,8 @@ def pool_of_features(config: SelectConfig) -> RoundPool:
         DataFileError: A file cannot be used.
     """
     assert config.features is not None  # noqa: S101  # for mypy
+    if config.targets is not None:
+        return Features(config.features, config.targets, config.items).round_pool(ListedFiles(config))
     values = read_features(config.features)
     items: Sequence[str] | None = None
     if config.items is not None:

@@ -17,7 +17,7 @@ from seqgcn.utils.run_directory import RunDirectory, as_read
 ROUND, LABELLED = "round.yaml", "labelled"
 """The record of a round, and what it calls the number of labels that there were."""
 
-_PATHS = ("root", "features", "items", "labelled", "exclude", "candidates", "cost")
+_PATHS = ("root", "features", "targets", "items", "labelled", "exclude", "candidates", "cost")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
 
 

@@ -21,7 +21,7 @@ from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ConfigError
 from seqgcn.learners.components import changes, new_learner, sources
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extend_learner import check_served, extended, with_classes
+from seqgcn.learners.extend_learner import check_served, extended, with_classes, with_task
 from seqgcn.learners.fitted import curves_of
 from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.learners.weight_files import restore_weights, save_weights
@@ -108,6 +108,9 @@ class Round:
         if not resume:
             self.directory.check_free()
         self.pool = self._read_pool(learner)
+        if learner is not None and config.targets is not None and self.pool.targets is not None:
+            learner = with_task(learner, "regression" if self.pool.targets.is_floating_point() else "classification")
+            self._check_served(learner)
         self.candidates = candidates_of(config, self.pool)
         self.terms: dict[str, Any] = {
             "costs": costs_of(config, self.pool, self.candidates),

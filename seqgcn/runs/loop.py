@@ -83,7 +83,13 @@ class ActiveLearning:
         check_bool("warm_start", warm_start)
         check_progress(progress)
         classes = getattr(dataset, "classes", None)
-        learner = learner_for(selector, learner, num_classes=len(classes) if classes else None, warm_start=warm_start)
+        learner = learner_for(
+            selector,
+            learner,
+            num_classes=len(classes) if classes else None,
+            warm_start=warm_start,
+            task=getattr(dataset, "task", None),
+        )
         self.dataset: Dataset = dataset
         self.learner, self.selector = learner, selector
         self.sources = sources(learner, selector)

@@ -10,7 +10,7 @@ from typing import Any
 
 from seqgcn.config.registry import import_path, load, parameters
 from seqgcn.config.run import CONFIG, FINGERPRINT, REFERENCES, RunConfig, SelectorSpec, options_of, read_mapping
-from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, Curve, Metric
+from seqgcn.evaluation import ACCURACY, MEAN_JOINT_ERROR, RMSE, Curve, Metric
 from seqgcn.exceptions import ConfigError, RunFolderError, SeqGCNError
 from seqgcn.runs.journal import CycleRecord, Journal
 
@@ -236,13 +236,13 @@ def _label(spec: SelectorSpec, settings: Mapping[str, Any]) -> str:
 
 def _metric(folder: Path, name: str, learner: str) -> Metric:
     """The metric of this name: one of the package's own, or what the learner says."""
-    for known in (ACCURACY, MEAN_JOINT_ERROR):
+    for known in (ACCURACY, MEAN_JOINT_ERROR, RMSE):
         if known.name == name:
             return known
     if import_path("learner", learner):
         raise RunFolderError(
             f"{folder}: cannot tell whether a higher {name} is better, as reading a run does not import {learner}; "
-            f"known are {ACCURACY.name} and {MEAN_JOINT_ERROR.name}"
+            f"known are {ACCURACY.name}, {MEAN_JOINT_ERROR.name} and {RMSE.name}"
         )
     try:
         metric: Metric = load("learner", learner)().metric

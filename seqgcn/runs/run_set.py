@@ -27,7 +27,7 @@ from seqgcn.evaluation import Metric
 from seqgcn.exceptions import ArgumentError, ConfigError, MissingFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.components import changes, new_learner
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extend_learner import check_served, extended
+from seqgcn.learners.extend_learner import check_served, extended, with_task
 from seqgcn.learners.protocol import Learner
 from seqgcn.runs.journal import CycleRecord, Journal
 from seqgcn.runs.loop import ActiveLearning, environment
@@ -108,8 +108,8 @@ class RunSet:
         with as_config_errors():
             resolve_device(config.device)
         learner = self._check_learner()
-        self.metric: Metric = learner.metric
-        self._check_needs(learner)
+        if learner.get_params().get("predicts") != "auto":
+            self._check_needs(learner)
         if resume and single:
             self._check_run_set()
         if not resume:
@@ -117,6 +117,9 @@ class RunSet:
             for folder in (self.folder, *(run.folder for run in self.runs)):
                 run_directory(folder).check_free()
         self.dataset = self._load_dataset(learner)
+        learner = with_task(learner, self.dataset.task)
+        self.metric: Metric = learner.metric
+        self._check_needs(learner)
         with as_config_errors():
             for run in self.runs:
                 self._loop(run)

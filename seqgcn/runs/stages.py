@@ -18,7 +18,7 @@ from seqgcn.datasets.dataset import Part
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.components import check_described, check_learner
 from seqgcn.learners.devices import resolve_device
-from seqgcn.learners.extend_learner import check_served, extended, with_classes
+from seqgcn.learners.extend_learner import check_served, extended, with_classes, with_task
 from seqgcn.learners.fitted import curves_of
 from seqgcn.learners.protocol import Diagnosed, Learner, RestorableLearner
 from seqgcn.runs.journal import CycleRecord
@@ -30,7 +30,9 @@ from seqgcn.training import Progress
 from seqgcn.utils.seeding import derive_seed
 
 
-def learner_for(selector: Selector, learner: Learner, *, num_classes: int | None, warm_start: bool) -> Learner:
+def learner_for(
+    selector: Selector, learner: Learner, *, num_classes: int | None, warm_start: bool, task: str | None = None
+) -> Learner:
     """An unfitted learner as a selector and the data need it.
 
     Args:
@@ -38,11 +40,13 @@ def learner_for(selector: Selector, learner: Learner, *, num_classes: int | None
         learner: The user's.
         num_classes: How many classes there are, if that is known.
         warm_start: Whether a cycle trains on from the last cycle's weights.
+        task: Of the data, if it is known.
 
     Raises:
         ArgumentError: This is no learner, or it does not give what the selector needs.
     """
     check_learner(learner)
+    learner = with_task(learner, task)
     if warm_start:
         if not isinstance(learner, RestorableLearner):
             raise ArgumentError(

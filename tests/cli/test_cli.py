@@ -96,6 +96,10 @@ def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str])
         "--quiet",
         "--threads",
         "--test-subject",
+        "--features",
+        "--targets",
+        "--items",
+        "--test-items",
         "--accept-crops",
     }
     assert all("default: " in line for line in lines.values())

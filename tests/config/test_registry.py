@@ -12,17 +12,18 @@ from seqgcn.config.registry import (
     CATALOGUE,
     DEFAULT_LEARNER,
     SET_BY_THE_RUN,
+    default_learner,
     import_path,
     load,
     parameters,
     task,
 )
 from seqgcn.config.schema import REQUIRED, Parameter, coerce, describe_type, suggestion
-from seqgcn.datasets import ImageDataset
+from seqgcn.datasets import Features, ImageDataset
 from seqgcn.datasets.hands.splits import HandSplits
 from seqgcn.datasets.hands.splits_reader import SplitsReader
 from seqgcn.exceptions import ConfigError
-from seqgcn.learners import HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
+from seqgcn.learners import EstimatorLearner, HandPose, ImageClassifier, MediapipeHands, ResNet18Classifier
 from seqgcn.selectors import Selector
 from seqgcn.utils.docstrings import first_sentence
 
@@ -38,12 +39,15 @@ def test_every_entry(kind: str, name: str) -> None:
     for key, parameter in parameters(kind, name).items():
         assert describe_type(parameter.type)
         # A default is a value that could have been set.
-        assert coerce(key, parameter.default, parameter.type) == parameter.default
+        assert parameter.default is REQUIRED or coerce(key, parameter.default, parameter.type) == parameter.default
     if kind == "selector":
         assert issubclass(component, Selector)
     elif kind == "learner":
-        assert issubclass(component, (HandPose, MediapipeHands) if task(kind, name) == "pose" else ImageClassifier)
+        kinds = {"pose": (HandPose, MediapipeHands), "classification": ImageClassifier, "": EstimatorLearner}
+        assert issubclass(component, kinds[str(task(kind, name))])
         assert load(kind, name)().get_params().items() >= CATALOGUE[kind][name].preset.items()
+    elif name == "features":
+        assert (component, task(kind, name)) == (Features, "")
     else:
         assert component.task == task(kind, name)
         if not isinstance(component, SplitsReader):
@@ -52,7 +56,9 @@ def test_every_entry(kind: str, name: str) -> None:
 
 def test_default_learners_fit_their_task() -> None:
     assert {task("learner", name): name for name in DEFAULT_LEARNER.values()} == DEFAULT_LEARNER
-    assert set(DEFAULT_LEARNER) == {entry.task for entry in CATALOGUE["dataset"].values()}
+    assert {*DEFAULT_LEARNER, ""} == {entry.task for entry in CATALOGUE["dataset"].values()}
+    assert (default_learner("digits"), default_learner("icvl")) == ("small-cnn", "deep-prior")
+    assert default_learner("features") == default_learner(None) == "linear"
     assert task("learner", "no-such-net") is None
 
 

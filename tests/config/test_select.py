@@ -68,7 +68,7 @@ def test_every_option_is_explained() -> None:
     [
         ({}, "give either --dataset, and the folder of its files, or --features FILE"),
         ({"dataset": "digits", "features": "x.npy"}, "give either --dataset"),
-        ({"features": "x.npy", "root": "d"}, "--root goes with --dataset; --features are given, and nothing is"),
+        ({"features": "x.npy", "root": "d"}, "--root goes with --dataset; --features are given"),
         ({"features": "x.npy", "learner": "small-cnn"}, "--learner goes with --dataset"),
         ({"dataset": "digits", "items": "n.txt"}, "--items goes with --features"),
         ({"dataset": "digits", "seed": -1}, "seed and min-gap must not be negative, got -1 and 0"),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from seqgcn.datasets.feature_files import read_features
 from seqgcn.exceptions import DataFileError
-from seqgcn.rounds.features import read_features
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -17,9 +17,9 @@ from rounds.feature_files import fails, write
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
 
+from seqgcn.datasets.feature_files import read_features
 from seqgcn.exceptions import MissingFileError, MissingPackageError
 from seqgcn.rounds import features
-from seqgcn.rounds.features import read_features
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
 quick = settings(max_examples=100, deadline=None, derandomize=True)

@@ -17,9 +17,9 @@ from numpy.lib import format as npy
 from rounds.feature_files import fails, write
 from safetensors.numpy import save
 
+from seqgcn.datasets.feature_files import read_features
 from seqgcn.exceptions import SeqGCNError
 from seqgcn.rounds import features
-from seqgcn.rounds.features import read_features
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
 quick = settings(max_examples=100, deadline=None, derandomize=True)

@@ -108,6 +108,19 @@ def read_table(path: str | Path, columns: Sequence[str]) -> list[Row]:
     return rows
 
 
+def read_header(path: str | Path) -> list[str]:
+    """Cells of the first line of a CSV file.
+
+    Raises:
+        DataFileError: The file cannot be read, or its first line is no CSV.
+        MissingFileError: There is no such file.
+    """
+    try:
+        return next(csv.reader(StringIO(_text(path), newline=""), strict=True), [])
+    except csv.Error as error:
+        raise DataFileError(f"{path}, line 1 is no CSV: {error}") from error
+
+
 def find_ids(
     path: str | Path, words: Sequence[str], lines: Sequence[int], items: Sequence[str] | None, n: int = 0
 ) -> list[int]:

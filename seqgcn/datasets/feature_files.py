@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from seqgcn.datasets.item_lists import find_file
 from seqgcn.exceptions import DataFileError, MissingPackageError, SeqGCNError
-from seqgcn.rounds.item_lists import find_file
 from seqgcn.utils.validation import name_some
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")
