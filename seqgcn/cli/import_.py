@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from seqgcn.cli.class_terms import add_class_terms, refuse_class_terms, take_classes
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
@@ -20,7 +21,8 @@ def add_to(commands: Any) -> None:
     importer = commands.add_parser(
         "import",
         help="take the labels of a round back from a labeling tool",
-        description="Take exports of Label Studio (JSON) or CVAT (COCO keypoints) back into a round. Everything is "
+        description="Take exports of Label Studio (JSON) or CVAT (COCO keypoints) back into a round; of classes also "
+        "Label Studio's CSV, CVAT's XML, COCO and tables item,class. Everything is "
         "checked first; then all labels are added in one step, to a file in the round's folder that also holds those "
         "of before, in the data set's own grammar; of a round of clicks, centers.csv. If anything is wrong, it is "
         "listed and nothing is added.",
@@ -62,19 +64,25 @@ def add_to(commands: Any) -> None:
     importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
     )
+    add_class_terms(importer)
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from seqgcn.rounds.class_import import is_class_round
     from seqgcn.rounds.handoff import import_labels
     from seqgcn.rounds.record import LABELLED, read_round
 
     folder = Path(arguments.round)
     record = read_round(folder, resume=False)
-    if record["select"]["ask"] == CENTER:
-        return _import_clicks(arguments, folder, SelectConfig(**record["select"]))
+    config = SelectConfig(**record["select"])
+    if config.ask == CENTER:
+        return _import_clicks(arguments, folder, config)
+    if is_class_round(folder, config):
+        return take_classes(arguments, arguments.exports, folder, config, record.get(LABELLED, 0))
+    refuse_class_terms(arguments)
     imported = import_labels(
         folder,
-        SelectConfig(**record["select"]),
+        config,
         arguments.exports,
         labelled=record.get(LABELLED, 0),
         joint_depth=arguments.joint_depth,
@@ -111,6 +119,7 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
+    refuse_class_terms(arguments)
     for name in ("joint_depth", "depths"):
         if getattr(arguments, name):
             raise ConfigError(

@@ -58,6 +58,7 @@ def _select(arguments: argparse.Namespace) -> int:
 
     from_file = config_of(arguments.config) if arguments.config else {}
 
+    from seqgcn.rounds.class_import import asks_for_classes
     from seqgcn.rounds.select_round import Round
 
     folder, lost = Path(arguments.out), ""
@@ -87,6 +88,6 @@ def _select(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print(result.summary())
         print(f"\npicks: {folder / 'picks.csv'}\nwhy: {folder / 'report.html'}\nto label: {folder / 'tasks'}")
-        if config.ask == CENTER:
+        if config.ask == CENTER or asks_for_classes(folder):
             print(f"then: seqgcn import {shlex.quote(str(folder))} --from EXPORT")
     return DONE

@@ -11,6 +11,7 @@ from seqgcn.config.gap import check_gap
 from seqgcn.config.registry import CATALOGUE, DEFAULT_LEARNER, default_learner, import_path, load, task
 from seqgcn.config.run import YOURS, SelectorSpec, as_config_errors, coerce_fields, option, options, settle
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.class_names import fault_of_name, twins
 
 VALIDATION = 0.1
 """Share of the labeled items held out of training in a round, so that its report can tell the learner's error."""
@@ -55,9 +56,16 @@ class SelectConfig:
     )
     labelled: str | None = option(
         None,
-        "what is labeled so far: a list of items, one a line, or a file of labels in the data set's own grammar",
+        "what is labeled so far: a list of items, one a line; a file of labels in the data set's own grammar; of items "
+        "with classes a table item,class; of pictures a folder with a folder for each class",
         metavar="FILE",
         shown="the data set's file of labels, if it may leave items out; else nothing",
+    )
+    classes: tuple[str, ...] = option(
+        (),
+        "names of the classes, of which some may have no label yet; of a data set that has classes, further ones",
+        metavar="NAME",
+        shown="those of what is labeled",
     )
     learner: str = option(
         "",
@@ -121,6 +129,7 @@ class SelectConfig:
             object.__setattr__(self, "learner", default_learner(self.dataset))
         if self.ask == CENTER:
             self._check_center()
+        self._check_classes()
         if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
             raise ConfigError(f"seed and min-gap must not be negative, got {self.seed} and {self.min_gap}")
         if not 0 < self.budget < float("inf"):
@@ -138,6 +147,21 @@ class SelectConfig:
             raise ConfigError(
                 "--learner goes with --dataset, or with --targets; --features are given alone, and nothing is trained"
             )
+
+    def _check_classes(self) -> None:
+        """Refuse classes where items have none, and names that cannot be one."""
+        if not self.classes:
+            return
+        own = import_path("dataset", self.dataset or "")
+        if self.dataset is not None and not own and task("dataset", self.dataset) == "pose":
+            raise ConfigError(f"--classes goes with items that have classes; {self.dataset} has poses")
+        for name in self.classes:
+            if fault := fault_of_name(name):
+                raise ConfigError(f"--classes: {name!r} {fault}")
+        if pair := twins(self.classes):
+            raise ConfigError(f"--classes: {pair[0]!r} and {pair[1]!r} differ in spelling alone; give one")
+        if len(set(self.classes)) != len(self.classes):
+            raise ConfigError(f"--classes names a class twice: {', '.join(self.classes)}")
 
     def _check_center(self) -> None:
         """Refuse what cannot be where a click a frame is asked for, or would have no effect."""
@@ -217,6 +241,8 @@ class SelectConfig:
                     words += ["--set", f"{key}={json.dumps(setting, ensure_ascii=False)}"]
             elif item.name == "selector" and value == DEFAULT_SELECTOR[self.ask]:
                 continue
+            elif isinstance(value, tuple):
+                words += [f"--{item.name.replace('_', '-')}", *value] if value else []
             elif value != item.default:
                 number = isinstance(value, float) and value.is_integer()
                 words += [f"--{item.name.replace('_', '-')}", str(int(value) if number else value)]

@@ -116,6 +116,7 @@ class UnsplitImages:
             inputs=images,
             targets=torch.tensor([known[item] for item in ids], dtype=torch.int64),
             classes=tuple(classes),
+            picture=lambda item: Path(self.root).expanduser() / items[item],
             fingerprint=short_hash(digest, items, classes, known),
         )
 

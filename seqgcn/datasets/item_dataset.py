@@ -5,7 +5,8 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from seqgcn.datasets.conversion import LABELS, WAYS, read_source
 from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.datasets.hands.hand_dataset import HandFrames
-from seqgcn.datasets.round_pool import RoundFiles, RoundPool, short_hash
+from seqgcn.datasets.round_pool import RoundFiles, RoundPool, labels_of, short_hash
 from seqgcn.datasets.selection import random_items
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
@@ -125,22 +126,24 @@ class ItemDataset:
         """
         del progress
         items, known = self.everything, self.everything.labeled
-        ids = files.labeled(items.files, len(items))
+        labels = labels_of(files, items.files, items.targets, self.classes)
         if files.labels is None and not bool(known.all()):
             ids = known.nonzero().flatten()
-        if unknown := ids[~known[ids]].tolist():
+            labels = labels._replace(ids=ids, targets=items.targets[ids])
+        if labels.own and (unknown := labels.ids[~known[labels.ids]].tolist()):
             raise DataFileError(
                 f"{files.labels}: item {unknown[0]} is listed as labeled, but the data set has no label of it"
             )
         return RoundPool(
             name=self.name,
             items=items.files or [str(number) for number in range(len(items))],
-            labelled=ids,
+            labelled=labels.ids,
             named=items.files is not None,
             inputs=items.inputs,
-            targets=items.targets[ids],
-            classes=self.classes,
-            fingerprint=short_hash(self.fingerprint, ids.tolist()),
+            targets=labels.targets,
+            classes=labels.classes,
+            picture=None if items.files is None else partial(_picture, items.files),
+            fingerprint=short_hash(self.fingerprint, *labels.asked),
         )
 
     @cached_property
@@ -187,6 +190,12 @@ class ItemDataset:
             f"{self.name} has no test part: {self._test_size:,} of {len(self.everything):,} items, a random quarter "
             "that is always the same, are set aside to test on; give (train, test) to choose"
         )
+
+
+def _picture(files: Sequence[str], item: int) -> Path | None:
+    """The file of an item, where it is there."""
+    path = Path(files[item]).expanduser()
+    return path if path.is_file() else None
 
 
 def as_dataset(value: Any, *, name: str | None = None, image_size: int | None = None) -> Dataset:

@@ -138,4 +138,5 @@ def _cut_off(record: Path, labelled: Collection[str]) -> bool:
             rows = list(csv.reader(file))
     except (OSError, ValueError, csv.Error):
         return False
-    return bool(rows) and rows[0][:2] == ["frame", "joint"] and not any(row and row[0] in labelled for row in rows)
+    heads = (["frame", "joint"], ["item", "class"])
+    return bool(rows) and rows[0][:2] in heads and not any(row and row[0] in labelled for row in rows)

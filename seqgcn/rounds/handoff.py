@@ -28,6 +28,7 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem
+from seqgcn.annotation.tasks import LOCAL_FILES
 from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -37,6 +38,7 @@ from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.fitted import VALIDATION_ERROR
 from seqgcn.learners.protocol import Learner
+from seqgcn.rounds.class_handoff import hand_off_classes
 from seqgcn.rounds.exports import (
     TASKS,
     check_same_frames,
@@ -76,8 +78,9 @@ def hand_off(
     score: Tensor,
     learner: Learner | None,
     progress: Progress | None,
+    image_prefix: str = LOCAL_FILES,
 ) -> None:
-    """Write what labeling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
+    """Write what labeling tools take: keypoint tasks of hand frames, class tasks of what may have classes, else a list.
 
     Where nothing was trained, the joints to begin with are mediapipe's landmarks, if it is installed.
 
@@ -88,13 +91,25 @@ def hand_off(
         score: Theirs, `[b]`.
         learner: What predicts the poses to begin with; None if nothing was trained.
         progress: Told about every frame.
+        image_prefix: What stands before the names of the pictures in the tasks of Label Studio.
     """
     folder = folder / TASKS
     if pool.frames is not None:
         joints, predicted_by = first_joints(pool.frames, pool.inputs, index, learner, progress)
         frames = frames_of(pool.frames, index, joints, score)
         cameras = [pool.frames.camera_of(i) for i in index.tolist()]
-        write_tasks(folder, frames, cameras, pool.frames.skeleton, predicted_by=predicted_by, progress=progress)
+        write_tasks(
+            folder,
+            frames,
+            cameras,
+            pool.frames.skeleton,
+            image_prefix=image_prefix,
+            predicted_by=predicted_by,
+            progress=progress,
+        )
+        return
+    if pool.has_classes:
+        hand_off_classes(folder, pool, index, score, learner, image_prefix=image_prefix, progress=progress)
         return
     make_folder(folder)
     write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
@@ -159,9 +174,9 @@ def import_labels(
     folder = Path(folder)
     if config.dataset not in LABELS:
         raise RunFolderError(
-            f"labels of {config.dataset or 'features'} are not imported: no file can hold those of some items alone, "
-            f"as it can for {', '.join(LABELS)}. List what is labeled now, and go on with "
-            f"seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
+            f"{config.dataset or 'features'}: joints are imported into rounds of {', '.join(LABELS)}, and classes into "
+            f"those of pictures and features (seqgcn.rounds.class_import). Else list what is labeled now, and go on "
+            f"with seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
         )
     with as_config_errors():
         for source in joint_depth or ():

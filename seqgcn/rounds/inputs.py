@@ -4,7 +4,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from seqgcn.datasets.feature_files import read_features
 from seqgcn.datasets.features import Features
 from seqgcn.datasets.hands.folder_splits import FolderSplits
 from seqgcn.datasets.hands.hand_dataset import HandDataset
-from seqgcn.datasets.item_lists import find_file, find_ids, read_costs, read_ids, read_items, read_table
+from seqgcn.datasets.image_folder import SUFFIXES
+from seqgcn.datasets.item_lists import find_file, read_costs, read_ids, read_items
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.datasets.round_pool import RoundPool as RoundPool
 from seqgcn.datasets.round_pool import pool_of_items
 from seqgcn.datasets.round_pool import short_hash as short_hash
 from seqgcn.exceptions import DataFileError
+from seqgcn.rounds.known_classes import is_class_table, read_class_folders, read_class_table
 from seqgcn.runs.cold_start import thumbnails_of as thumbnails_of
 from seqgcn.training import Progress
 from seqgcn.utils.validation import name_some
@@ -38,7 +40,8 @@ def pool_of_features(config: SelectConfig) -> RoundPool:
     """
     assert config.features is not None  # noqa: S101  # for mypy
     if config.targets is not None:
-        return Features(config.features, config.targets, config.items).round_pool(ListedFiles(config))
+        pool = Features(config.features, config.targets, config.items).round_pool(ListedFiles(config))
+        return replace(pool, picture=_pictures(config, pool.names))
     values = read_features(config.features)
     items: Sequence[str] | None = None
     if config.items is not None:
@@ -47,8 +50,14 @@ def pool_of_features(config: SelectConfig) -> RoundPool:
             raise DataFileError(
                 f"{config.items} names {len(items):,} items, but {config.features} has {len(values):,} rows"
             )
-    labelled = [] if config.labelled is None else read_ids(config.labelled, items, len(values))
-    digest = hashlib.blake2b(repr((values.shape, str(values.dtype), items, labelled)).encode(), digest_size=8)
+    classes, known, labelled = config.classes, dict[int, int](), list[int]()
+    if config.labelled is not None and is_class_table(find_file(config.labelled), items):
+        classes, known = read_class_table(config.labelled, items, len(values), classes, blank=True)
+        labelled = list(known)
+    elif config.labelled is not None:
+        labelled = read_ids(config.labelled, items, len(values))
+    asked = (values.shape, str(values.dtype), items, labelled, *([known, classes] if known else []))
+    digest = hashlib.blake2b(repr(asked).encode(), digest_size=8)
     for block in np.array_split(values, max(1, values.nbytes // 2**24)):
         digest.update(np.ascontiguousarray(block).data)
     return RoundPool(
@@ -57,8 +66,22 @@ def pool_of_features(config: SelectConfig) -> RoundPool:
         labelled=torch.tensor(labelled, dtype=torch.int64),
         named=items is not None,
         x=_tensor(values),
+        classes=classes,
+        known={item: classes[number] for item, number in known.items() if number >= 0},
+        picture=_pictures(config, items),
         fingerprint=digest.hexdigest(),
     )
+
+
+def _pictures(config: SelectConfig, names: Sequence[str] | None) -> Callable[[int], Path | None] | None:
+    """What tells the pictures that rows of features are named after, if they are."""
+    return None if names is None or config.items is None else partial(_picture, Path(config.items).parent, names)
+
+
+def _picture(folder: Path, items: Sequence[str], item: int) -> Path | None:
+    """The picture that a name is the path of, from the folder of the file of names, if there is one."""
+    path = folder.expanduser() / items[item]
+    return path if path.suffix.lower() in SUFFIXES and os.path.isfile(path) else None
 
 
 def _tensor(values: NDArray[np.floating[Any]]) -> Tensor:
@@ -121,8 +144,26 @@ class ListedFiles:
         return labelled_hands(hands, listed)
 
     def classes(self, names: Sequence[str]) -> tuple[dict[str, int], dict[int, int]]:
-        """Number of each class, and the class of each item, of a table of both."""
-        return ({}, {}) if self.config.labelled is None else _read_classes(self.config.labelled, names)
+        """Number of each class, and the class of each item, of a table of both or of folders named after classes."""
+        config, labels = self.config, self.config.labelled
+        classes: tuple[str, ...] = config.classes
+        known: dict[int, int] = {}
+        if labels is not None and os.path.isdir(os.path.expanduser(labels)):
+            classes, known = read_class_folders(labels, config.root, names, classes)
+        elif labels is not None:
+            classes, known = read_class_table(labels, names, classes=classes)
+        return {name: number for number, name in enumerate(classes)}, known
+
+    def more_classes(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Classes of a data set and those that are named beside them."""
+        return tuple(dict.fromkeys((*classes, *self.config.classes)))
+
+    def class_table(self, names: Sequence[str] | None, n: int, classes: Sequence[str]) -> dict[int, int] | None:
+        """Class of each labeled item by number, of a table item,class; None if the file is another."""
+        path = self.labels
+        if path is None or not is_class_table(path, names):
+            return None
+        return read_class_table(str(path), names, n, self.more_classes(classes))[1]
 
     def check(self, names: Sequence[str]) -> None:
         """Find what is wrong with the other lists; see `check_lists`."""
@@ -206,23 +247,6 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
             "with --exclude"
         )
     return torch.from_numpy(costs)
-
-
-def _read_classes(path: str, items: Sequence[str]) -> tuple[dict[str, int], dict[int, int]]:
-    """Number of each class, in order of their names, and the class of each labeled item, by number.
-
-    Raises:
-        DataFileError: The file is no table item,class of these items.
-    """
-    if find_file(path).stat().st_size == 0:  # nothing is labeled yet
-        return {}, {}
-    rows = read_table(path, ("item", "class"))
-    ids = find_ids(path, [row.cells[0] for row in rows], [row.line for row in rows], items)
-    for row in rows:
-        if not row.cells[1].strip():
-            raise DataFileError(f"{path}, line {row.line}: {row.cells[0]!r} has no class; leave it out until it has")
-    classes = {name: number for number, name in enumerate(sorted({row.cells[1] for row in rows}))}
-    return classes, {item: classes[row.cells[1]] for item, row in zip(ids, rows, strict=True)}
 
 
 def _is_list(path: Path, root: Path) -> bool:

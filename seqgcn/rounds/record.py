@@ -10,6 +10,7 @@ from seqgcn.config.registry import DEFAULT_LEARNER
 from seqgcn.config.run import FINGERPRINT, PATHS, options, options_of, portable, read_mapping
 from seqgcn.config.select import CENTER, DEFAULT_SELECTOR, JOINTS, SelectConfig
 from seqgcn.exceptions import ConfigError, RunFolderError
+from seqgcn.rounds.class_import import CLASS_LABELS, is_class_round, next_classes
 from seqgcn.rounds.click_import import CENTERS
 from seqgcn.rounds.handoff import LABELS
 from seqgcn.utils.run_directory import RunDirectory, as_read
@@ -71,6 +72,7 @@ def next_config(folder: Path, given: Mapping[str, Any] | None = None) -> dict[st
         values["set"] = {**values["set"], **_centers_of(folder, given)}
     else:
         values["labelled"] = _labels_of(folder, values, given)
+        values["classes"] = next_classes(folder, SelectConfig(**held_config(folder, resume=False)))
     if asked != values["ask"]:
         values |= {"selector": "", "learner": ""}
         values["set"] = {key: value for key, value in values["set"].items() if key.startswith("dataset.")}
@@ -95,6 +97,8 @@ def left_behind(folder: Path, values: Mapping[str, Any]) -> str:
 def _labels_of(folder: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
     """The file of what is labeled after a round of joints."""
     name = LABELS.get(values["dataset"] or "")
+    if name is None and is_class_round(folder, SelectConfig(**held_config(folder, resume=False))):
+        name = CLASS_LABELS
     if name is not None and (folder / name).is_file():
         return os.path.abspath(folder / name)
     if "labelled" not in given:
@@ -182,7 +186,7 @@ def read_round(folder: Path, resume: bool = True) -> dict[str, Any]:
         config = SelectConfig(**held["select"])
     except ConfigError as error:
         raise RunFolderError(f"{path} is damaged ({error}); restore it, or name another folder with --out") from error
-    return {**held, "select": {**config.to_dict(), **held["select"]}}
+    return {**held, "select": {**as_read(config.to_dict()), **held["select"]}}
 
 
 def _is_round(held: Mapping[str, Any]) -> bool:
