@@ -28,7 +28,7 @@ LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclu
 """Selectors that read embeddings alone and need no label."""
 
 
-_LATER = ("targets",)
+_LATER = ("targets", "classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +228,8 @@ class SelectConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML; of options that 0.1 did not have, only those that are given."""
-        return {key: value for key, value in asdict(self).items() if key not in _LATER or value is not None}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in values.items() if name not in _LATER or value not in (None, [])}
 
     def command(self, folder: str | Path) -> str:
         """The command line that asks for the same."""

@@ -71,7 +71,8 @@ def hand_off_classes(
                 probability=share,
             )
         )
-    if not classes:
+    # Of rows of features, many are only interested in the picks.
+    if not classes and pool.inputs is not None:
         log.info(
             "no class is known yet: annotators write the names of classes. Name them with --classes to have a button "
             "for each"

@@ -186,7 +186,7 @@ def read_round(folder: Path, resume: bool = True) -> dict[str, Any]:
         config = SelectConfig(**held["select"])
     except ConfigError as error:
         raise RunFolderError(f"{path} is damaged ({error}); restore it, or name another folder with --out") from error
-    return {**held, "select": {**as_read(config.to_dict()), **held["select"]}}
+    return {**held, "select": {**config.to_dict(), **held["select"]}}
 
 
 def _is_round(held: Mapping[str, Any]) -> bool:

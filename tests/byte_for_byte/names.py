@@ -6,6 +6,7 @@ modules, parameters and attributes may change, and are therefore said here once.
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,16 @@ __all__ = [
 QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_size": 8}
 """Parameters of the selectors that train, as far as each has them."""
 
-NEW_FILES: frozenset[str] = frozenset()
+NEW_FILES: frozenset[str] = frozenset({"classes.csv", "classes.json", "cvat_labels.json"})
 """Files in the folders of runs and rounds that there are today and were not when the record was made."""
 
 ARRIVED: frozenset[str] = frozenset()
 """Keys in journals and `round.yaml` that there are today and were not, as paths such as `a.b`; they are left out."""
+
+
+def is_new(path: Path) -> bool:
+    """Whether rounds and runs had no such file when the record was made; rounds of features had no tasks."""
+    return path.name in NEW_FILES or (path.stem == "label_studio" and (path.parent / "classes.json").exists())
 
 
 class Net(nn.Module):

@@ -114,7 +114,7 @@ def imported(folder: Path) -> dict[str, Any]:
 def entry(folder: Path) -> dict[str, Any]:
     """Of all files of a folder, in order of their names, and of picks that hold on any machine."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    known = [path for path in paths if path.name not in names.NEW_FILES]
+    known = [path for path in paths if not names.is_new(path)]
     return {
         "names": [str(path.relative_to(folder)) for path in known],
         "files": {str(path.relative_to(folder)): _file(path) for path in known if path.suffix not in UNLIKE},

@@ -218,5 +218,5 @@ def test_yaml_keys(read: Callable[[str], dict[str, Any]]) -> None:
     assert read("min-gap: 3\nseed: 2\nset: {selector: {k: 3}}") == {"min_gap": 3, "seed": 2, "set": {"selector.k": 3}}
     with pytest.raises(ConfigError, match="unknown key 'seeds'; did you mean seed"):
         read("seeds: 1")
-    with pytest.raises(ConfigError, match=r"unknown key 'cycles'; there are: dataset, root, features"):
-        read("cycles: 1")
+    with pytest.raises(ConfigError, match=r"unknown key 'rounds'; there are: dataset, root, features"):
+        read("rounds: 1")

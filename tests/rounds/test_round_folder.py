@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rounds.toys import FILES, answers, content, features, write
+from rounds.toys import FILES, answers, content, features, files, write
 
 from seqgcn.config.select import SelectConfig
 from seqgcn.exceptions import ConfigError, RunFolderError
@@ -32,7 +32,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path, digits: Callable[...
     assert content(folder) == {"thesis.tex": b"x"}
     (folder / "thesis.tex").unlink()
     Round(digits(), folder)()
-    assert list(content(folder)) == FILES
+    assert files(folder) == FILES
     with pytest.raises(RunFolderError, match="cannot make the folder"):
         Round(digits(), tmp_path / "labelled.txt")
 
@@ -144,12 +144,18 @@ def test_killed_between_any_two_files(
     curves = Round(config, tmp_path / "whole")().curves
     assert curves == {"training loss": [2.0, 0.5]}
     whole = answers(tmp_path / "whole")
-    assert [name for name in written if not name.startswith(".")] == [
+    assert [name for name in written if not name.startswith(".") and not name.endswith(".png")] == [
         "round.yaml",
         "training.json",
         "learner.pt",
         "represents.csv",
+        "coco_classes.json",
+        "label_studio.xml",
+        "label_studio.json",
+        "cvat_labels.json",
+        "classes.csv",
         "frames.txt",
+        "classes.json",
         "report.html",
         "picks.csv",
     ]
@@ -166,7 +172,7 @@ def test_killed_between_any_two_files(
         assert Round(config, folder, resume=there)().curves == curves
         assert fits == ([] if trained else [8])
         assert answers(folder) == whole
-        assert list(content(folder)) == FILES
+        assert files(folder) == FILES
         assert not list(folder.glob("**/.*.unfinished"))
 
 

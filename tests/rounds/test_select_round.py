@@ -13,7 +13,7 @@ import torch
 import yaml
 from hand_releases import write_folder
 from PIL import Image
-from rounds.toys import FILES, First, answers, content, features, picked, write
+from rounds.toys import FEATURE_FILES, FILES, First, answers, content, features, files, picked, write
 from torch_geometric.data import Data
 
 from seqgcn.config.registry import CATALOGUE, Entry, load
@@ -41,7 +41,8 @@ def test_a_round_on_a_data_set(tmp_path: Path, digits: Callable[..., SelectConfi
     x, index = result.data.x, result.selection.index
     assert index.tolist() == sorted(range(8, 60), key=lambda i: -float(x[i, 0]))[:4]
     assert picked(tmp_path / "round") == [str(i) for i in index.tolist()]
-    assert list(content(tmp_path / "round")) == FILES
+    assert files(tmp_path / "round") == FILES
+    assert len(list((tmp_path / "round/tasks/images").iterdir())) == 4
     assert (tmp_path / "round/tasks/frames.txt").read_text().split() == picked(tmp_path / "round")
     assert result.data.train_mask.nonzero().flatten().tolist() == list(range(8))
     with open(tmp_path / "round/represents.csv", newline="") as file:
@@ -110,7 +111,7 @@ def test_features_are_described_by_themselves(tmp_path: Path) -> None:
     result = Round(config, tmp_path / "round")()
     x = np.load(tmp_path / "x.npy", mmap_mode="r+")
     assert result.selection.index.tolist() == (np.argsort(-x[6:, 0]) + 6)[:5].tolist()
-    assert list(content(tmp_path / "round")) == [name for name in FILES if name not in ("learner.pt", "training.json")]
+    assert list(content(tmp_path / "round")) == FEATURE_FILES
     assert result.learner is None
     # Not even to look at them were they copied.
     x[0, 0] = 123

@@ -14,8 +14,14 @@ from seqgcn.config.registry import CATALOGUE, Entry
 from seqgcn.config.select import SelectConfig
 from seqgcn.selectors.selector import Query, Selection, Selector
 
-FILES = ["learner.pt", "picks.csv", "report.html", "represents.csv", "round.yaml", "tasks/frames.txt", "training.json"]
-"""What a round on images leaves behind."""
+TASKS = ["classes.csv", "classes.json", "cvat_labels.json", "frames.txt", "label_studio.json", "label_studio.xml"]
+"""What annotators of rows of features get."""
+
+FEATURE_FILES = ["picks.csv", "report.html", "represents.csv", "round.yaml", *(f"tasks/{name}" for name in TASKS)]
+"""What a round on rows of features leaves behind."""
+
+FILES = sorted([*FEATURE_FILES, "learner.pt", "tasks/coco_classes.json", "training.json"])
+"""What a round on images leaves behind, besides the pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,11 @@ def picked(folder: Path) -> list[str]:
 def content(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def files(folder: Path) -> list[str]:
+    """Names of what is in a round's folder, but for pictures."""
+    return [name for name in content(folder) if not name.startswith("tasks/images/")]
 
 
 def answers(folder: Path) -> dict[str, bytes]:
