@@ -57,6 +57,7 @@ class CheckedClasses:
         valid: Items about which nothing is wrong, in the order of the round.
         problems: What is wrong with the others.
         offered: How many items each class that is not known would be of, were it taken.
+        meant: What each of these may be another spelling of: a known class, or another that is not known.
         notes: What is to be known besides, in sentences.
         again: How many items were answered that have this label already.
     """
@@ -64,6 +65,7 @@ class CheckedClasses:
     valid: tuple[ClassLabel, ...]
     problems: tuple[ClassProblem, ...]
     offered: Mapping[str, int] = field(default_factory=dict)
+    meant: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     again: int = 0
 
@@ -103,9 +105,10 @@ class ItemNames:
         path = self._path(word)
         last = picture_name(PurePosixPath(path).name)
         for name in (PurePosixPath(path).name, last):
-            if task := self.tasks.by_picture.get(name):
-                return task.item
-        fitting = [item for item in self._by_name.get(last, ()) if _ends_alike(path, item)]
+            if name in self.tasks.by_picture:
+                return self.tasks.by_picture[name].item
+        named = dict.fromkeys((*self._by_name.get(PurePosixPath(path).name, ()), *self._by_name.get(last, ())))
+        fitting = [item for item in named if _ends_alike(path, item)]
         if len(fitting) == 1:
             self.by_part[word] = fitting[0]
             return fitting[0]
@@ -121,7 +124,9 @@ class ItemNames:
     def _by_name(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for item in self.known:
-            found.setdefault(PurePosixPath(item).name, []).append(item)
+            name = PurePosixPath(item).name
+            for each in {name, _uploaded(name)}:
+                found.setdefault(each, []).append(item)
         return found
 
     @cached_property
@@ -134,6 +139,9 @@ class ItemNames:
             parts = urlsplit(word)
             if parts.path.rstrip("/").endswith("/data/local-files") and (local := parse_qs(parts.query).get("d")):
                 return local[0]
+            if parts.path.startswith("/data/upload/"):
+                # The folder is that of the project.
+                return PurePosixPath(unquote(parts.path)).name
             if parts.scheme in ("http", "https", "s3", "gs") or word.startswith("/data/"):
                 return unquote(parts.path)
         except ValueError:
@@ -153,10 +161,17 @@ class ItemNames:
 def _ends_alike(path: str, item: str) -> bool:
     """Whether one is the end of the other, in whole parts; the last may have what an upload puts before it."""
     one = [part for part in path.split("/") if part not in ("", ".")]
-    one[-1:] = [picture_name(one[-1])] if one else []
     other = [part for part in item.split("/") if part]
     length = min(len(one), len(other))
-    return length > 0 and one[-length:] == other[-length:]
+    if not length or one[-length:-1] != other[-length:-1]:
+        return False
+    name = picture_name(one[-1])
+    return name in (other[-1], _uploaded(other[-1])) or one[-1] == other[-1]
+
+
+def _uploaded(name: str) -> str:
+    """The file name that Label Studio gives a picture that is uploaded there, but for the digits before it."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
 def check_classes(
@@ -224,7 +239,7 @@ def check_classes(
     if names.by_part:
         shown = name_some([f"{word} for {item}" for word, item in names.by_part.items()])
         notes.append(f"{len(names.by_part):,} items are known by a part of their names: {shown}")
-    return CheckedClasses(tuple(valid), tuple(problems), spelling.offered, tuple(notes), again)
+    return CheckedClasses(tuple(valid), tuple(problems), spelling.offered, spelling.meant(), tuple(notes), again)
 
 
 def _changed(answer: ClassAnswer, held: str) -> ClassProblem:
@@ -244,7 +259,6 @@ class _Spelling:
     def __init__(self, known: Sequence[str], new: Iterable[str] | None) -> None:
         self.known, self.new = tuple(dict.fromkeys(known)), None if new is None else tuple(new)
         self.offered: dict[str, int] = {}
-        self._heard: list[str] = []
 
     def hear(self, answers: Iterable[ClassAnswer]) -> None:
         """Take note of all classes that are not known, of which some may be spellings of each other."""
@@ -252,7 +266,6 @@ class _Spelling:
             for name in answer.classes if len(answer.classes) == 1 else ():
                 if name not in self.known and not fault_of_name(name):
                     self.offered[name] = self.offered.get(name, 0) + 1
-        self._heard = list(self.offered)
 
     def fault(self, name: str) -> str:
         """Why a class cannot be taken, in words; empty if it can."""
@@ -263,16 +276,30 @@ class _Spelling:
         shown = printable(name)
         if fault := fault_of_name(name):
             return f"unknown class {shown!r}, which {fault}{hint}"
-        if self.new and name in self.new:
-            return ""
-        if meant:
+        named = bool(self.new) and name in (self.new or ())
+        if meant and (not named or folded(meant) == folded(name)):
             return f"unknown class {shown!r}{hint}"
+        if named:
+            return ""
         if are_numbers([name]) and self.known and not are_numbers(self.known):
             return f"unknown class {shown!r}, a number where classes have names"
-        twin = next((each for each in self._heard if each != name and folded(each) == folded(name)), "")
-        if twin:
+        if twin := self.twin(name):
             return f"new class {shown!r}, which others call {printable(twin)!r}"
         return "" if self.new == () else f"new class {shown!r}"
+
+    def twin(self, name: str) -> str:
+        """Another spelling of a new class, used by others; empty if there is none."""
+        return next((each for each in self.offered if each != name and folded(each) == folded(name)), "")
+
+    def meant(self) -> dict[str, str]:
+        """What each new class may be another spelling of: a known one, or a new one that is more frequent."""
+        found: dict[str, str] = {}
+        for name, count in self.offered.items():
+            if near := similar_to(name, self.known):
+                found[name] = near
+            elif (twin := self.twin(name)) and (-self.offered[twin], twin) < (-count, name):
+                found[name] = twin
+        return found
 
 
 def _settle(

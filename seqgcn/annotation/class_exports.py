@@ -325,4 +325,5 @@ def _of_cvat(text: str, path: Path) -> Iterator[ClassAnswer]:
         where = f"{path}, image {place}"
         names = tuple(dict.fromkeys(tag.get("label", "") for tag in image.iter("tag")))
         if names:
-            yield ClassAnswer(image.get("name", ""), path.name, where, classes=names)
+            name = image.get("name", "")
+            yield ClassAnswer(name, path.name, where, names, fault="" if name else "the picture has no name")

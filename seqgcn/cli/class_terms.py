@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.exceptions import ConfigError
+from seqgcn.utils.class_names import folded
 from seqgcn.utils.messages import log
 
 if TYPE_CHECKING:
@@ -92,19 +93,20 @@ def take_classes(
 
 def _hint(imported: ImportedClasses) -> None:
     """Say how to take what nobody knew."""
-    wrong = [problem.what for problem in imported.checked.problems]
-    if imported.offered and any(what.startswith("new class") for what in wrong):
-        counts = ", ".join(f"{name} ({count:,})" for name, count in imported.offered.items())
+    checked = imported.checked
+    wrong = [problem.what for problem in checked.problems]
+    new = {name: count for name, count in checked.offered.items() if name not in checked.meant}
+    if any(what.startswith("new class") for what in wrong) and new:
+        counts = ", ".join(f"{name} ({count:,})" for name, count in new.items())
         log.info(
             f"new classes, with their items: {counts}; take them with --new-classes, or some of them with "
-            f"--new-classes {shlex.join(list(imported.offered)[:3])}"
+            f"--new-classes {shlex.join(list(new)[:3])}"
         )
-    if imported.spellings and any(what.startswith("unknown class") for what in wrong):
-        pairs = [f"{name}={meant}" for name, meant in imported.spellings.items()]
-        log.info(
-            f"where another spelling is meant: --rename {shlex.join(pairs)}; if it is a class of its own: "
-            f"--new-classes {shlex.join(imported.spellings)}"
-        )
+    if checked.meant and any(what.startswith(("unknown class", "new class")) for what in wrong):
+        pairs = [f"{name}={meant}" for name, meant in checked.meant.items()]
+        other = [name for name, meant in checked.meant.items() if folded(name) != folded(meant)]
+        own = f"; for classes of their own: --new-classes {shlex.join(other)}" if other else ""
+        log.info(f"where a class was only written in another way: --rename {shlex.join(pairs)}{own}")
     if any(what.startswith("unknown item") for what in wrong):
         log.info("an item is known by its name, as in tasks/frames.txt, or by the name of its picture in tasks/images")
 

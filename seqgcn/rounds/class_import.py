@@ -15,7 +15,7 @@ from seqgcn.datasets.item_lists import read_items
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError
 from seqgcn.rounds.exports import TASKS, free_record
 from seqgcn.rounds.known_classes import COLUMNS, is_class_table, read_class_table
-from seqgcn.utils.class_names import fault_of_name, similar_to
+from seqgcn.utils.class_names import fault_of_name, twins
 from seqgcn.utils.files import csv_text, write_text
 from seqgcn.utils.locks import locked
 from seqgcn.utils.validation import name_some
@@ -35,16 +35,12 @@ class ImportedClasses:
         labels: The file that holds all labels now; None if nothing was taken.
         record: The file that says how the new ones came about; None if there are none.
         told: What is to be known of the new ones, in sentences.
-        offered: How many items each class would be of that is new, and no other spelling of one that is known.
-        spellings: Class that is meant, perhaps, by each that is another spelling of it.
     """
 
     checked: CheckedClasses
     labels: Path | None = None
     record: Path | None = None
     told: tuple[str, ...] = ()
-    offered: Mapping[str, int] | None = None
-    spellings: Mapping[str, str] | None = None
 
 
 def is_class_round(folder: str | Path, config: SelectConfig) -> bool:
@@ -93,6 +89,8 @@ def import_classes(
     for name in (*(new_classes or ()), *(renamed or {}).values()):
         if fault := fault_of_name(name):
             raise ConfigError(f"the class {name!r} {fault}")
+    if pair := twins(new_classes or ()):
+        raise ConfigError(f"new classes: {pair[0]!r} and {pair[1]!r} are spellings of one name; give one, and rename")
     with locked(folder):
         tasks = _read_tasks(folder)
         known = read_known_items(folder)
@@ -100,9 +98,7 @@ def import_classes(
         answers = [answer for path in exports for answer in read_class_export(_checked(Path(path), folder))]
         checked = check_classes(answers, tasks, known, new_classes=new_classes, renamed=renamed, labeled=held)
         there = (*tasks.classes, *(name for name in dict.fromkeys(held.values()) if name))
-        spellings = {name: meant for name in checked.offered if (meant := similar_to(name, there))}
-        offered = {name: count for name, count in checked.offered.items() if name not in spellings}
-        result = ImportedClasses(checked, offered=offered, spellings=spellings)
+        result = ImportedClasses(checked)
         target = folder / CLASS_LABELS
         if checked.problems and not (partial and checked.valid):
             return result
@@ -116,7 +112,7 @@ def import_classes(
         if checked.valid or not target.exists():
             _write_labels(target, held, checked.valid, known)
         told = tuple(_told(checked.valid, there))
-        return ImportedClasses(checked, target, record, told, offered, spellings)
+        return ImportedClasses(checked, target, record, told)
 
 
 def next_classes(folder: str | Path, config: SelectConfig) -> list[str]:
