@@ -27,7 +27,7 @@ RUN = {"bash", "python"}
 SHOWN = {"text", "yaml", "csv", "bibtex"}
 
 TESTED_ELSEWHERE = ("README.md", "choosing_a_selector.md")
-NEEDS_COMMANDS = ("hand_pose.md",)
+NEEDS_COMMANDS = ("hand_pose.md", "labeling_pictures.md")
 """Pages whose Python reads what their commands write."""
 
 PACKAGE = Path(seqgcn.__file__).parent

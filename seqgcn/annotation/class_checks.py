@@ -107,8 +107,8 @@ class ItemNames:
         for name in (PurePosixPath(path).name, last):
             if name in self.tasks.by_picture:
                 return self.tasks.by_picture[name].item
-        named = dict.fromkeys((*self._by_name.get(PurePosixPath(path).name, ()), *self._by_name.get(last, ())))
-        fitting = [item for item in named if _ends_alike(path, item)]
+        named = [item for name in {PurePosixPath(path).name, last} for item in self._by_name.get(name, [])]
+        fitting = sorted({item for item in named if _ends_alike(path, item)})
         if len(fitting) == 1:
             self.by_part[word] = fitting[0]
             return fitting[0]

@@ -196,7 +196,7 @@ def test_rounds_whose_labels_are_not_imported(tmp_path: Path, dataset: str | Non
     given: Any = {"dataset": dataset} if dataset else {"features": "x.npy"}
     with pytest.raises(
         RunFolderError,
-        match=rf"labels of {dataset or 'features'} are not imported.*seqgcn select --continue '.*/a b' --labelled LIST",
+        match=rf"{dataset or 'features'}: joints are imported into rounds of.*--continue '.*/a b' --labelled LIST",
     ):
         import_labels(tmp_path / "a b", SelectConfig(**given), ["export.json"])
     assert not (tmp_path / "a b").exists()
