@@ -47,7 +47,9 @@ def is_class_round(folder: str | Path, config: SelectConfig) -> bool:
     """Whether a round is of items that have classes; those of earlier versions have no such tasks."""
     if asks_for_classes(folder):
         return True
-    return config.ask != CENTER and (config.dataset is None or task("dataset", config.dataset) != "pose")
+    if config.ask == CENTER or config.targets is not None:
+        return False
+    return config.dataset is None or task("dataset", config.dataset) != "pose"
 
 
 def asks_for_classes(folder: str | Path) -> bool:
@@ -127,7 +129,8 @@ def next_classes(folder: str | Path, config: SelectConfig) -> list[str]:
     """
     path, named = Path(folder) / CLASS_LABELS, list(config.classes)
     # Without names, a folder of pictures and rows of features have the classes of the table.
-    if not asks_for_classes(folder) or not path.is_file() or (not named and config.dataset in (None, "image-folder")):
+    own = config.targets is not None or config.dataset not in (None, "image-folder")
+    if not asks_for_classes(folder) or not path.is_file() or not (named or own):
         return named
     tasks = read_class_tasks(Path(folder) / TASKS)
     classes, _ = read_class_table(str(path), read_known_items(Path(folder)), blank=True)
