@@ -94,7 +94,7 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataFileError(f"{path}, line {line} is not UTF-8; save the file as UTF-8 text") from error
+        raise DataFileError(f"{path}, line {line} is not UTF-8; save the file as UTF-8 text, or {WAYS}") from error
 
 
 def _of_json(content: Any, path: Path) -> list[ClassAnswer]:

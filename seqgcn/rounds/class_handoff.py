@@ -93,10 +93,13 @@ def _in_order(name: str) -> tuple[int, str]:
 
 def _predicted(pool: RoundPool, index: Tensor, learner: Learner | None) -> list[tuple[str, float | None]]:
     """Likeliest class of each pick and its probability; nothing where none is predicted."""
-    predict: Any = getattr(learner, "predict_proba", None)
-    if learner is None or pool.inputs is None or predict is None:
+    if learner is None or pool.inputs is None:
         return [("", None)] * len(index)
-    sure, best = torch.as_tensor(predict(pool.inputs[index])).max(dim=1)
+    inputs, predict = pool.inputs[index], getattr(learner, "predict_proba", None)
+    if predict is None and "prob" not in learner.outputs:
+        return [(class_name(pool.classes, int(number)), None) for number in learner.predict(inputs).tolist()]
+    prob = learner.describe(inputs, ("prob",)).prob if predict is None else predict(inputs)
+    sure, best = torch.as_tensor(prob).max(dim=1)
     return [
         (class_name(pool.classes, number), finite(share))
         for number, share in zip(best.tolist(), sure.tolist(), strict=True)

@@ -9,6 +9,7 @@ from class_rounds import ask, draw, flat, handed_off, labels, table
 from PIL import Image
 from rounds.toys import features, write
 
+from seqgcn.annotation.class_tasks import read_class_tasks
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import DataFileError
@@ -135,6 +136,23 @@ def test_rows_of_features_that_are_named_after_pictures_show_them(tmp_path: Path
         path.write_bytes(b"no picture")
     with pytest.raises(DataFileError, match=r"p/\d+\.png cannot be read as an image"):
         Round(features(tmp_path, selector="random", items=names, labelled=None), tmp_path / "other")()
+
+
+def test_rows_with_targets_have_predicted_classes(tmp_path: Path) -> None:
+    names = write(tmp_path / "names.txt", *(f"row {number}" for number in range(40)))
+    targets = table(tmp_path / "targets.csv", {f"row {number}": ("cat", "dog")[number % 2] for number in range(10)})
+    terms: dict[str, Any] = {"items": names, "labelled": None, "targets": str(targets)}
+    config = features(tmp_path, selector="random", **terms)
+    Round(config, tmp_path / "round")()
+    tasks = read_class_tasks(tmp_path / "round/tasks")
+    assert {task.predicted for task in tasks.tasks} <= {"cat", "dog"}
+    assert all(0.5 <= (task.probability or 0) <= 1 for task in tasks.tasks)
+    picks = handed_off(tmp_path / "round")
+    path = table(tmp_path / "t.csv", dict.fromkeys(picks, "fox"))
+    import_classes(tmp_path / "round", config, [path], new_classes=[], labelled=10)
+    pool = Round(SelectConfig(**next_config(tmp_path / "round")), tmp_path / "next").pool
+    assert pool.classes == ("cat", "dog", "fox")
+    assert len(pool.labelled) == 15
 
 
 def test_a_table_changes_what_a_round_was_asked(tmp_path: Path) -> None:
