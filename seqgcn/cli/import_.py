@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         help="one or more exports, as of several annotators",
     )
+    add_terms(importer)
+
+
+def add_terms(importer: Any) -> None:
+    """Add the options on what terms labels are taken."""
     importer.add_argument(
         "--joint-depth",
         nargs="+",
@@ -65,17 +71,27 @@ def add_to(commands: Any) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    return take(arguments, arguments.exports)
+
+
+def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
+    """Take exports back into the round of the arguments, on their terms; the exit code.
+
+    Args:
+        arguments: With the round and the options of `add_terms`.
+        exports: The files.
+    """
     from seqgcn.rounds.handoff import import_labels
     from seqgcn.rounds.record import LABELLED, read_round
 
     folder = Path(arguments.round)
     record = read_round(folder, resume=False)
     if record["select"]["ask"] == CENTER:
-        return _import_clicks(arguments, folder, SelectConfig(**record["select"]))
+        return _import_clicks(arguments, exports, folder, SelectConfig(**record["select"]))
     imported = import_labels(
         folder,
         SelectConfig(**record["select"]),
-        arguments.exports,
+        exports,
         labelled=record.get(LABELLED, 0),
         joint_depth=arguments.joint_depth,
         depths=arguments.depths,
@@ -107,7 +123,9 @@ def _import(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectConfig) -> int:
+def _import_clicks(
+    arguments: argparse.Namespace, exports: Sequence[str | Path], folder: Path, config: SelectConfig
+) -> int:
     from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
@@ -120,7 +138,7 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     imported = import_clicks(
         folder,
         config,
-        arguments.exports,
+        exports,
         disagree=DISAGREE if arguments.disagree is None else arguments.disagree,
         partial=arguments.partial,
         accept_predictions=arguments.accept_predictions,
