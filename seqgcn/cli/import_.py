@@ -6,12 +6,15 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.messages import log
+
+if TYPE_CHECKING:
+    from seqgcn.annotation import Checked
 
 DEPTHS = ("prediction", "surface+offset", "column")
 
@@ -103,6 +106,7 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
     if imported.again:
         print(f"{imported.again:,} more frames have that label already, or are of earlier rounds.")
     if imported.labels is None:
+        _tell_of_unknown(imported.checked)
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
             log.info(
                 "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
@@ -121,6 +125,15 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
     print(f"all labels: {imported.labels}")
     print(f"next: seqgcn select --continue {shlex.quote(str(folder))} --out FOLDER")
     return DONE
+
+
+def _tell_of_unknown(checked: Checked) -> None:
+    """Say how frames are known, where some are not."""
+    if any(problem.what.startswith("unknown frame") for problem in checked.problems):
+        log.info(
+            "a frame is known by item in its task's data, else by the name of its picture, as in tasks/images (also "
+            "behind the eight digits that Label Studio puts before it); keep either, and give the export of this round"
+        )
 
 
 def _import_clicks(
@@ -147,6 +160,7 @@ def _import_clicks(
     if imported.again:
         print(f"{imported.again:,} more frames were answered so before, or are of earlier rounds.")
     if imported.centers is None:
+        _tell_of_unknown(imported.checked)
         if any(problem.what == UNTOUCHED for problem in imported.checked.problems):
             log.info("if somebody looked at all of these and they are right, say so with --accept-predictions")
         rest = ", or add what is right with --partial" if imported.checked.valid or imported.no_hand else ""
