@@ -28,6 +28,7 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import Problem
+from seqgcn.annotation.tasks import LOCAL_FILES
 from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -76,6 +77,7 @@ def hand_off(
     score: Tensor,
     learner: Learner | None,
     progress: Progress | None,
+    image_prefix: str = LOCAL_FILES,
 ) -> None:
     """Write what labeling tools take: pictures and keypoint tasks of hand frames, a list of anything else.
 
@@ -88,13 +90,22 @@ def hand_off(
         score: Theirs, `[b]`.
         learner: What predicts the poses to begin with; None if nothing was trained.
         progress: Told about every frame.
+        image_prefix: What stands before the names of the pictures in the tasks of Label Studio.
     """
     folder = folder / TASKS
     if pool.frames is not None:
         joints, predicted_by = first_joints(pool.frames, pool.inputs, index, learner, progress)
         frames = frames_of(pool.frames, index, joints, score)
         cameras = [pool.frames.camera_of(i) for i in index.tolist()]
-        write_tasks(folder, frames, cameras, pool.frames.skeleton, predicted_by=predicted_by, progress=progress)
+        write_tasks(
+            folder,
+            frames,
+            cameras,
+            pool.frames.skeleton,
+            image_prefix=image_prefix,
+            predicted_by=predicted_by,
+            progress=progress,
+        )
         return
     make_folder(folder)
     write_text(folder / "frames.txt", "".join(f"{pool.items[i]}\n" for i in index.tolist()))
