@@ -197,7 +197,7 @@ def joints(walk: Walk) -> None:
 
     walk.run("render lab --layout depth-folder --frames 60 --sequences 3 --scene bare")
     keep_labels("depth-folder", Path("lab"), Path("labeled.csv"), 20)
-    quick = "--set learner.epochs=2 --set dataset.crop_size=48 --set dataset.accept_crops=true"
+    quick = "--set learner.epochs=2 --set dataset.crop_size=48 --set dataset.crop=mass --set dataset.accept_crops=true"
     walk.run(
         f"select --dataset depth-folder --root lab --labelled labeled.csv --budget 6 --out joints-1 --quiet {quick}"
     )

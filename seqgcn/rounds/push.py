@@ -152,7 +152,8 @@ def _upload(
     server: LabelStudio, project: int, tasks: ServerTasks, new: Sequence[Mapping[str, Any]], progress: Progress | None
 ) -> tuple[dict[str, str], int]:
     """Addresses on the server of the pictures of new tasks, by item, and how many had to be uploaded."""
-    there = server.uploads(project) if new else {}
+    pictures = [(task["data"]["item"], path) for task in new if (path := tasks.picture(task)) is not None]
+    there = server.uploads(project) if pictures else {}
     addresses: dict[str, str] = {}
     waiting: list[tuple[str, str, bytes]] = []
     uploaded, size = 0, 0
@@ -168,8 +169,7 @@ def _upload(
         waiting.clear()
         size = 0
 
-    for number, task in enumerate(new, start=1):
-        path, item = tasks.picture(task), task["data"]["item"]
+    for number, (item, path) in enumerate(pictures, start=1):
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -182,10 +182,10 @@ def _upload(
                 flush()
             waiting.append((item, name, content))
             size += len(content)
-        if len(waiting) == UPLOAD_FILES or (waiting and number == len(new)):
+        if len(waiting) == UPLOAD_FILES or (waiting and number == len(pictures)):
             flush()
         if progress is not None:
-            progress("pictures", number, len(new))
+            progress("pictures", number, len(pictures))
     return addresses, uploaded
 
 
@@ -199,6 +199,7 @@ def _check_shown(server: LabelStudio, address: str, content: bytes) -> None:
 
 
 def _pointed(task: Mapping[str, Any], addresses: Mapping[str, str], round_id: str) -> dict[str, Any]:
-    """A task that points at the picture on the server."""
+    """A task that points at its picture on the server, if it has one."""
     data = task["data"]
-    return {**task, "data": {**data, "image": addresses[data["item"]], ROUND: round_id}}
+    image = {"image": addresses[data["item"]]} if data["item"] in addresses else {}
+    return {**task, "data": {**data, **image, ROUND: round_id}}

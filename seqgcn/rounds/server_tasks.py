@@ -50,13 +50,15 @@ class ServerTasks:
         asked = [{key: value for key, value in task["data"].items() if key != "image"} for task in self.tasks]
         return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=6).hexdigest()
 
-    def picture(self, task: Mapping[str, Any]) -> Path:
-        """The file of a task's picture.
+    def picture(self, task: Mapping[str, Any]) -> Path | None:
+        """The file of a task's picture; None if it shows none, as one of a row of features.
 
         Raises:
             MissingFileError: It is not there.
         """
-        address = task["data"]["image"]
+        address = task["data"].get("image")
+        if address is None:
+            return None
         name = max((name for name in self._pictures if address.endswith(quote(name))), key=len, default="")
         if not name:
             raise MissingFileError(
@@ -90,20 +92,20 @@ def read_server_tasks(folder: Path) -> ServerTasks:
     """What a round asks annotators.
 
     Raises:
-        RunFolderError: It was not finished, or has nothing that Label Studio takes.
+        RunFolderError: It was not finished.
         DataFileError: A file is damaged.
     """
     path = folder / TASKS / TASK_LIST
     if not path.is_file():
         raise RunFolderError(
             f"{path} is missing: if the round was not finished, go on with seqgcn select --out "
-            f"{shlex.quote(str(folder))} --resume; rounds on rows of features without pictures have no tasks"
+            f"{shlex.quote(str(folder))} --resume, else restore that file"
         )
     tasks = need(read_json(path), list, str(path))
     for number, task in enumerate(tasks, start=1):
         data = need(need(task, dict, f"{path}, task {number}").get("data"), dict, f"{path}, task {number}: the data")
-        for key in ("item", "image"):
-            need(data.get(key), str, f"{path}, task {number}: the {key}")
+        need(data.get("item"), str, f"{path}, task {number}: the item")
+        need(data.get("image", ""), str, f"{path}, task {number}: the image")
     try:
         configuration = (folder / TASKS / CONFIGURATION).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -222,7 +222,7 @@ def test_what_is_no_finished_round(folder: Path, fake: FakeLabelStudio, tmp_path
     (folder / "tasks/label_studio.json").rename(folder / "kept.json")
     with pytest.raises(RunFolderError, match=r"label_studio\.json is missing.*--resume"):
         push(folder, fake.url)
-    for content in ("{", "{}", "[5]", '[{"data": 5}]', '[{"data": {"item": "a"}}]'):
+    for content in ("{", "{}", "[5]", '[{"data": 5}]', '[{"data": {"image": "a"}}]'):
         (folder / "tasks/label_studio.json").write_text(content)
         with pytest.raises(DataFileError, match=r"label_studio\.json"):
             push(folder, fake.url)
@@ -233,6 +233,16 @@ def test_what_is_no_finished_round(folder: Path, fake: FakeLabelStudio, tmp_path
     (folder / "tasks/label_studio.xml").unlink()
     with pytest.raises(DataFileError, match=r"label_studio\.xml cannot be read"):
         push(folder, fake.url)
+
+
+def test_items_without_pictures(folder: Path, fake: FakeLabelStudio) -> None:
+    tasks = handed_off(folder)
+    for task in tasks[:3]:
+        del task["data"]["image"]
+    (folder / "tasks/label_studio.json").write_text(json.dumps(tasks))
+    result = push(folder, fake.url)
+    assert (result.added, result.uploaded) == (4, 1)
+    assert ["image" in task["data"] for task in fake.tasks.values()] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("content", ["", "5", "url: 5", "url: http://a", "url: http://a\nproject: x", "{"])
