@@ -15,9 +15,10 @@ organization = Organization.objects.first()
 organization.jwt.legacy_api_tokens_enabled = organization.jwt.api_tokens_enabled = True
 organization.jwt.save()
 ann = User.objects.get(email="ann@lab.org")
-bo = User.objects.create_user(email="bo@lab.org", password="of-the-walk-2")
-organization.add_user(bo)
+bo = User.objects.filter(email="bo@lab.org").first() or User.objects.create_user("bo@lab.org", "of-the-walk-2")
+if not organization.has_user(bo):
+    organization.add_user(bo)
 bo.active_organization = organization
 bo.save()
 legacy = Token.objects.get_or_create(user=ann)[0].key
-sys.stdout.write(f"{legacy} {LSAPIToken.for_user(bo)}\n")
+sys.stdout.write(f"{legacy} {LSAPIToken.for_user(bo).get_full_jwt()}\n")
