@@ -37,6 +37,20 @@ def test_classes_of_both_are_kept() -> None:
     assert found == classes("cat", "fox", "dog").replace('"/>', '" />')
 
 
+def test_a_hot_key_is_given_once() -> None:
+    theirs = classes("cat").replace("/></Choices>", ' hotkey="1"/></Choices>')
+    ours = classes("ant", "cat").replace('value="ant"', 'value="ant" hotkey="1"')
+    assert extended_configuration(theirs, ours).count("hotkey") == 1
+
+
+def test_classes_that_nobody_knew_at_first_are_added() -> None:
+    new = '<TextArea name="new class" toName="image"/>'
+    first, later = f"<View>{IMAGE}{new}</View>", classes("cat").replace("</View>", f"{new}</View>")
+    assert '<Choice value="cat"' in extended_configuration(first, later)
+    filtered = later.replace("<Choices", '<Filter name="filter" toName="class"/><Choices')
+    assert extended_configuration(later, filtered) is later
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "message"),
     [
