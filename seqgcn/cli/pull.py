@@ -51,7 +51,7 @@ def _pull(arguments: argparse.Namespace) -> int:
             project=None if arguments.project is None else int(arguments.project),
             wait=arguments.wait,
             every=arguments.every,
-            told=lambda counts: write_line(str(counts)),
+            told=lambda counts: None if counts.finished else write_line(str(counts)),
         )
     except KeyboardInterrupt:
         folder = shlex.quote(arguments.round)

@@ -22,7 +22,7 @@ MOST_BYTES = 2**28
 PAUSES = (1.0, 3.0)
 """Seconds before a request that changes nothing is tried again."""
 
-PASSING = (502, 503, 504)
+PASSING = (429, 502, 503, 504)
 """Answers of a server that may be there again in a moment."""
 
 NEW_TOKEN = f"copy a new one from the page Account & Settings of Label Studio into {KEY}"
