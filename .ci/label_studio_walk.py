@@ -5,6 +5,7 @@ Arguments: an empty folder, address of the server, a legacy token of one user, a
 
 import json
 import os
+import random
 import re
 import shlex
 import signal
@@ -21,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from annotation.annotator import label  # noqa: E402
 from hand_rounds import keep_labels, truth  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
 
 from seqgcn import __version__  # noqa: E402
 from seqgcn.exceptions import ServerError  # noqa: E402
@@ -211,6 +213,42 @@ def joints(walk: Walk) -> None:
     by_hand(walk, answers(Path("joints-1")), quick)
 
 
+def classes(walk: Walk) -> None:
+    """Pictures of three kinds, called what they are."""
+    draw = random.Random(0)
+    kinds = {
+        "circle": ImageDraw.ImageDraw.ellipse,
+        "cross": ImageDraw.ImageDraw.line,
+        "square": ImageDraw.ImageDraw.rectangle,
+    }
+    for number in range(45):
+        kind = sorted(kinds)[number % 3]
+        picture = Image.new("L", (32, 32), draw.randrange(40))
+        left, top, side = draw.randrange(12), draw.randrange(12), draw.randrange(10, 20)
+        drawn = ImageDraw.Draw(picture)
+        kinds[kind](drawn, (left, top, left + side, top + side), fill=255)
+        path = Path("pictures", kind, f"{number:02d}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    items = sorted(str(path.relative_to("pictures")) for path in Path("pictures").rglob("*.png"))
+    rows = [f"{item},{item.partition('/')[0]}" for item in items[::4]]
+    Path("known.csv").write_text("\n".join(["item,class", *rows, ""]))
+
+    def answers(folder: Path) -> dict[str, list[dict[str, Any]]]:
+        asked = json.loads((folder / "tasks/label_studio.json").read_text())
+        region = {"id": "a", "from_name": "class", "to_name": "image", "type": "choices"}
+        return {
+            item: [{**region, "value": {"choices": [item.partition("/")[0]]}}]
+            for item in (task["data"]["item"] for task in asked)
+        }
+
+    quick = "--set learner.epochs=2 --set dataset.test_fraction=0.1"
+    walk.run(
+        f"select --dataset image-folder --root pictures --labelled known.csv --budget 6 --out classes-1 --quiet {quick}"
+    )
+    there_and_back(walk, "classes-1", "", answers, "classes")
+
+
 def by_hand(walk: Walk, answers: dict[str, list[dict[str, Any]]], quick: str) -> None:
     """Files carried by hand: pictures below one document root, shown where the project has a storage of local files."""
     say("\n# files carried by hand: --document-root, a storage of local files, an export")
@@ -246,7 +284,7 @@ def main() -> None:
     version = walk.people[0].get("/api/version/")["release"]
     say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seqgcn {__version__}, Label Studio {version}")
     start = time.monotonic()
-    for kind in (joints,):
+    for kind in (joints, classes):
         kind(walk)
     say(f"\nall as it should be, in {time.monotonic() - start:.0f} s")
 

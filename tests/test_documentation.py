@@ -103,7 +103,7 @@ def test_everything_runs_in_order(page: Path, tmp_path: Path, monkeypatch: pytes
         with FakeLabelStudio() as studio:
             run_everything(page, monkeypatch, studio=studio)
         assert [len(project["title"]) for project in studio.projects.values()] == [8]
-        assert len(studio.tasks) == 12
+        assert len(studio.tasks) == 10
         return
     run_everything(page, monkeypatch, hands)
     if page.name == "hand_pose.md":
