@@ -80,17 +80,17 @@ def test_what_is_no_web_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mail:
 
         def greet() -> None:
-            for _ in range(3):
-                client, _ = mail.accept()
-                with client:
-                    client.recv(1000)
-                    client.sendall(b"220 mail.lab.org ESMTP\r\n")
+            client, _ = mail.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"220 mail.lab.org ESMTP\r\n")
 
-        thread = threading.Thread(target=greet, daemon=True)
+        thread = threading.Thread(target=greet)
         thread.start()
         url = f"http://127.0.0.1:{mail.getsockname()[1]}"
-        with pytest.raises(ServerError, match=url):
+        with pytest.raises(ServerError, match=f"what answers at {url} is no web server"):
             LabelStudio(url, LEGACY).version()
+        thread.join()
 
 
 @pytest.mark.parametrize(
