@@ -29,6 +29,20 @@ class RunFolderError(SeqGCNError, OSError, ValueError):
     """A run folder cannot be used or written."""
 
 
+class ServerError(SeqGCNError, ConnectionError):
+    """A labeling server cannot be reached, refuses, or answers what it should not.
+
+    Args:
+        message: What is wrong, and the way out.
+        status: Of the answer, as HTTP numbers it; None if there was no answer.
+        passing: Whether it may be over in a moment.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, passing: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.passing = status, passing
+
+
 class TrainingError(SeqGCNError, RuntimeError):
     """Training broke down (the loss became NaN or infinite)."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fake_label_studio import FakeLabelStudio
 from hand_clicks import click, palms_of
 from hand_rounds import answer, truth
 
@@ -19,6 +20,9 @@ from seqgcn.datasets.hands import HandDataset
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+STUDIO = "http://localhost:8080"
+"""Where Label Studio is, on the pages."""
 
 BLOCK = re.compile(r'^ *```(\w+)(?: title="([^"]+)")?\n(.*?)^ *```$', flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", flags=re.MULTILINE)
@@ -60,13 +64,19 @@ def run_python(page: Path) -> None:
             _run_block(block, page, names)
 
 
-def run_everything(page: Path, monkeypatch: pytest.MonkeyPatch, hands: HandDataset | None = None) -> None:
+def run_everything(
+    page: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hands: HandDataset | None = None,
+    studio: FakeLabelStudio | None = None,
+) -> None:
     """Run Python and commands of a page in their order, in the current directory, as a reader's shell would.
 
     Args:
         page: The page.
         monkeypatch: Changes the path of programs.
         hands: What annotators see in frames; by default what the data set of a round knows of them.
+        studio: What answers at the address that the page has for Label Studio.
     """
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     names: dict[str, object] = {}
@@ -75,6 +85,9 @@ def run_everything(page: Path, monkeypatch: pytest.MonkeyPatch, hands: HandDatas
             _run_block(block, page, names)
         for command in block.commands if block.language == "bash" else ():
             _annotate(command, hands)
+            if studio is not None:
+                command = command.replace(STUDIO, studio.url)
+                _label(command, studio)
             done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602  # the page's own
             assert done.returncode == 0, f"{command}\n{done.stderr}"
 
@@ -98,6 +111,17 @@ def _annotate(command: str, hands: HandDataset | None) -> None:
     else:
         answer(folder, hands, export)
     assert json.loads(export.read_text())
+
+
+def _label(command: str, studio: FakeLabelStudio) -> None:
+    """Label on a server what a round asks, where a command pulls it."""
+    words = shlex.split(command)
+    if words[:2] != ["seqgcn", "pull"]:
+        return
+    asked = yaml.safe_load(Path(words[2], "round.yaml").read_text())["select"]
+    exported = answer(Path(words[2]), truth(asked["dataset"], Path(asked["root"])), Path("on_the_server.json"))
+    for task in json.loads(exported.read_text()):
+        studio.annotate(task["data"]["item"], task["annotations"][0]["result"])
 
 
 def links(page: Path) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from documents import PAGES, README, ROOT, anchors, blocks, commands, links, run_everything, run_python
+from fake_label_studio import LEGACY, FakeLabelStudio
 from hand_clicks import render_lab
 from hand_rounds import keep_labels, truth
 
@@ -27,7 +28,7 @@ RUN = {"bash", "python"}
 SHOWN = {"text", "yaml", "csv", "bibtex"}
 
 TESTED_ELSEWHERE = ("README.md", "choosing_a_selector.md")
-NEEDS_COMMANDS = ("hand_pose.md", "labeling_pictures.md")
+NEEDS_COMMANDS = ("hand_pose.md", "label_studio.md", "labeling_pictures.md")
 """Pages whose Python reads what their commands write."""
 
 PACKAGE = Path(seqgcn.__file__).parent
@@ -97,6 +98,13 @@ def test_everything_runs_in_order(page: Path, tmp_path: Path, monkeypatch: pytes
         lab = render_lab(tmp_path / "lab", frames=60, sequences=6)
         hands = truth("depth-folder", lab)
         keep_labels("depth-folder", lab, tmp_path / "few.csv", 20).replace(lab / "labels.csv")
+    if page.name == "label_studio.md":
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", LEGACY)
+        with FakeLabelStudio() as studio:
+            run_everything(page, monkeypatch, studio=studio)
+        assert [len(project["title"]) for project in studio.projects.values()] == [8]
+        assert len(studio.tasks) == 10
+        return
     run_everything(page, monkeypatch, hands)
     if page.name == "hand_pose.md":
         assert set(drawn_scenes(tmp_path / "lab").values()) == {"arm", "body", "table", "objects"}

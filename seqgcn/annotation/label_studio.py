@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 from xml.etree import ElementTree as ET
 
 import networkx as nx
@@ -33,6 +33,9 @@ HUES = (0.05, 0.56, 0.36, 0.90, 0.76, 0.47, 0.14)
 
 ALONE = "#ff2fd6"
 """Color of a joint that is the only one, which no color of depth is near to."""
+
+UPLOADED = re.compile("(?:^|[/=])upload/[0-9]+/[0-9a-f]{8}-([^/?]+)")
+"""Address of a picture that was uploaded, on the server's disk or in its storage."""
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -171,8 +174,21 @@ def read_label_studio(path: str | Path) -> list[Annotation]:
 def _frame(data: Mapping[str, Any], where: str) -> str:
     if isinstance(data.get("item"), str):
         return str(data["item"])
-    image = need(data.get("image"), str, f"{where}: the image")
-    return file_name(unquote(image))
+    return picture_name(need(data.get("image"), str, f"{where}: the image"))
+
+
+def picture_name(address: str) -> str:
+    """Name of a picture's file, of its address in a task.
+
+    Label Studio shows files of a folder at ``/data/local-files/?d=images/NAME``, and what was uploaded at
+    ``/data/upload/3/1a2b3c4d-NAME``, eight random hexadecimal digits before its name. Anywhere else a query, such as a
+    token, is no part of the name.
+    """
+    if uploaded := UPLOADED.search(unquote(address)):
+        return uploaded[1]
+    path, _, query = address.partition("?")
+    names = [file_name(part) for part in (unquote(path.removesuffix("/")), *(value for _, value in parse_qsl(query)))]
+    return next((name for name in names if "." in name), names[0])
 
 
 def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:

@@ -1,6 +1,7 @@
 """A round's hand-off: pictures, files for labeling tools, and a record of what was handed off."""
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,8 +58,11 @@ class Tasks:
         return self._cameras_by_item.get(item, self.camera)
 
     def find(self, frame: str) -> Preview | None:
-        """The preview of a frame, by the frame's path or the preview's file name; None if it is not of this round."""
-        return self._by_name.get(frame)
+        """The preview of a frame, by the frame's path or the preview's file name; None if it is not of this round.
+
+        Label Studio puts eight hexadecimal digits and a dash before the name of a picture that is uploaded there.
+        """
+        return self._by_name.get(frame) or self._by_name.get(re.sub("^[0-9a-f]{8}-", "", frame))
 
     @cached_property
     def _cameras_by_item(self) -> dict[str, Camera]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.class_terms import add_class_terms, refuse_class_terms, take_classes
 from seqgcn.cli.codes import BAD_DATA, DONE
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.messages import log
+
+if TYPE_CHECKING:
+    from seqgcn.annotation import Checked
 
 DEPTHS = ("prediction", "surface+offset", "column")
 
@@ -38,6 +42,11 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         help="one or more exports, as of several annotators",
     )
+    add_terms(importer)
+
+
+def add_terms(importer: Any) -> None:
+    """Add the options on what terms labels are taken."""
     importer.add_argument(
         "--joint-depth",
         nargs="+",
@@ -68,6 +77,16 @@ def add_to(commands: Any) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    return take(arguments, arguments.exports)
+
+
+def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
+    """Take exports back into the round of the arguments, on their terms; the exit code.
+
+    Args:
+        arguments: With the round and the options of `add_terms`.
+        exports: The files.
+    """
     from seqgcn.rounds.class_import import is_class_round
     from seqgcn.rounds.handoff import import_labels
     from seqgcn.rounds.record import LABELLED, read_round
@@ -76,14 +95,14 @@ def _import(arguments: argparse.Namespace) -> int:
     record = read_round(folder, resume=False)
     config = SelectConfig(**record["select"])
     if config.ask == CENTER:
-        return _import_clicks(arguments, folder, config)
+        return _import_clicks(arguments, exports, folder, config)
     if is_class_round(folder, config):
-        return take_classes(arguments, arguments.exports, folder, config, record.get(LABELLED, 0))
+        return take_classes(arguments, exports, folder, config, record.get(LABELLED, 0))
     refuse_class_terms(arguments)
     imported = import_labels(
         folder,
         config,
-        arguments.exports,
+        exports,
         labelled=record.get(LABELLED, 0),
         joint_depth=arguments.joint_depth,
         depths=arguments.depths,
@@ -95,6 +114,7 @@ def _import(arguments: argparse.Namespace) -> int:
     if imported.again:
         print(f"{imported.again:,} more frames have that label already, or are of earlier rounds.")
     if imported.labels is None:
+        _tell_of_unknown(imported.checked)
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
             log.info(
                 "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
@@ -115,7 +135,18 @@ def _import(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectConfig) -> int:
+def _tell_of_unknown(checked: Checked) -> None:
+    """Say how frames are known, where some are not."""
+    if any(problem.what.startswith("unknown frame") for problem in checked.problems):
+        log.info(
+            "a frame is known by item in its task's data, else by the name of its picture, as in tasks/images (also "
+            "behind the eight digits that Label Studio puts before it); keep either, and give the export of this round"
+        )
+
+
+def _import_clicks(
+    arguments: argparse.Namespace, exports: Sequence[str | Path], folder: Path, config: SelectConfig
+) -> int:
     from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
@@ -129,7 +160,7 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     imported = import_clicks(
         folder,
         config,
-        arguments.exports,
+        exports,
         disagree=DISAGREE if arguments.disagree is None else arguments.disagree,
         partial=arguments.partial,
         accept_predictions=arguments.accept_predictions,
@@ -138,6 +169,7 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     if imported.again:
         print(f"{imported.again:,} more frames were answered so before, or are of earlier rounds.")
     if imported.centers is None:
+        _tell_of_unknown(imported.checked)
         if any(problem.what == UNTOUCHED for problem in imported.checked.problems):
             log.info("if somebody looked at all of these and they are right, say so with --accept-predictions")
         rest = ", or add what is right with --partial" if imported.checked.valid or imported.no_hand else ""

@@ -100,6 +100,18 @@ class SelectConfig:
         None, "list of the only items that may be picked, one a line", metavar="FILE", shown="all without a label"
     )
     cost: str | None = option(None, "CSV file item,cost of what each item costs to label", metavar="FILE")
+    image_prefix: str | None = option(
+        None,
+        "what stands before the names of the pictures in Label Studio's tasks, the start of a web address",
+        metavar="ADDRESS",
+        shown="/data/local-files/?d=images/, which is right if the folder tasks is Label Studio's document root",
+    )
+    document_root: str | None = option(
+        None,
+        "folder that Label Studio serves files from (LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), above the folders of all "
+        "rounds; the pictures' addresses count from there",
+        metavar="DIR",
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N", metavar="NAME")
     set: Mapping[str, Any] = option(
         {}, "parameter of the selector, learner or data set, e.g. selector.margin=0.2", metavar="KEY=VALUE"
@@ -130,6 +142,8 @@ class SelectConfig:
         if self.ask == CENTER:
             self._check_center()
         self._check_classes()
+        if self.image_prefix is not None and self.document_root is not None:
+            raise ConfigError("--image-prefix and --document-root both say where the pictures are found; give one")
         if self.seed < 0 or (isinstance(self.min_gap, int) and self.min_gap < 0):
             raise ConfigError(f"seed and min-gap must not be negative, got {self.seed} and {self.min_gap}")
         if not 0 < self.budget < float("inf"):

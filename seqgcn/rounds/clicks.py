@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.annotation import PALM, WholeFrame, write_tasks
+from seqgcn.annotation.tasks import LOCAL_FILES
 from seqgcn.config.select import CENTER, DEPTH_FRAMES, SelectConfig
 from seqgcn.datasets.hands.centers.files import read_center_file
 from seqgcn.datasets.hands.centers.found import SOURCES, Centers
@@ -136,7 +137,14 @@ def with_doubt(x: Tensor, found: Centers) -> Tensor:
     return torch.cat((x, (spread * doubt).unsqueeze(1)), dim=1)
 
 
-def hand_off_clicks(folder: Path, pool: RoundPool, index: Tensor, score: Tensor, progress: Progress | None) -> None:
+def hand_off_clicks(
+    folder: Path,
+    pool: RoundPool,
+    index: Tensor,
+    score: Tensor,
+    progress: Progress | None,
+    image_prefix: str = LOCAL_FILES,
+) -> None:
     """Write what labeling tools take: pictures of whole frames, and tasks of one point, where a hand was found.
 
     Args:
@@ -145,6 +153,7 @@ def hand_off_clicks(folder: Path, pool: RoundPool, index: Tensor, score: Tensor,
         index: Numbers of the picks, best first, `[b]`.
         score: Theirs, `[b]`.
         progress: Told about every frame.
+        image_prefix: What stands before the names of the pictures in the tasks of Label Studio.
     """
     hands, centers = pool.frames, pool.centers
     assert hands is not None  # noqa: S101  # for mypy
@@ -162,7 +171,16 @@ def hand_off_clicks(folder: Path, pool: RoundPool, index: Tensor, score: Tensor,
         for rank, i in enumerate(index.tolist())
     ]
     cameras = [hands.camera_of(i) for i in index.tolist()]
-    write_tasks(folder / TASKS, frames, cameras, PALM, told=TOLD, absent=True, progress=progress)
+    write_tasks(
+        folder / TASKS,
+        frames,
+        cameras,
+        PALM,
+        told=TOLD,
+        absent=True,
+        image_prefix=image_prefix,
+        progress=progress,
+    )
 
 
 def _check_names(centers: str | None, hands: HandDataset) -> None:

@@ -2,19 +2,22 @@
 
 import csv
 import filecmp
+import os
 import shlex
 import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from seqgcn.annotation import Tasks, digest_of, preview_name, read_coco, read_label_studio, read_tasks
 from seqgcn.annotation.annotations import Annotation, read_json
+from seqgcn.annotation.tasks import IMAGES, LOCAL_FILES
 from seqgcn.config.select import JOINTS, SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.skeleton import Skeleton
-from seqgcn.exceptions import DataFileError, MissingFileError, RunFolderError
+from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError
 from seqgcn.utils.validation import name_some
 
 TASKS = "tasks"
@@ -24,6 +27,27 @@ def dataset_parameters(config: SelectConfig) -> dict[str, Any]:
     """The data set's alone: a learner of the user's own need not be there where labels are imported."""
     own = {key: value for key, value in config.set.items() if key.startswith("dataset.")}
     return replace(config, ask=JOINTS, learner="", selector="random", set=own).settle()["dataset"]
+
+
+def picture_prefix(config: SelectConfig, folder: Path) -> str:
+    """What stands before the names of a round's pictures in the tasks of Label Studio.
+
+    Args:
+        config: What the round was asked.
+        folder: Of the round.
+
+    Raises:
+        ConfigError: The folder is not below the one that files are served from.
+    """
+    if config.document_root is None:
+        return LOCAL_FILES if config.image_prefix is None else config.image_prefix
+    root, pictures = (Path(os.path.abspath(each)) for each in (config.document_root, folder / TASKS / IMAGES))
+    if not pictures.is_relative_to(root):
+        raise ConfigError(
+            f"{folder} is not below {config.document_root}, from where Label Studio is to serve its pictures; name "
+            "another folder with --out, or the one above all rounds with --document-root"
+        )
+    return f"/data/local-files/?d={quote(pictures.relative_to(root).as_posix())}/"
 
 
 def read_export(path: str | Path) -> list[Annotation]:

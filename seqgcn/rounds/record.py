@@ -18,7 +18,7 @@ from seqgcn.utils.run_directory import RunDirectory, as_read
 ROUND, LABELLED = "round.yaml", "labelled"
 """The record of a round, and what it calls the number of labels that there were."""
 
-_PATHS = ("root", "features", "targets", "items", "labelled", "exclude", "candidates", "cost")
+_PATHS = ("root", "features", "targets", "items", "labelled", "exclude", "candidates", "cost", "document_root")
 """Files may have moved when a round goes on; what they hold may not have changed, as its fingerprint tells."""
 
 
@@ -153,7 +153,8 @@ def check_same(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the picks besides files; what is `set` is among the parameters."""
-    own = {key: value for key, value in document["select"].items() if key not in ("set", "device", *_PATHS)}
+    apart = ("set", "device", "image_prefix", *_PATHS)
+    own = {key: value for key, value in document["select"].items() if key not in apart}
     return own | {
         f"{kind}.{key}": value
         for kind, values in document["parameters"].items()

@@ -27,7 +27,7 @@ from seqgcn.learners.protocol import Learner, RestorableLearner
 from seqgcn.learners.weight_files import restore_weights, save_weights
 from seqgcn.rounds.clicks import hand_off_clicks, pool_of_clicks
 from seqgcn.rounds.constraints import Videos, choose, most_items
-from seqgcn.rounds.exports import TASKS
+from seqgcn.rounds.exports import TASKS, picture_prefix
 from seqgcn.rounds.handoff import LABELS, hand_off
 from seqgcn.rounds.inputs import (
     RoundPool,
@@ -105,6 +105,7 @@ class Round:
                 f"{self.folder} lies in {config.root}, among the data, where its pictures would be taken for frames; "
                 "name a folder elsewhere with --out"
             )
+        self.image_prefix = picture_prefix(config, self.folder)
         if not resume:
             self.directory.check_free()
         self.pool = self._read_pool(learner)
@@ -169,9 +170,9 @@ class Round:
         represented = represent(data.x, data.train_mask, index, progress=self.progress)
         write_text(self.folder / REPRESENTS, represents_table(pool.items, represented))
         if len(index) and config.ask == CENTER:
-            hand_off_clicks(self.folder, pool, index, selection.score, self.progress)
+            hand_off_clicks(self.folder, pool, index, selection.score, self.progress, self.image_prefix)
         elif len(index):
-            hand_off(self.folder, pool, index, selection.score, learner, self.progress)
+            hand_off(self.folder, pool, index, selection.score, learner, self.progress, self.image_prefix)
         result = RoundResult(
             pool=pool,
             data=data,

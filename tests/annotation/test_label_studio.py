@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqgcn.annotation import Tasks, annotations, read_label_studio
-from seqgcn.annotation.label_studio import configuration
+from seqgcn.annotation.label_studio import configuration, picture_name
 from seqgcn.datasets.hands import ICVL
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU36, Skeleton
 from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
@@ -90,12 +90,41 @@ def test_who_and_what(save: Save) -> None:
         {"id": 10, "result": [region(image_rotation=90)]},
     ]
     whole["predictions"] = [{"result": [region()]}]
-    one, *others = read_label_studio(save([whole, task(data={"image": "/data/upload/3/ab%20c.png?d=a/b.png"})]))
+    one, *others = read_label_studio(save([whole, task(data={"image": "/data/local-files/?d=a/b%20c.png"})]))
     assert [click.joint for click in one.keypoints] == ["palm", "thumb tip", "index tip", ""]
     assert (one.keypoints[0].x, one.keypoints[0].y) == (0.1, 0.2)
     assert [answer.annotator for answer in others] == ["ann@x.org", "5", "of annotation 10", "3"]
     assert others[2].faults == ("the picture was rotated",)
-    assert others[3].frame == "b.png"
+    assert others[3].frame == "b c.png"
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/data/local-files/?d=images/a%20b.png", "a b.png"),
+        ("/data/local-files/?d=round-01%2Fimages%2Fa.png", "a.png"),
+        ("/data/upload/3/1a2b3c4d-a%20b.png", "a b.png"),
+        ("https://lab.org/labels/data/upload/12/deadbeef-deadbeef-1.png?token=a/b", "deadbeef-1.png"),
+        ("/storage-data/uploaded/?filepath=upload/3/1a2b3c4d-a.png", "a.png"),
+        ("http://host:8000/images/a.png?token=a/b", "a.png"),
+        ("http://host:8000/get?file=images/a.png&token=a/b", "a.png"),
+        ("s3://bucket/images/1a2b3c4d-a.png", "1a2b3c4d-a.png"),
+        ("C:\\images\\a.png", "a.png"),
+        ("a.png", "a.png"),
+        ("http://host/?", "host"),
+        ("", ""),
+    ],
+)
+def test_names_of_pictures(address: str, name: str) -> None:
+    assert picture_name(address) == name
+
+
+def test_pictures_that_were_uploaded_by_hand(handed_off: tuple[Path, Tasks]) -> None:
+    _, tasks = handed_off
+    preview = tasks.previews[0]
+    for name in (preview.name, f"1a2b3c4d-{preview.name}", picture_name(f"/data/upload/3/1a2b3c4d-{preview.name}")):
+        assert tasks.find(name) is preview
+    assert tasks.find(f"1a2b3c4-{preview.name}") is None
 
 
 def test_a_keypoint_without_a_label(save: Save) -> None:

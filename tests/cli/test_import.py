@@ -265,3 +265,26 @@ def test_names_that_a_terminal_takes_for_orders(hands: HandDataset, call: Any) -
     assert code == 1
     assert lines[1].startswith(r"\x1b[2Jx.png")
     assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize("address", ["/data/upload/3/1a2b3c4d-{}", "http://host:8000/images/{}?token=a/b"])
+def test_pictures_that_were_given_to_the_tool_by_hand(hands: HandDataset, call: Any, address: str) -> None:
+    """Without the tasks, so that nothing but their names tells which frames they show."""
+    answer(Path("round 01"), hands, Path("e.json"))
+    export = json.loads(Path("e.json").read_text())
+    for task in export:
+        task["data"] = {"image": address.format(task["data"]["image"].rpartition("/")[2])}
+    Path("e.json").write_text(json.dumps(export))
+    code, lines, _ = call("round 01", "--from", "e.json")
+    assert (code, lines[0]) == (0, "4 frames are all right, with 0 something is wrong.")
+
+
+def test_pictures_of_other_names(hands: HandDataset, call: Any) -> None:
+    answer(Path("round 01"), hands, Path("e.json"))
+    export = json.loads(Path("e.json").read_text())
+    export[0]["data"] = {"image": "/data/upload/3/1a2b3c4d-renamed.png"}
+    Path("e.json").write_text(json.dumps(export))
+    code, lines, said = call("round 01", "--from", "e.json")
+    assert code == 1
+    assert " ".join(lines[1].split()).startswith("renamed.png 1 unknown frame")
+    assert "seqgcn: a frame is known by item in its task's data, else by the name of its picture" in said

@@ -82,6 +82,10 @@ def test_every_option_is_explained() -> None:
         ({"dataset": "digits", "min_gap": "5m"}, r"or a time, such as 0\.5s or 500ms, got '5m'"),
         ({"dataset": "digits", "min_gap": True}, r"min-gap must be a whole number of frames, .* got True"),
         ({"dataset": "digits", "min_gap": "-0.5s"}, "min-gap must be a whole number .* got '-0.5s'"),
+        (
+            {"dataset": "digits", "image_prefix": "http://h/", "document_root": "d"},
+            "--image-prefix and --document-root both say",
+        ),
         ({"dataset": "digits", "exclude": 3}, "exclude must be text or null, got 3"),
         ({"dataset": "digits", "set": ["a=1"]}, "set must be a mapping"),
     ],
@@ -173,6 +177,7 @@ configs = st.builds(
     labelled=st.none() | paths,
     cost=paths,
     exclude=st.none() | paths,
+    image_prefix=st.none() | paths,
     budget=st.floats(1e-9, 1e12) | st.integers(1, 10**9).map(float),
     seed=st.integers(0, 2**60),
     min_gap=st.integers(0, 99) | st.sampled_from(["0.5s", "500ms", "2s", "0.033s"]),
