@@ -189,13 +189,15 @@ def parameters_are_frozen_and_given_by_name(make: Make) -> None:
 
 
 def parameters_change_something(make: Make, alternatives: dict[str, tuple[dict[str, Any], Any]]) -> None:
-    """Every parameter has an entry: what else to set, and a value that then makes a difference."""
+    """Each parameter has an entry: what else to set, on the pool as `data`, and a value that makes a difference."""
     assert alternatives.keys() == {field.name for field in dataclasses.fields(make())}
-    for name, (setting, value) in alternatives.items():
+    for name, (given, value) in alternatives.items():
+        setting = {key: each for key, each in given.items() if key != "data"}
+        data = replaced(pool(), **given.get("data", {}))
         assert getattr(make(**setting), name) != value
         default, changed = (make(**options) for options in (setting, setting | {name: value}))
         if default.extensions == changed.extensions:
-            assert not same(default.select(pool(), BUDGET), changed.select(pool(), BUDGET)), f"{name} changes nothing"
+            assert not same(default.select(data, BUDGET), changed.select(data, BUDGET)), f"{name} changes nothing"
 
 
 # who may be picked

@@ -56,6 +56,8 @@ def test_row_says_what_the_code_says(name: str) -> None:
     reads = [f"`{key}`" for key in selector.requires]
     if selector.requires_any:
         reads.append(" or ".join(f"`{key}`" for key in selector.requires_any))
+    if selector.optional:
+        reads.append(f"{', '.join(f'`{key}`' for key in selector.optional)} where given")
     facts = (", ".join(reads) or "nothing", " and ".join(selector.tasks), entry.cost or "nothing")
     assert row(name)[:2] == [f"`{name}`, {entry.source}", "; ".join(facts)]
 

@@ -36,7 +36,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _about(name: str, entry: Entry) -> str:
     """Where a selector comes from, what it reads, what it is for and what it costs."""
     selector = load("selector", name)()
-    reads = [", ".join(selector.requires), " or ".join(selector.requires_any)]
+    optional = f"{', '.join(selector.optional)} where the learner gives it" if selector.optional else ""
+    reads = [", ".join(selector.requires), " or ".join(selector.requires_any), optional]
     cost = "1 training, 1 pass" if selector.reads(selector.requires_any) else "1 training"
     return (
         f"{entry.source}; for {' and '.join(selector.tasks)}; reads {', and '.join(filter(None, reads)) or 'nothing'}; "

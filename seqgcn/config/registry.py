@@ -149,6 +149,24 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "max-herding": _selector(
             "MaxHerding", "greedy maximum of the pool's similarity to what is labeled", "Bae et al., ECCV 2024"
         ),
+        "uncertainty-herding": _selector(
+            "UncertaintyHerding",
+            "covers the pool's uncertainty under a kernel that shrinks as labels come in",
+            "Bae et al., ICLR 2025",
+        ),
+        "power": _selector(
+            "Power", "draws with a probability proportional to a power of the uncertainty", "Kirsch et al., TMLR 2023"
+        ),
+        "graph-herding": _selector(
+            "GraphHerding",
+            "covers the pool's uncertainty on a graph of nearest neighbors",
+            "extends Bae et al., ECCV 2024",
+        ),
+        "posterior-design": _selector(
+            "PosteriorDesign",
+            "takes most of the pool's variance away, on the paper's graph in closed form",
+            "extends Ji, Han, AISTATS 2012",
+        ),
         "random": _selector("Random", "uniformly random, without replacement", "the baseline"),
     },
     "learner": {

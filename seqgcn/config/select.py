@@ -24,7 +24,16 @@ DEPTH_FRAMES = ("depth-folder", "icvl", "nyu", "msra", "hands17")
 
 DEFAULT_SELECTOR = {JOINTS: "core-gcn", CENTER: "core-set"}
 
-LABEL_FREE = ("core-set", "lcmd", "max-herding", "probcover", "random", "typiclust")
+LABEL_FREE = (
+    "core-set",
+    "graph-herding",
+    "lcmd",
+    "max-herding",
+    "posterior-design",
+    "probcover",
+    "random",
+    "typiclust",
+)
 """Selectors that read embeddings alone and need no label."""
 
 

@@ -7,15 +7,19 @@ from seqgcn.selectors.ceal import CEAL
 from seqgcn.selectors.coreset import CoreSet
 from seqgcn.selectors.discriminative import DiscriminativeAL
 from seqgcn.selectors.gradients import BADGE, EMOC
+from seqgcn.selectors.graph_herding import GraphHerding
 from seqgcn.selectors.herding import MaxHerding, SuggestiveAnnotation
 from seqgcn.selectors.lcmd import LCMD
 from seqgcn.selectors.learning_loss import LearningLoss
+from seqgcn.selectors.posterior_design import PosteriorDesign
+from seqgcn.selectors.power import Power
 from seqgcn.selectors.probcover import ProbCover
 from seqgcn.selectors.random import Random
 from seqgcn.selectors.selector import Query, Selection, Selector, for_cycle
 from seqgcn.selectors.sequential_gcn import CoreGCN, UncertainGCN
 from seqgcn.selectors.typiclust import TypiClust
 from seqgcn.selectors.uncertainty import Entropy, LeastConfidence, Margin
+from seqgcn.selectors.uncertainty_herding import UncertaintyHerding
 from seqgcn.selectors.vaal import VAAL
 from seqgcn.selectors.weighted import WeightedCoreGCN
 
@@ -32,12 +36,15 @@ __all__ = [
     "DiscriminativeAL",
     "EnsembleSelector",
     "Entropy",
+    "GraphHerding",
     "LearningLoss",
     "LeastConfidence",
     "Margin",
     "MaxEntropy",
     "MaxHerding",
     "MeanSTD",
+    "PosteriorDesign",
+    "Power",
     "ProbCover",
     "Query",
     "Random",
@@ -46,6 +53,7 @@ __all__ = [
     "SuggestiveAnnotation",
     "TypiClust",
     "UncertainGCN",
+    "UncertaintyHerding",
     "Variance",
     "VariationRatio",
     "WeightedCoreGCN",

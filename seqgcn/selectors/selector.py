@@ -177,11 +177,13 @@ class Selector(ABC):
     Attributes:
         requires: Attributes of the `Data` that are read besides the masks.
         requires_any: One of these is read too: the first that is attached.
+        optional: These are read too where they are attached.
         tasks: What it can choose items for.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     requires_any: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     tasks: ClassVar[tuple[str, ...]] = ("classification", "pose")
 
     needs = FormerName("requires")
@@ -208,8 +210,9 @@ class Selector(ABC):
         return ()
 
     def reads(self, outputs: Collection[str]) -> tuple[str, ...]:
-        """Attributes to ask a learner for, by what it can give: all of `requires`, and the first of `requires_any`."""
-        return (*self.requires, *[name for name in self.requires_any if name in outputs][:1])
+        """Attributes to ask a learner for, by what it can give: `requires`, the first of `requires_any`, `optional`."""
+        one = [name for name in self.requires_any if name in outputs][:1]
+        return (*self.requires, *one, *[name for name in self.optional if name in outputs])
 
     def wanted(self, provided: Collection[str]) -> tuple[str, ...]:
         """`reads`, by its former name."""

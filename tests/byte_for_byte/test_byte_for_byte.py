@@ -45,12 +45,11 @@ def here(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
-def test_the_record_is_of_the_whole_catalogue() -> None:
-    assert list(HELD["selectors"]) == names.catalogue("selector")
-    assert len(HELD["selectors"]) == 26
+def test_the_record_is_of_the_whole_catalogue_there_was() -> None:
+    assert len(HELD["selectors"].keys() & set(names.catalogue("selector"))) == len(HELD["selectors"]) == 26
     assert list(HELD["learners"]) == list(of_learners.cases())
-    # Which needs an extra, and has no weights of its own.
-    trained = set(names.catalogue("learner")) - {"mediapipe"}
+    # One needs an extra and has no weights of its own, the others came later.
+    trained = set(names.catalogue("learner")) - {"mediapipe", "linear", "knn", "gp"}
     assert trained <= {name.partition(",")[0] for name in HELD["learners"]}
 
 

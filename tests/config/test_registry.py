@@ -90,6 +90,10 @@ def test_kebab_case_names_are_a_promise() -> None:
         "probcover",
         "lcmd",
         "max-herding",
+        "graph-herding",
+        "posterior-design",
+        "uncertainty-herding",
+        "power",
     }
 
 

@@ -32,6 +32,8 @@ GCN: dict[str, tuple[dict[str, Any], Any]] = {
 }
 """Parameter by parameter: what else must be set for it to count, and another value than its own."""
 
+EDGES = torch.stack([torch.arange(39), torch.arange(1, 40)])
+
 ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
     "uncertain-gcn": {**GCN, "margin": ({}, 0.9), "rule": ({}, "farthest")},
     "core-gcn": {**GCN, "include_logit": ({}, False)},
@@ -94,13 +96,34 @@ ALTERNATIVES: dict[str, dict[str, tuple[dict[str, Any], Any]]] = {
         "lr": ({}, 0.1),
         "seed": ({}, 1),
     },
+    "graph-herding": {
+        "k": ({}, 2),
+        "scale_neighbor": ({}, 2),
+        "graph": ({"data": {"edge_index": EDGES}}, "knn"),
+        "normalize": ({}, False),
+    },
+    "posterior-design": {
+        "kernel": ({}, "cosine"),
+        "rank": ({}, 5),
+        "noise": ({}, 3.0),
+        "fisher": ({}, False),
+        "margin": ({}, True),
+        "seed": ({"rank": 5}, 1),
+    },
+    "uncertainty-herding": {
+        "uncertainty": ({}, "entropy"),
+        "temperature": ({}, 4.0),
+        "sigma": ({}, 3.0),
+        "normalize": ({}, False),
+    },
+    "power": {"acquisition": ({}, "margin"), "beta": ({}, 50.0), "seed": ({}, 1)},
     "max-herding": {"sigma": ({}, 0.1), "normalize": ({}, False)},
     "suggestive-annotation": {"factor": ({}, 1)},
     "random": {"seed": ({}, 1)},
 }
 
 
-UNRANKED: set[str] = {"badge", "discriminative", "lcmd", "typiclust"}
+UNRANKED: set[str] = {"badge", "discriminative", "lcmd", "posterior-design", "typiclust"}
 """Selectors whose score is not what they rank by."""
 
 BATCHED: set[str] = {"discriminative", "suggestive-annotation", "typiclust"}
