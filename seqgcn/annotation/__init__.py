@@ -11,7 +11,8 @@ from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.annotation.annotations import Annotation, Keypoint
-    from seqgcn.annotation.checks import Checked, Labelled, Problem, check_annotations
+    from seqgcn.annotation.checked import Agreement, Checked, Labelled, Problem
+    from seqgcn.annotation.checks import check_annotations
     from seqgcn.annotation.coco import read_coco
     from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
     from seqgcn.annotation.label_studio import read_label_studio
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PALM",
+    "Agreement",
     "Annotation",
     "Checked",
     "Column",
@@ -54,18 +56,19 @@ __all__ = [
 
 _MODULES = {
     "PALM": "whole_frames",
+    "Agreement": "checked",
     "Annotation": "annotations",
-    "Checked": "checks",
+    "Checked": "checked",
     "Keypoint": "annotations",
     "Column": "depths",
     "DepthSource": "depths",
     "Frame": "preview",
     "PredictedKeypoint": "preview",
-    "Labelled": "checks",
+    "Labelled": "checked",
     "Mark": "depths",
     "Prediction": "depths",
     "Preview": "preview",
-    "Problem": "checks",
+    "Problem": "checked",
     "Surface": "depths",
     "Tasks": "tasks",
     "WholeFrame": "whole_frames",

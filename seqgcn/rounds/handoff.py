@@ -273,12 +273,12 @@ def _leave_out_known(
     named = {
         preview.item
         for annotation in annotations
-        if not annotation.skipped and (preview := tasks.find(annotation.frame))
+        if not annotation.skipped and not annotation.draft and (preview := tasks.find(annotation.frame))
     }
     unasked = {preview.item for preview in tasks.previews if preview.item in poses} - named
     problems = (*(problem for problem in checked.problems if problem.item not in unasked), *changed)
     valid = tuple(label for label in checked.valid if label.item not in poses)
-    return Checked(valid, problems), len(again) - len(changed)
+    return replace(checked, valid=valid, problems=problems), len(again) - len(changed)
 
 
 def _write_labels(

@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -278,9 +279,19 @@ def test_exports_of_other_kinds(tmp_path: Path) -> None:
         read_export(tmp_path / "none.json")
     with pytest.raises(MissingFileError, match="is missing or not a regular file"):
         read_export(tmp_path)
-    shutil.make_archive(str(tmp_path / "export"), "zip", tmp_path)
-    with pytest.raises(DataFileError, match=r"export\.zip is a ZIP archive; unpack it and name the JSON file in it"):
-        read_export(str(tmp_path / "export.zip"))
+    for name, held, message in (
+        ("a.json", "[]", r"export\.zip is a ZIP archive; unpack it and name the JSON file in it \(a\.json\)"),
+        ("a.txt", "", r"export\.zip is a ZIP archive without a JSON file; export from Label Studio in the format JSON"),
+        ("classes.txt", "palm", "format YOLO, which has no keypoints; export from Label Studio in the format JSON"),
+    ):
+        with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+            archive.writestr(name, held)
+            archive.writestr("notes.json", "{}")
+        with pytest.raises(DataFileError, match=message):
+            read_export(str(tmp_path / "export.zip"))
+    (tmp_path / "export.csv").write_text('"annotation_id","annotator","joints"\n1,"1","[]"\n')
+    with pytest.raises(DataFileError, match=r"export\.csv is a CSV table.*in the format JSON, or from CVAT"):
+        read_export(tmp_path / "export.csv")
     (tmp_path / "x.json").write_text("3")
     with pytest.raises(DataFileError, match=r"x\.json must be an object with the lists images, categories, annot"):
         read_export(tmp_path / "x.json")
