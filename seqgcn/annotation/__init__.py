@@ -11,6 +11,7 @@ from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.annotation.annotations import Annotation, Keypoint
+    from seqgcn.annotation.automatic import Automatic
     from seqgcn.annotation.checked import Agreement, Checked, Labelled, Problem
     from seqgcn.annotation.checks import check_annotations
     from seqgcn.annotation.coco import read_coco
@@ -26,6 +27,7 @@ __all__ = [
     "PALM",
     "Agreement",
     "Annotation",
+    "Automatic",
     "Checked",
     "Column",
     "DepthSource",
@@ -58,6 +60,7 @@ _MODULES = {
     "PALM": "whole_frames",
     "Agreement": "checked",
     "Annotation": "annotations",
+    "Automatic": "automatic",
     "Checked": "checked",
     "Keypoint": "annotations",
     "Column": "depths",

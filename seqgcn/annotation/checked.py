@@ -33,11 +33,12 @@ class Labelled:
 
     Args:
         item: Path below the data set's root.
-        joints: In this package's axes, `[J, 3]` float64, mm.
+        joints: In this package's axes, `[J, 3]` float64, mm; NaN for joints that are left out.
         sources: Where each joint's depth is from; J of them.
         hidden: Whether somebody said that the joint is hidden; J of them.
         annotators: Whose annotations went into it.
         moved: Whether somebody moved the joint from where it was predicted, or it was not predicted; J of them.
+        expected: How far off each joint's depth is expected to be, mm, None where nobody knows; J of them, or none.
     """
 
     item: str
@@ -46,6 +47,7 @@ class Labelled:
     hidden: tuple[bool, ...]
     annotators: tuple[str, ...]
     moved: tuple[bool, ...]
+    expected: tuple[float | None, ...] = ()
 
 
 class Agreement(NamedTuple):

@@ -1,13 +1,15 @@
 """Is what annotators answered complete, in this round, on the picture, and do they agree? Only then it is a label."""
 
 import itertools
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqgcn.annotation.annotations import Annotation, time_of
+from seqgcn.annotation.automatic import Automatic
 from seqgcn.annotation.checked import Agreement as Agreement
 from seqgcn.annotation.checked import Checked as Checked
 from seqgcn.annotation.checked import Labelled as Labelled
@@ -18,6 +20,8 @@ from seqgcn.annotation.tasks import Tasks
 from seqgcn.exceptions import ArgumentError
 from seqgcn.utils.validation import check_number, name_some
 
+LeaveOut = Literal["missing", "depth"]
+
 DRAFT = "only a draft, which was not submitted; have it submitted, and export again"
 
 UNTOUCHED = 0.5
@@ -25,11 +29,12 @@ UNTOUCHED = 0.5
 
 
 class _Lifted(NamedTuple):
-    """One annotation in 3-D: `[J, 3]` mm, and each joint's source of depth."""
+    """One annotation in 3-D: `[J, 3]` mm, and each joint's source of depth and its expected error, mm."""
 
     annotation: Annotation
     joints: Tensor
     sources: tuple[str, ...]
+    expected: tuple[float | None, ...]
 
 
 def check_annotations(
@@ -40,6 +45,7 @@ def check_annotations(
     disagree: float = 10.0,
     known: Collection[str] = (),
     accept_predictions: bool = True,
+    leave_out: Collection[LeaveOut] = (),
 ) -> Checked:
     """Check annotations and lift those without a fault to 3-D.
 
@@ -61,6 +67,8 @@ def check_annotations(
         known: Paths of all frames of the data set, to tell frames of other rounds from unknown ones.
         accept_predictions: Whether all annotations of a frame may be the predicted joints, within half a pixel: tools
             export what they were given where nobody touched it.
+        leave_out: Joints without which a frame is labeled all the same, if it has half of them: `"missing"` ones, which
+            nobody marked, or those without a `"depth"`.
 
     Raises:
         ArgumentError: There is no source, or `disagree` is not positive.
@@ -83,7 +91,7 @@ def check_annotations(
     valid, together, notes = list[Labelled](), _Together(disagree), _Notes()
     for preview in tasks.previews:
         chosen = _choose(of_frame[preview.item], preview.item, notes)
-        lifted, wrong = _lift_all(chosen, preview, tasks, sources, accept_predictions)
+        lifted, wrong = _lift_all(chosen, preview, tasks, sources, accept_predictions, leave_out)
         wrong += together.compare(lifted, preview, tasks, notes)
         problems += wrong
         if not wrong:
@@ -100,6 +108,7 @@ class _Notes:
         self.drafts: list[str] = []
 
     def sentences(self) -> Iterator[str]:
+        """What is to be told."""
         told = {
             "frames have an annotation starred as the ground truth, which overrules the others": self.starred,
             "frames have two skeletons of one annotator, which agree, so that their mean is taken": self.twice,
@@ -142,6 +151,7 @@ def _lift_all(
     tasks: Tasks,
     sources: Sequence[DepthSource],
     accept_predictions: bool,
+    leave_out: Collection[LeaveOut],
 ) -> tuple[list[_Lifted], list[Problem]]:
     given = [annotation for annotation in annotations if not annotation.skipped and not annotation.draft]
     if not given:
@@ -152,11 +162,13 @@ def _lift_all(
         return [], unanswered or [Problem(preview.item, "", "", "nobody annotated it")]
     lifted, problems, unmoved = [], [], 0
     hidden = _hidden(given)
-    for annotation in given:
-        found = list(_faults(annotation, preview, tasks.skeleton.joints))
+    faults = [list(_faults(annotation, preview, tasks.skeleton.joints, leave_out)) for annotation in given]
+    sound = [annotation for annotation, found in zip(given, faults, strict=True) if not found]
+    _look(sound, hidden, preview, tasks, sources)
+    for annotation, found in zip(given, faults, strict=True):
         if not found:
             unmoved += is_prediction(annotation, preview, tasks.skeleton.joints)
-            result = _lift(annotation, hidden, preview, tasks, sources)
+            result = _lift(annotation, hidden, preview, tasks, sources, leave_out)
             if isinstance(result, _Lifted):
                 lifted.append(result)
                 continue
@@ -185,7 +197,9 @@ def newest(annotations: Sequence[Annotation]) -> list[Annotation]:
     return list(found.values())
 
 
-def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+def _faults(
+    annotation: Annotation, preview: Preview, joints: tuple[str, ...], leave_out: Collection[LeaveOut]
+) -> Iterable[tuple[str, str]]:
     """Joint and fault of what is wrong with an annotation in the picture."""
     yield from (("", fault) for fault in annotation.faults)
     if annotation.faults:
@@ -203,7 +217,9 @@ def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -
             yield joint, "unknown joint" if joint else "a keypoint has no label"
         elif marked.count(joint) > 1:
             yield joint, f"marked {marked.count(joint)} times"
-    yield from ((joint, "missing") for joint in joints if joint not in marked)
+    missing = [joint for joint in joints if joint not in marked]
+    if "missing" not in leave_out or 2 * len(missing) > len(joints):
+        yield from ((joint, "missing") for joint in missing)
     for keypoint in annotation.keypoints:
         if not (0 <= keypoint.x <= 1 and 0 <= keypoint.y <= 1):
             yield keypoint.joint, "outside the picture"
@@ -215,25 +231,72 @@ def is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, .
 
 
 def _moved(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> list[bool]:
-    """Whether each joint of a faultless annotation is elsewhere than predicted."""
+    """Whether each joint of a faultless annotation is elsewhere than predicted, or left out."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     moved = []
     for joint, predicted in zip(joints, preview.predicted, strict=True):
+        if joint not in keypoints:
+            moved.append(True)
+            continue
         u, v = preview.to_sensor(keypoints[joint].x, keypoints[joint].y)
         moved.append(predicted is None or max(abs(predicted.u - u), abs(predicted.v - v)) > UNTOUCHED)
     return moved
 
 
+def _look(
+    annotations: Sequence[Annotation],
+    hidden: Collection[str],
+    preview: Preview,
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+) -> None:
+    """Let sources that need all joints of a hand see them, at the mean of all annotators' places.
+
+    Their depth is one for all annotators, so that these disagree about places alone.
+    """
+    if not annotations:
+        return
+    marks = []
+    for number_of, joint in enumerate(tasks.skeleton.joints):
+        spots = [
+            preview.to_sensor(keypoint.x, keypoint.y)
+            for annotation in annotations
+            for keypoint in annotation.keypoints
+            if keypoint.joint == joint
+        ]
+        if spots:
+            u, v = (sum(axis) / len(spots) for axis in zip(*spots, strict=True))
+            marks.append(Mark(number_of, u, v, joint in hidden))
+    for source in sources:
+        if isinstance(source, Automatic):
+            source.look(preview, tasks.camera_of(preview.item), marks)
+
+
 def _lift(
-    annotation: Annotation, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
+    annotation: Annotation,
+    hidden: Collection[str],
+    preview: Preview,
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+    leave_out: Collection[LeaveOut],
 ) -> _Lifted | list[tuple[str, str]]:
     """A faultless annotation in 3-D, or the joints without a depth that can be right."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
-    points, used, lacking = [], [], []
+    points: list[tuple[float, float, float]] = []
+    used: list[str] = []
+    expected: list[float | None] = []
+    lacking: list[tuple[str, str]] = []
+    impossible: list[tuple[str, str]] = []
     # A joint may be a little outside of the cube around the hand. Meters for millimeters are far outside.
     half = (preview.far - preview.near) / 2
     low, high = preview.near - half, preview.far + half
     for number_of, joint in enumerate(tasks.skeleton.joints):
+        # What is left out stays without coordinates, unless the frame is refused.
+        points.append((math.nan,) * 3)
+        used.append("")
+        expected.append(None)
+        if joint not in keypoints:
+            continue
         keypoint = keypoints[joint]
         u, v = preview.to_sensor(keypoint.x, keypoint.y)
         depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
@@ -241,14 +304,14 @@ def _lift(
             lacking.append((joint, f"no depth ({depth})"))
         elif not low <= depth.mm <= high:
             room = f"only {low:.0f} to {high:.0f} mm can be of this hand"
-            lacking.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
+            impossible.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
         else:
-            points.append((u, v, depth.mm))
-            used.append(depth.source)
-    if lacking:
-        return lacking
+            points[-1], used[-1], expected[-1] = (u, v, depth.mm), depth.source, depth.error
+    known = sum(map(bool, used))
+    if impossible or (lacking and ("depth" not in leave_out or 2 * known < len(points))):
+        return lacking + impossible
     joints = tasks.camera_of(preview.item).to_world(torch.tensor(points, dtype=torch.float64))
-    return _Lifted(annotation, joints, tuple(used))
+    return _Lifted(annotation, joints, tuple(used), tuple(expected))
 
 
 class _Together:
@@ -269,7 +332,7 @@ class _Together:
             apart = (one.joints - other.joints).norm(dim=1)
             where = f"{one.annotation.where} and {other.annotation.where}"
             if _twins(one.annotation, other.annotation):
-                worst = int(apart.argmax())
+                worst = int(apart.nan_to_num(nan=0.0).argmax())
                 if not float(apart[worst]) > self._most:
                     notes.twice.append(preview.item)
                     continue
@@ -290,7 +353,7 @@ class _Together:
         """Of each pair of annotators."""
         for who, frames in self._apart.items():
             apart = [(each > self._most).sum() for each in frames]
-            mean = float(torch.cat(frames).mean())
+            mean = float(torch.cat(frames).nanmean())
             yield Agreement(who, len(frames), mean, int(sum(apart)), sum(map(bool, apart)))
 
 
@@ -302,13 +365,16 @@ def _twins(one: Annotation, other: Annotation) -> bool:
 
 def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...]) -> Labelled:
     hidden = _hidden([one.annotation for one in lifted])
-    sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
+    sources = (
+        " and ".join(dict.fromkeys(filter(None, names))) for names in zip(*(one.sources for one in lifted), strict=True)
+    )
     moved = zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True)
     return Labelled(
         item=preview.item,
-        joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
+        joints=torch.stack([one.joints for one in lifted]).nanmean(dim=0),
         sources=tuple(sources),
         hidden=tuple(joint in hidden for joint in joints),
         annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
         moved=tuple(map(any, moved)),
+        expected=lifted[0].expected,
     )

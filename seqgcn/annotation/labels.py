@@ -1,5 +1,6 @@
 """New labels in a data set's own label file, and a record of how they came about."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -37,7 +38,8 @@ def add_labels(
 
     ``"icvl"`` has rows ``path u v d ...`` with paths below ``Training/Depth``, ``"hands17"`` rows ``name x y z ...`` in
     mm with names below the folder of the images, ``"depth-folder"`` is a CSV file with the header
-    ``frame,<joint> x,...``, in which rows without numbers are filled in. Rows that are there are kept.
+    ``frame,<joint> x,...``, in which rows without numbers are filled in, and the cells of joints that are not finite
+    stay empty. Rows that are there are kept.
 
     Args:
         path: The file; made if it is not there.
@@ -63,6 +65,9 @@ def add_labels(
             raise ArgumentError(f"{label.item}: joints must be [{len(skeleton)}, 3] mm, got {list(label.joints.shape)}")
     if not labels:
         return
+    partly = next((label.item for label in labels if not bool(label.joints.isfinite().all())), None)
+    if grammar != "depth-folder" and partly is not None:
+        raise ArgumentError(f"{partly}: a joint has no coordinates, which files of {grammar} cannot leave out")
     if grammar == "depth-folder":
         write_text(path, _with_csv_rows(path, labels, skeleton))
     else:
@@ -144,7 +149,7 @@ def _twice(path: Path, name: str, line: int) -> DataFileError:
 
 
 def _numbers(points: Tensor) -> list[str]:
-    return [f"{value:.{DIGITS}f}" for value in points.flatten().tolist()]
+    return [f"{value:.{DIGITS}f}" if math.isfinite(value) else "" for value in points.flatten().tolist()]
 
 
 def write_record(
@@ -172,7 +177,15 @@ def write_record(
         who = "; ".join(label.annotators)
         columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, strict=True)
         rows += [
-            [label.item, joint, *six, source, int(hidden), int(moved), who]
+            [
+                label.item,
+                joint,
+                *("" if math.isnan(value) else value for value in six),
+                source,
+                int(hidden),
+                int(moved),
+                who,
+            ]
             for joint, six, source, hidden, moved in columns
         ]
     write_text(path, csv_text(rows))

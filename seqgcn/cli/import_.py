@@ -12,7 +12,7 @@ from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.messages import log
 
-DEPTHS = ("prediction", "surface+offset", "column")
+DEPTHS = ("auto", "prediction", "surface+offset", "column")
 
 
 def add_to(commands: Any) -> None:
@@ -42,22 +42,30 @@ def add_to(commands: Any) -> None:
         action="extend",
         choices=DEPTHS,
         metavar="SOURCE",
-        help="where the depth of a joint is taken from, the first that has one: prediction (of the network that picked "
-        "the frames), surface+offset (the depth map, and half the thickness of the finger), column (the file of "
-        "--depths) (default: prediction; if mediapipe predicted the joints, surface+offset prediction)",
+        help="where the depth of a joint is taken from, the first that has one: auto (the depth map, the lengths of "
+        "bones in the labels there are, and the prediction, each as far as it is sure), prediction (of the network "
+        "that picked the frames), surface+offset (the depth map, and half the thickness of the finger), column (the "
+        "file of --depths) (default: auto; if nothing was labeled, surface+offset prediction)",
     )
     importer.add_argument("--depths", metavar="FILE", help="CSV file frame,joint,depth in mm (default: none)")
     importer.add_argument(
         "--disagree",
         type=float,
         metavar="MM",
-        help="farther apart than this, two annotators disagree about a joint, or a center (default: 10, of centers 40)",
+        help="farther apart than this, two annotators disagree about a joint, or a center; a depth that is expected to "
+        "be off by more is none (default: 10, of centers 40)",
     )
     importer.add_argument(
         "--accept-predictions",
         action="store_true",
         help="take joints that nobody moved from where the network predicted them, and files of clicks in which nobody "
         "moved any point (default: off)",
+    )
+    importer.add_argument(
+        "--leave-out-joints",
+        action="store_true",
+        help="take frames of which half of the joints are marked or more; the others have no coordinates and train "
+        "nothing (default: off, but joints whose automatic depth is unsure are left out in any case)",
     )
     importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
@@ -82,6 +90,7 @@ def _import(arguments: argparse.Namespace) -> int:
         disagree=10.0 if arguments.disagree is None else arguments.disagree,
         partial=arguments.partial,
         accept_predictions=arguments.accept_predictions,
+        leave_out_joints=arguments.leave_out_joints,
     )
     print(imported.checked.table())
     if imported.again:
@@ -89,7 +98,8 @@ def _import(arguments: argparse.Namespace) -> int:
     if imported.labels is None:
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
             log.info(
-                "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
+                "where a depth is unsure, give it with --joint-depth column auto --depths FILE, take the next best "
+                "with --joint-depth surface+offset prediction, or allow more with --disagree"
             )
         if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
             log.info(
@@ -111,11 +121,11 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
-    for name in ("joint_depth", "depths"):
+    for name in ("joint_depth", "depths", "leave_out_joints"):
         if getattr(arguments, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} has no effect on a round of clicks, whose depths are measured under them; "
-                "leave it out"
+                f"--{name.replace('_', '-')} has no effect on a round of clicks, in which one point is marked and its "
+                "depth measured; leave it out"
             )
     imported = import_clicks(
         folder,

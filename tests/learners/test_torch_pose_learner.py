@@ -321,3 +321,19 @@ def test_refuses_other_shapes_before_it_trains(hands: Hands, kind: str, got: str
     with pytest.raises(ArgumentError, match=message):
         learner(module=Wrong(kind)).fit(frames, joints, progress=lambda *told: stages.append(told[0]))
     assert stages == []
+
+
+def test_joints_without_labels_are_what_the_network_gives(hands: Hands) -> None:
+    seen: list[Tensor] = []
+
+    @dataclass(kw_only=True, eq=False, repr=False)
+    class Own(TorchPoseLearner):
+        def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+            seen.append((predicted - targets).detach())
+            return super().loss(predicted, targets)
+
+    frames, joints = hands(24)
+    joints[:, 1] = torch.nan
+    learner = Own(module=Net, embedding="body", epochs=2, batch_size=8, device="cpu").fit(frames, joints)
+    assert all(bool(off.isfinite().all()) and float(off[:, 1].abs().max()) == 0 for off in seen)
+    assert bool(learner.validation_error_.isfinite().all())
