@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
     from seqgcn.annotation.label_studio import read_label_studio
     from seqgcn.annotation.labels import add_labels, write_record
+    from seqgcn.annotation.plausible import Plausibility
     from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, digest_of, preview_name
     from seqgcn.annotation.quality import describe_labels
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
@@ -35,6 +36,7 @@ __all__ = [
     "Keypoint",
     "Labelled",
     "Mark",
+    "Plausibility",
     "PredictedKeypoint",
     "Prediction",
     "Preview",
@@ -69,6 +71,7 @@ _MODULES = {
     "PredictedKeypoint": "preview",
     "Labelled": "checked",
     "Mark": "depths",
+    "Plausibility": "plausible",
     "Prediction": "depths",
     "Preview": "preview",
     "Problem": "checked",

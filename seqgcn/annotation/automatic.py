@@ -92,7 +92,7 @@ class Automatic:
         skeleton: Names the joints and the bones.
         error: Mean joint error of the network on held-out labels, mm; None if it is not known, and the prediction does
             not count.
-        most: mm of expected error above which there is no depth.
+        most: mm of expected error above which a depth is not to be believed.
     """
 
     name = "auto"
@@ -103,7 +103,7 @@ class Automatic:
         self._surface, self._error, self._most = surface, error, most
         self._bones = bone_lengths(poses.double(), skeleton)
         self._tree = _tree(self._bones.pairs, len(skeleton))
-        self._found: dict[tuple[str, int], Depth | str] = {}
+        self._found: dict[tuple[str, int], Depth] = {}
 
     def look(self, preview: Preview, camera: Camera, marks: Sequence[Mark]) -> None:
         """Find the depths of a frame's joints, each marked once; `depth` then has them."""
@@ -154,16 +154,15 @@ class Automatic:
         lengths, spreads = self._bones.length.tolist(), self._bones.spread.tolist()
         return {bone: (scale * lengths[bone], spreads[bone]) for _, j, bone in tree if j >= 0}
 
-    def _choose(self, grid: Tensor, likely: Tensor, seen: Tensor, hidden: Tensor, guess: Tensor) -> Depth | str:
+    def _choose(self, grid: Tensor, likely: Tensor, seen: Tensor, hidden: Tensor, guess: Tensor) -> Depth:
         mm, source = float(grid[likely.argmax()]), BONES if self._bones.pairs else Prediction.name
         if not hidden and abs(mm - float(seen)) <= SNAP:
             mm, source = float(seen), Surface.name
         elif abs(mm - float(guess)) <= STEP / 2:
             mm = float(guess)
         error = float((likely * (grid - mm).abs()).sum())
-        if error > self._most:
-            return f"unsure by {error:.0f} mm, more than {self._most:g}{', as it is hidden' if hidden else ''}"
-        return Depth(mm, source, error)
+        why = f"{self.name}: unsure by {error:.0f} mm, more than {self._most:g}{', as it is hidden' if hidden else ''}"
+        return Depth(mm, source, error, why if error > self._most else "")
 
 
 def _on_rays(camera: Camera, places: Tensor, grid: Tensor) -> Tensor:

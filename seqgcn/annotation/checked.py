@@ -39,6 +39,7 @@ class Labelled:
         annotators: Whose annotations went into it.
         moved: Whether somebody moved the joint from where it was predicted, or it was not predicted; J of them.
         expected: How far off each joint's depth is expected to be, mm, None where nobody knows; J of them, or none.
+        guess: As `joints`, with those that are left out as their depth is unsure, `[J, 3]` mm; None for `joints`.
     """
 
     item: str
@@ -48,6 +49,7 @@ class Labelled:
     annotators: tuple[str, ...]
     moved: tuple[bool, ...]
     expected: tuple[float | None, ...] = ()
+    guess: Tensor | None = None
 
 
 class Agreement(NamedTuple):

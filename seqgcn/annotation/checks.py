@@ -29,12 +29,13 @@ UNTOUCHED = 0.5
 
 
 class _Lifted(NamedTuple):
-    """One annotation in 3-D: `[J, 3]` mm, and each joint's source of depth and its expected error, mm."""
+    """One annotation in 3-D: joints `[J, 3]` mm, sources and expected errors of their depths, and all with unsure ones."""
 
     annotation: Annotation
     joints: Tensor
     sources: tuple[str, ...]
     expected: tuple[float | None, ...]
+    guess: Tensor
 
 
 def check_annotations(
@@ -283,6 +284,7 @@ def _lift(
     """A faultless annotation in 3-D, or the joints without a depth that can be right."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     points: list[tuple[float, float, float]] = []
+    guesses: list[tuple[float, float, float]] = []
     used: list[str] = []
     expected: list[float | None] = []
     lacking: list[tuple[str, str]] = []
@@ -293,6 +295,7 @@ def _lift(
     for number_of, joint in enumerate(tasks.skeleton.joints):
         # What is left out stays without coordinates, unless the frame is refused.
         points.append((math.nan,) * 3)
+        guesses.append((math.nan,) * 3)
         used.append("")
         expected.append(None)
         if joint not in keypoints:
@@ -302,6 +305,10 @@ def _lift(
         depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
+            continue
+        guesses[-1] = (u, v, depth.mm)
+        if depth.unsure:
+            lacking.append((joint, f"no depth ({depth.unsure})"))
         elif not low <= depth.mm <= high:
             room = f"only {low:.0f} to {high:.0f} mm can be of this hand"
             impossible.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
@@ -310,8 +317,9 @@ def _lift(
     known = sum(map(bool, used))
     if impossible or (lacking and ("depth" not in leave_out or 2 * known < len(points))):
         return lacking + impossible
-    joints = tasks.camera_of(preview.item).to_world(torch.tensor(points, dtype=torch.float64))
-    return _Lifted(annotation, joints, tuple(used), tuple(expected))
+    camera = tasks.camera_of(preview.item)
+    joints, guess = (camera.to_world(torch.tensor(each, dtype=torch.float64)) for each in (points, guesses))
+    return _Lifted(annotation, joints, tuple(used), tuple(expected), guess)
 
 
 class _Together:
@@ -377,4 +385,5 @@ def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...])
         annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
         moved=tuple(map(any, moved)),
         expected=lifted[0].expected,
+        guess=torch.stack([one.guess for one in lifted]).nanmean(dim=0),
     )

@@ -135,11 +135,13 @@ class Depth(NamedTuple):
         mm: Along the camera's axis.
         source: Name of the `DepthSource`, or of what it went by.
         error: How far off it is expected to be, mm, where that is known.
+        unsure: Why it is not to be believed, if it is not.
     """
 
     mm: float
     source: str
     error: float | None = None
+    unsure: str = ""
 
 
 def find_depth(sources: Sequence[DepthSource], preview: Preview, mark: Mark) -> Depth | str:

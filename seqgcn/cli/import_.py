@@ -68,11 +68,19 @@ def add_to(commands: Any) -> None:
         "nothing (default: off, but joints whose automatic depth is unsure are left out in any case)",
     )
     importer.add_argument(
+        "--force",
+        action="store_true",
+        help="take poses that no hand can have: most joints beside the hand, bones of more than 1.6 times their length "
+        "in the labels, the mirror image of a hand, more than 4 times the network's error from the prediction "
+        "(default: off)",
+    )
+    importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
     )
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from seqgcn.annotation.plausible import IMPOSSIBLE
     from seqgcn.rounds.handoff import import_labels
     from seqgcn.rounds.record import LABELLED, read_round
 
@@ -91,6 +99,7 @@ def _import(arguments: argparse.Namespace) -> int:
         partial=arguments.partial,
         accept_predictions=arguments.accept_predictions,
         leave_out_joints=arguments.leave_out_joints,
+        force=arguments.force,
     )
     print(imported.checked.table())
     if imported.again:
@@ -104,6 +113,11 @@ def _import(arguments: argparse.Namespace) -> int:
         if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
             log.info(
                 "frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right"
+            )
+        if any(problem.what.startswith(IMPOSSIBLE) for problem in imported.checked.problems):
+            log.info(
+                "of poses that no hand can have: see whether pictures were mirrored or turned, joints are swapped, or "
+                "the export is of other frames; if they are right all the same, say so with --force"
             )
         rest = ", or add what is right with --partial" if imported.checked.valid else ""
         log.info(f"nothing was added; mend what is wrong and import again{rest}")
@@ -121,7 +135,7 @@ def _import_clicks(arguments: argparse.Namespace, folder: Path, config: SelectCo
     from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
-    for name in ("joint_depth", "depths", "leave_out_joints"):
+    for name in ("joint_depth", "depths", "leave_out_joints", "force"):
         if getattr(arguments, name):
             raise ConfigError(
                 f"--{name.replace('_', '-')} has no effect on a round of clicks, in which one point is marked and its "

@@ -18,6 +18,7 @@ from seqgcn.annotation import (
     Column,
     DepthSource,
     Labelled,
+    Plausibility,
     Prediction,
     Surface,
     Tasks,
@@ -31,6 +32,7 @@ from seqgcn.annotation import (
 )
 from seqgcn.annotation.annotations import Annotation
 from seqgcn.annotation.checks import LeaveOut, Problem
+from seqgcn.annotation.plausible import Doubts, tell_odd
 from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -137,6 +139,7 @@ def import_labels(
     partial: bool = False,
     accept_predictions: bool = False,
     leave_out_joints: bool = False,
+    force: bool = False,
 ) -> Imported:
     """Take the exports of labeling tools back into a round: all labels in one step or, on any problem, none.
 
@@ -160,6 +163,7 @@ def import_labels(
         accept_predictions: Take joints that nobody moved from where they were predicted.
         leave_out_joints: Take frames in which half of the joints are marked or more; the others have no coordinates.
             Joints whose automatic depth is unsure are left out in any case. In depth folders alone.
+        force: Take poses that no hand can have, see `seqgcn.annotation.plausible`.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -184,7 +188,7 @@ def import_labels(
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
     with locked(folder):
         terms = _Terms(
-            labelled, joint_depth or ("auto",), depths, disagree, partial, accept_predictions, leave_out_joints
+            labelled, joint_depth or ("auto",), depths, disagree, partial, accept_predictions, leave_out_joints, force
         )
         return _import(folder, config, exports, terms)
 
@@ -199,6 +203,7 @@ class _Terms(NamedTuple):
     partial: bool
     accept_predictions: bool
     leave_out_joints: bool
+    force: bool
 
 
 def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms) -> Imported:
@@ -214,7 +219,9 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
             f"{known.labelled or hands.root} has {len(poses):,} labels, but there were {terms.labelled:,} when the "
             "round was begun; restore it"
         )
-    sources = _sources(terms, tasks, hands, poses, errors[-1] if errors else None)
+    error = errors[-1] if errors and not tasks.predicted_by else None
+    before = _before(tasks, poses)
+    sources = _sources(terms, tasks, hands, before, error)
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
     if any(source.name in (Surface.name, Automatic.name) for source in sources) and nameless:
         log.warning(
@@ -232,6 +239,8 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         leave_out=_left_out(terms, grammar),
     )
     checked, again = _leave_out_known(checked, annotations, tasks, poses)
+    plausibility = Plausibility(Surface(hands), before, tasks.skeleton, error)
+    checked, odd = _without_impossible(checked, plausibility.doubts(checked.valid, tasks), force=terms.force)
     again += len({annotation.frame for annotation in given} - {annotation.frame for annotation in annotations})
     if checked.problems and not (terms.partial and checked.valid):
         return Imported(checked, again=again)
@@ -244,15 +253,30 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         old = [_as_label(item, pose) for item, pose in poses.items()]
         copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
         _write_labels(target, copied, [*([] if copied else old), *checked.valid], grammar, hands)
-    told = describe_labels(checked.valid, tasks)
+    told = [*describe_labels(checked.valid, tasks), *odd]
     if errors and any("prediction" in source for label in checked.valid for source in label.sources):
         told.append(f"the network that predicted them was {errors[-1]:.1f} mm off on held-out labels")
     return Imported(checked, target, record, tuple(told), again)
 
 
-def _sources(
-    terms: _Terms, tasks: Tasks, hands: HandDataset, poses: Mapping[str, Tensor], error: float | None
-) -> list[DepthSource]:
+def _before(tasks: Tasks, poses: Mapping[str, Tensor]) -> Tensor:
+    """Labels of frames that were not of the round, `[n, J, 3]` mm: what is imported again must come out the same."""
+    asked = {preview.item for preview in tasks.previews}
+    before = [pose for item, pose in sorted(poses.items()) if item not in asked]
+    return torch.stack(before) if before else torch.empty(0, len(tasks.skeleton), 3, dtype=torch.float64)
+
+
+def _without_impossible(checked: Checked, doubts: Doubts, *, force: bool) -> tuple[Checked, list[str]]:
+    """Without poses that no hand can have, unless they are forced; and sentences about those that look odd."""
+    if force:
+        return checked, tell_odd((*doubts.impossible, *doubts.odd))
+    bad = {problem.item for problem in doubts.impossible}
+    valid = tuple(label for label in checked.valid if label.item not in bad)
+    odd = tell_odd([problem for problem in doubts.odd if problem.item not in bad])
+    return replace(checked, valid=valid, problems=(*checked.problems, *doubts.impossible)), odd
+
+
+def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset, before: Tensor, error: float | None) -> list[DepthSource]:
     if set(terms.joint_depth) == {"prediction"} and not any(
         map(any, (preview.predicted for preview in tasks.previews))
     ):
@@ -260,18 +284,13 @@ def _sources(
             "no pose was predicted in this round, as nothing was labeled before it; take the depths from elsewhere, "
             "with --joint-depth surface+offset or --joint-depth column --depths FILE"
         )
-    # Not those of the round: what was imported must come out the same again.
-    asked = {preview.item for preview in tasks.previews}
-    before = [pose for item, pose in sorted(poses.items()) if item not in asked]
     wanted = [
         each
         for source in terms.joint_depth
-        for each in (SURFACE_FIRST if source == "auto" and not before else (source,))
+        for each in (SURFACE_FIRST if source == "auto" and not len(before) else (source,))
     ]
     made: dict[JointDepth, Callable[[], DepthSource]] = {
-        "auto": lambda: Automatic(
-            Surface(hands), torch.stack(before), tasks.skeleton, None if tasks.predicted_by else error, terms.disagree
-        ),
+        "auto": lambda: Automatic(Surface(hands), before, tasks.skeleton, error, terms.disagree),
         "prediction": Prediction,
         "surface+offset": lambda: Surface(hands),
         "column": lambda: Column(read_depths(terms.depths or ""), tasks.skeleton),

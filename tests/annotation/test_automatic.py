@@ -77,12 +77,14 @@ def test_bones_tell_where_a_hidden_joint_is(hands: ICVL, tasks: Tasks) -> None:
 def test_what_is_unsure_is_no_depth(hands: ICVL, tasks: Tasks) -> None:
     """Nothing is known of a hand whose joints are all hidden, in front of no label."""
     source = Automatic(Surface(hands), torch.empty(0, 16, 3), ICVL16)
-    found = depths_of(source, tasks, 0, marks_of(hands, tasks, 0, hidden=True))
-    assert {isinstance(each, str) for each in found} == {True}
-    assert str(found[0]).startswith("unsure by ")
-    assert str(found[0]).endswith("mm, more than 10, as it is hidden")
+    first, *_ = depths_of(source, tasks, 0, marks_of(hands, tasks, 0, hidden=True))
+    assert isinstance(first, Depth)
+    assert first.unsure.startswith("auto: unsure by ")
+    assert first.unsure.endswith("mm, more than 10, as it is hidden")
     generous = Automatic(Surface(hands), torch.empty(0, 16, 3), ICVL16, most=1e4)
-    assert isinstance(depths_of(generous, tasks, 0, marks_of(hands, tasks, 0, hidden=True))[0], Depth)
+    first, *_ = depths_of(generous, tasks, 0, marks_of(hands, tasks, 0, hidden=True))
+    assert isinstance(first, Depth)
+    assert first.unsure == ""
     assert source.depth(tasks.previews[1], Mark(0, 1, 1, False)) == "the frame was not looked at"
 
 

@@ -162,6 +162,27 @@ def test_unsure_depths_are_left_out(rendered: Callable[[str], Path], tmp_path: P
         take(tmp_path / "icvl", config, [export], leave_out_joints=True)
 
 
+def test_a_mirrored_export_is_refused(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
+    """Each picture left for right, as of a webcam that shows a mirror."""
+    folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
+    boxes = {preview.item: preview for preview in read_tasks(folder / "tasks").previews}
+
+    def mirror(item: str, joint: str, u: float, v: float) -> tuple[float, float]:
+        return 2 * boxes[item].left + boxes[item].width - 1 - u, v
+
+    before = content(folder)
+    export = answer(folder, icvl, tmp_path / "export.json", click=mirror)
+    for partial in (False, True):
+        imported = take(folder, config, [export], partial=partial)
+        assert {item for item, what in whats(imported) if what.startswith("impossible pose: ")} == set(picks)
+        assert (imported.labels, content(folder)) == (None, before)
+    forced = take(folder, config, [export], force=True)
+    assert forced.checked.problems == ()
+    assert any("frames look odd" in sentence for sentence in forced.told)
+    # Once they are labels, they are not doubted again.
+    assert take(folder, config, [export]).again == len(picks)
+
+
 def test_columns_are_exact(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder = tmp_path / "round"
     picks = picks_of(folder)
