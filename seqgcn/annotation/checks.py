@@ -29,7 +29,7 @@ UNTOUCHED = 0.5
 
 
 class _Lifted(NamedTuple):
-    """One annotation in 3-D: joints `[J, 3]` mm, sources and expected errors of their depths, and all with unsure ones."""
+    """One annotation in 3-D: joints `[J, 3]` mm, where their depths are from and how sure; last, with unsure ones."""
 
     annotation: Annotation
     joints: Tensor

@@ -35,6 +35,9 @@ IMAGE, JOINTS, HIDDEN, FRAME = "image", "joints", "visibility", "frame"
 CHOICE, ABSENT = "hidden", "no hand"
 """What may be said of a joint, and of a frame."""
 
+HOTKEY = "h"
+"""Key that says it."""
+
 DOT = 0.6
 """Diameter of a keypoint, percent of the picture's width."""
 
@@ -50,7 +53,8 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> str:
     """The labeling configuration: a keypoint label for each joint, to be used once, and whether it is hidden.
 
-    A finger has one hue, from dark at its root to bright at its tip.
+    A finger has one hue, from dark at its root to bright at its tip. `model_index` numbers the joints, without which
+    Label Studio does not export COCO keypoints.
 
     Args:
         skeleton: Names the joints.
@@ -63,21 +67,25 @@ def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> s
     for joint in skeleton.joints:
         if NOT_XML.search(joint):
             raise ArgumentError(f"joint {joint!r} has a character that XML does not allow; rename the joint")
-    view = ET.Element("View")
+    view = ET.Element("View", style="display: flex; align-items: flex-start; gap: 16px")
+    picture = ET.SubElement(view, "View", style="flex: 1 1 auto; min-width: 0")
     if told:
-        ET.SubElement(view, "Header", value=told)
-    labels = ET.SubElement(
-        view, "KeyPointLabels", name=JOINTS, toName=IMAGE, strokeWidth="3", opacity="0.9", maxUsages="1"
-    )
-    for joint, colour in zip(skeleton.joints, colours(skeleton), strict=True):
-        ET.SubElement(labels, "Label", value=joint, background=colour)
-    ET.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true", zoomControl="true", crosshair="true")
+        ET.SubElement(picture, "Header", value=told)
+    ET.SubElement(picture, "Image", name=IMAGE, value="$image", zoom="true", zoomControl="true", crosshair="true")
+    # What is asked stands beside the picture, which fills the page, and moves with it.
+    panel = ET.SubElement(view, "View", style="flex: 0 0 14em; position: sticky; top: 0")
     if absent:
-        choices = ET.SubElement(view, "Choices", name=FRAME, toName=IMAGE, choice="multiple", showInline="true")
-        ET.SubElement(choices, "Choice", value=ABSENT)
+        choices = ET.SubElement(panel, "Choices", name=FRAME, toName=IMAGE, choice="multiple")
+        ET.SubElement(choices, "Choice", value=ABSENT, hotkey=HOTKEY)
     else:
-        choices = ET.SubElement(view, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
-        ET.SubElement(choices, "Choice", value=CHOICE)
+        ET.SubElement(panel, "Header", value=f"Selected joint, key {HOTKEY}:", size="5")
+        choices = ET.SubElement(panel, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
+        ET.SubElement(choices, "Choice", value=CHOICE, hotkey=HOTKEY)
+    labels = ET.SubElement(
+        panel, "KeyPointLabels", name=JOINTS, toName=IMAGE, strokeWidth="3", opacity="0.9", maxUsages="1"
+    )
+    for number_of, (joint, colour) in enumerate(zip(skeleton.joints, colours(skeleton), strict=True)):
+        ET.SubElement(labels, "Label", value=joint, background=colour, model_index=str(number_of))
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
 

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from annotation.annotator import label
@@ -17,6 +18,17 @@ from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU
 from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
 
 Save = Callable[..., Path]
+
+
+def test_hidden_is_beside_the_picture_with_a_key() -> None:
+    """Below it, it is out of sight."""
+    view = ET.fromstring(configuration(ICVL16))  # noqa: S314  # our own
+    picture, panel = view.findall("View")
+    assert picture.find("Image") is not None
+    (choice,) = panel.iter("Choice")
+    assert (choice.get("value"), choice.get("hotkey")) == ("hidden", "h")
+    # Label Studio numbers keypoints by it in its own COCO export.
+    assert [label.get("model_index") for label in panel.iter("Label")] == [str(i) for i in range(16)]
 
 
 def region(x: Any = 10, y: Any = 20, joints: Any = ("palm",), **more: Any) -> dict[str, Any]:
