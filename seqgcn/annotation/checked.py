@@ -38,6 +38,8 @@ class Labelled:
         hidden: Whether somebody said that the joint is hidden; J of them.
         annotators: Whose annotations went into it.
         moved: Whether somebody moved the joint from where it was predicted, or it was not predicted; J of them.
+        answers: What somebody did to each joint: `"manual"`, `"changed"`, or `"prediction"` if nobody moved it; empty
+            if it is left out. J of them, or none.
         expected: How far off each joint's depth is expected to be, mm, None where nobody knows; J of them, or none.
         guess: As `joints`, with those that are left out as their depth is unsure, `[J, 3]` mm; None for `joints`.
     """
@@ -48,6 +50,7 @@ class Labelled:
     hidden: tuple[bool, ...]
     annotators: tuple[str, ...]
     moved: tuple[bool, ...]
+    answers: tuple[str, ...] = ()
     expected: tuple[float | None, ...] = ()
     guess: Tensor | None = None
 

@@ -376,7 +376,7 @@ def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...])
     sources = (
         " and ".join(dict.fromkeys(filter(None, names))) for names in zip(*(one.sources for one in lifted), strict=True)
     )
-    moved = zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True)
+    moved = list(zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True))
     return Labelled(
         item=preview.item,
         joints=torch.stack([one.joints for one in lifted]).nanmean(dim=0),
@@ -384,6 +384,17 @@ def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...])
         hidden=tuple(joint in hidden for joint in joints),
         annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
         moved=tuple(map(any, moved)),
+        answers=tuple(_answer(lifted, joint, any(each)) for joint, each in zip(joints, moved, strict=True)),
         expected=lifted[0].expected,
         guess=torch.stack([one.guess for one in lifted]).nanmean(dim=0),
     )
+
+
+def _answer(lifted: Sequence[_Lifted], joint: str, moved: bool) -> str:
+    """What annotators did to a joint: what most was done of it. Where the tool does not tell, its place does."""
+    origins = {keypoint.origin for one in lifted for keypoint in one.annotation.keypoints if keypoint.joint == joint}
+    if not origins:
+        return ""
+    if "manual" in origins:
+        return "manual"
+    return "changed" if moved or "prediction-changed" in origins else "prediction"

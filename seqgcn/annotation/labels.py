@@ -27,6 +27,12 @@ WHOLE_ONLY = {
 }
 GRAMMARS = ("icvl", "hands17", "depth-folder", *WHOLE_ONLY)
 
+RECORD = (
+    *("frame", "joint", "u", "v", "d", "x", "y", "z"),
+    *("depth from", "hidden", "moved", "annotators", "answer", "expected error"),
+)
+"""Columns of a record."""
+
 DIGITS = 4
 """After the point, in mm and px: far less than anybody can see."""
 
@@ -166,26 +172,20 @@ def write_record(
     Raises:
         RunFolderError: The file cannot be written.
     """
-    rows: list[list[Any]] = [
-        ["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "moved", "annotators"]
-    ]
+    rows: list[list[Any]] = [[*RECORD]]
     of = (lambda _item: camera) if isinstance(camera, Camera) else camera
     for label in labels:
         numbers = np.round(
             np.concatenate([of(label.item).to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
         )
         who = "; ".join(label.annotators)
-        columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, strict=True)
-        rows += [
-            [
-                label.item,
-                joint,
-                *("" if math.isnan(value) else value for value in six),
-                source,
-                int(hidden),
-                int(moved),
-                who,
-            ]
-            for joint, six, source, hidden, moved in columns
-        ]
+        nothing = [""] * len(skeleton)
+        answers = label.answers or nothing
+        errors = ["" if error is None else round(error, 1) for error in label.expected] or nothing
+        columns = zip(
+            skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, answers, errors, strict=True
+        )
+        for joint, six, source, hidden, moved, answer, error in columns:
+            places = ("" if math.isnan(value) else value for value in six)
+            rows.append([label.item, joint, *places, source, int(hidden), int(moved), who, answer, error])
     write_text(path, csv_text(rows))

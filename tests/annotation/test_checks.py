@@ -324,6 +324,20 @@ def test_which_joints_were_moved(answers: list[Annotation], tasks: Tasks) -> Non
     ]
 
 
+def test_what_was_done_to_each_joint(answers: list[Annotation], tasks: Tasks) -> None:
+    """As the tool tells or, where it does not, as its place does; of several annotators, what most was done."""
+    keypoints = list(answers[0].keypoints)
+    for joint, origin in enumerate(("prediction", "prediction-changed", "manual")):
+        keypoints[joint] = keypoints[joint]._replace(origin=origin)
+    keypoints[3] = keypoints[3]._replace(x=keypoints[3].x + 2 / tasks.previews[0].width)
+    first = answers[0]._replace(keypoints=tuple(keypoints))
+    assert check([first], tasks).valid[0].answers[:5] == ("prediction", "changed", "manual", "changed", "prediction")
+    both = check([first, answers[0]._replace(annotator="bea")], tasks).valid[0]
+    assert both.answers[:3] == ("prediction", "changed", "manual")
+    gone = first._replace(keypoints=first.keypoints[1:])
+    assert check([gone], tasks, leave_out=["missing"]).valid[0].answers[0] == ""
+
+
 def test_what_may_be_hidden_is_told(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:
     """The network puts the joints of one frame far behind what was measured."""
     deep = tuple(each and each._replace(d=each.d + 60) for each in tasks.previews[0].predicted)
