@@ -88,8 +88,8 @@ def write(errors: dict[tuple[str, int], list[float]], before: list[float], share
         "Which joints of a corrected prediction should be trained on?",
         "",
         f"Rendered hands; {FIRST} labels, and frames in which joints more than {OFF:g} mm off were moved, "
-        f"{fmean(shares):.0%} of all; one frame of {HURRIED} was submitted as it was given. Says little about real "
-        "cameras.",
+        f"{fmean(shares):.0%} of all; one frame of {HURRIED} was submitted as it was given. Rendered; says little "
+        "about real cameras.",
         "",
         "| trained on | corrected frames | mean joint error, mm | sd over seeds | minus all, mm |",
         "|---|---|---|---|---|",

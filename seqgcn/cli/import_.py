@@ -70,9 +70,9 @@ def add_to(commands: Any) -> None:
     importer.add_argument(
         "--force",
         action="store_true",
-        help="take poses that no hand can have: most joints beside the hand, bones of more than 1.6 times their length "
-        "in the labels, the mirror image of a hand, more than 4 times the network's error from the prediction "
-        "(default: off)",
+        help="take poses that no hand can have: more than a quarter of the joints in sight beside the hand, bones of "
+        "more than 1.6 times their length in the labels, the mirror image of a hand, more than 4 times the network's "
+        "error from the prediction (default: off)",
     )
     importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
