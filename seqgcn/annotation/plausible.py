@@ -24,6 +24,9 @@ from seqgcn.utils.validation import name_some
 BESIDE = 0.25
 """Share of the joints in sight under which nothing of the hand was measured: more cannot be."""
 
+LEAST_IN_SIGHT = 5
+"""Joints in sight it takes to tell."""
+
 LONGER = 1.6
 """A bone's length in the picture by that in the labels: more cannot be, as hands differ by a third at most."""
 
@@ -117,7 +120,7 @@ class Plausibility:
             if d == d and not label.hidden[joint]  # not NaN
         ]
         beside = [mark for mark in marks if self._surface.skin(preview, mark) is None]
-        if len(beside) <= BESIDE * len(marks):
+        if len(marks) < LEAST_IN_SIGHT or len(beside) <= BESIDE * len(marks):
             return []
         return [("", f"{len(beside)} of {len(marks)} joints in sight are beside the hand")]
 
