@@ -18,7 +18,7 @@ from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric
-from seqgcn.rounds.handoff import LABELS
+from seqgcn.rounds.handoff import LABELS, Imported, import_labels
 from seqgcn.rounds.select_round import Round
 from seqgcn.utils.locks import LOCK
 
@@ -102,6 +102,11 @@ def picks_of(folder: Path) -> list[str]:
     """What a round picked, best first."""
     with open(folder / "picks.csv", newline="") as file:
         return [row["item"] for row in csv.DictReader(file)]
+
+
+def take(folder: Path, config: SelectConfig, exports: Sequence[str | Path], **terms: Any) -> Imported:
+    """Import into a round, with the depths of the prediction unless others are asked for."""
+    return import_labels(folder, config, exports, **{"joint_depth": ("prediction",), **terms})
 
 
 def answer(folder: Path, hands: HandDataset, out: Path, items: Collection[str] | None = None, **how: Any) -> Path:

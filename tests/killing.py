@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,12 @@ def attempt(command: list[str], folder: str, log: str, kill: int | None) -> None
 
 
 def import_killed_at_any_step(
-    made: Path, export: str, labels: str, content: Callable[[Path], dict[str, bytes]], call: Callable[[str], int]
+    made: Path,
+    export: str,
+    labels: str,
+    content: Callable[[Path], dict[str, bytes]],
+    call: Callable[[str], int],
+    more: Sequence[str] = (),
 ) -> list[str]:
     """Kill `seqgcn import` at each of its steps: nothing is lost, and the same again ends as if nothing had been.
 
@@ -84,6 +89,7 @@ def import_killed_at_any_step(
         labels: Name of the file that it changes.
         content: Files of a folder, by name.
         call: Imports `export` into a folder in this process; returns the exit code.
+        more: Options that it imports with.
 
     Returns:
         The events of a whole import.
@@ -93,7 +99,7 @@ def import_killed_at_any_step(
     for kill in itertools.count(0):
         folder = Path(f"killed-{kill}").absolute()
         shutil.copytree(made, folder)
-        command = ["import", str(folder), "--from", export]
+        command = ["import", str(folder), *more, "--from", export]
         process = context.Process(target=attempt, args=(command, str(folder), "log", kill or None))
         process.start()
         process.join()

@@ -11,11 +11,14 @@ from seqgcn.utils.lazy import lazy
 
 if TYPE_CHECKING:
     from seqgcn.annotation.annotations import Annotation, Keypoint
-    from seqgcn.annotation.checks import Checked, Labelled, Problem, check_annotations
+    from seqgcn.annotation.automatic import Automatic
+    from seqgcn.annotation.checked import Agreement, Checked, Labelled, Problem
+    from seqgcn.annotation.checks import check_annotations
     from seqgcn.annotation.coco import read_coco
     from seqgcn.annotation.depths import Column, DepthSource, Mark, Prediction, Surface, read_depths
     from seqgcn.annotation.label_studio import read_label_studio
     from seqgcn.annotation.labels import add_labels, write_record
+    from seqgcn.annotation.plausible import Plausibility
     from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview, digest_of, preview_name
     from seqgcn.annotation.quality import describe_labels
     from seqgcn.annotation.tasks import Tasks, frames_of, read_tasks, write_tasks
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PALM",
+    "Agreement",
     "Annotation",
+    "Automatic",
     "Checked",
     "Column",
     "DepthSource",
@@ -31,6 +36,7 @@ __all__ = [
     "Keypoint",
     "Labelled",
     "Mark",
+    "Plausibility",
     "PredictedKeypoint",
     "Prediction",
     "Preview",
@@ -54,18 +60,21 @@ __all__ = [
 
 _MODULES = {
     "PALM": "whole_frames",
+    "Agreement": "checked",
     "Annotation": "annotations",
-    "Checked": "checks",
+    "Automatic": "automatic",
+    "Checked": "checked",
     "Keypoint": "annotations",
     "Column": "depths",
     "DepthSource": "depths",
     "Frame": "preview",
     "PredictedKeypoint": "preview",
-    "Labelled": "checks",
+    "Labelled": "checked",
     "Mark": "depths",
+    "Plausibility": "plausible",
     "Prediction": "depths",
     "Preview": "preview",
-    "Problem": "checks",
+    "Problem": "checked",
     "Surface": "depths",
     "Tasks": "tasks",
     "WholeFrame": "whole_frames",

@@ -5,6 +5,7 @@ Exports are files from elsewhere: whatever is in them gives an answer or a `Data
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,12 +30,14 @@ class Keypoint(NamedTuple):
         x: Share of the picture's width, from its left edge.
         y: Share of the picture's height, from its top edge.
         hidden: Whether it was said to be hidden.
+        origin: `"manual"`, `"prediction-changed"` or `"prediction"`, where the tool tells.
     """
 
     joint: str
     x: float
     y: float
     hidden: bool
+    origin: str = ""
 
 
 class Annotation(NamedTuple):
@@ -52,6 +55,8 @@ class Annotation(NamedTuple):
         updated: When it was last changed, as ISO 8601 has it, where the tool tells.
         absent: Whether the annotator says that there is no hand in the frame.
         submitted: Whether somebody submitted it; else it may be what the tool was given, which nobody looked at.
+        draft: Whether it was begun and not submitted.
+        starred: Whether somebody marked it as the ground truth.
     """
 
     frame: str
@@ -65,6 +70,22 @@ class Annotation(NamedTuple):
     updated: str = ""
     absent: bool = False
     submitted: bool = True
+    draft: bool = False
+    starred: bool = False
+
+
+def time_of(annotation: Annotation) -> datetime:
+    """When an annotation was last changed; long ago, where nobody knows. Without a time zone, UTC is meant."""
+    try:
+        time = datetime.fromisoformat(annotation.updated)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def fault_of(error: DataFileError, where: str) -> str:
+    """What is wrong, without the place in the file, which `Annotation.where` has."""
+    return str(error).removeprefix(where).removeprefix(",").removeprefix(":").strip()
 
 
 def read_json(path: Path) -> Any:

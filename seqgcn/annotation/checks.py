@@ -1,94 +1,41 @@
 """Is what annotators answered complete, in this round, on the picture, and do they agree? Only then it is a label."""
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from seqgcn.annotation.annotations import Annotation, printable
+from seqgcn.annotation.annotations import Annotation, time_of
+from seqgcn.annotation.automatic import Automatic
+from seqgcn.annotation.checked import Agreement as Agreement
+from seqgcn.annotation.checked import Checked as Checked
+from seqgcn.annotation.checked import Labelled as Labelled
+from seqgcn.annotation.checked import Problem as Problem
 from seqgcn.annotation.depths import DepthSource, Mark, find_depth
 from seqgcn.annotation.preview import Preview, preview_name
 from seqgcn.annotation.tasks import Tasks
 from seqgcn.exceptions import ArgumentError
-from seqgcn.utils.validation import check_number
+from seqgcn.utils.validation import check_number, name_some
+
+LeaveOut = Literal["missing", "depth"]
+
+DRAFT = "only a draft, which was not submitted; have it submitted, and export again"
 
 UNTOUCHED = 0.5
 """px from the prediction within which nobody moved a joint: tools round the places of what they were given."""
 
 
-class Problem(NamedTuple):
-    """Why a frame is not accepted.
-
-    Args:
-        item: Its path, or what it is called in the annotation.
-        joint: The joint in question, if it is one.
-        annotator: Whose annotation it is, if it is one.
-        what: In words.
-        where: Place in the export.
-    """
-
-    item: str
-    joint: str
-    annotator: str
-    what: str
-    where: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """A frame with its label.
-
-    Args:
-        item: Path below the data set's root.
-        joints: In this package's axes, `[J, 3]` float64, mm.
-        sources: Where each joint's depth is from; J of them.
-        hidden: Whether somebody said that the joint is hidden; J of them.
-        annotators: Whose annotations went into it.
-        moved: Whether somebody moved the joint from where it was predicted, or it was not predicted; J of them.
-    """
-
-    item: str
-    joints: Tensor
-    sources: tuple[str, ...]
-    hidden: tuple[bool, ...]
-    annotators: tuple[str, ...]
-    moved: tuple[bool, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Checked:
-    """What came of the annotations.
-
-    Args:
-        valid: Frames about which nothing is wrong, in the order of the round.
-        problems: What is wrong with the others.
-    """
-
-    valid: tuple[Labelled, ...]
-    problems: tuple[Problem, ...]
-
-    def table(self, most: int = 200) -> str:
-        """The problems as a table, at most so many rows, and what it all comes to."""
-        head = Problem("frame", "joint", "annotator", "what is wrong", "where")
-        rows = [head, *(Problem(*(printable(cell, 120) for cell in row)) for row in self.problems[:most])]
-        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        if len(self.problems) > most:
-            lines.append(f"and {len(self.problems) - most:,} more")
-        frames = len({problem.item for problem in self.problems})
-        summary = f"{len(self.valid):,} frames are all right, with {frames:,} something is wrong."
-        return "\n".join([*(lines if self.problems else []), summary])
-
-
 class _Lifted(NamedTuple):
-    """One annotation in 3-D: `[J, 3]` mm, and each joint's source of depth."""
+    """One annotation in 3-D: joints `[J, 3]` mm, where their depths are from and how sure; last, with unsure ones."""
 
     annotation: Annotation
     joints: Tensor
     sources: tuple[str, ...]
+    expected: tuple[float | None, ...]
+    guess: Tensor
 
 
 def check_annotations(
@@ -99,6 +46,7 @@ def check_annotations(
     disagree: float = 10.0,
     known: Collection[str] = (),
     accept_predictions: bool = True,
+    leave_out: Collection[LeaveOut] = (),
 ) -> Checked:
     """Check annotations and lift those without a fault to 3-D.
 
@@ -106,10 +54,11 @@ def check_annotations(
     two were made by one person is not known, as everybody is user 1 in a tool of their own.
 
     A frame's label is the mean, in mm, of its annotators' poses, each lifted for itself. It is refused if two of them
-    have a joint farther apart than `disagree`, or if any of its annotations has a fault. That somebody skipped it
-    matters only if nobody else answered. A joint that one of them calls hidden is hidden for all: its depth must not
-    come from what lies before it, nor the poses lie apart because it does for some. A depth far from the hand is a
-    fault.
+    have a joint farther apart than `disagree`, or if any of its annotations has a fault. That somebody skipped it, or
+    left a draft, matters only if nobody else answered. Annotations that are starred as the ground truth overrule those
+    that are not. Two skeletons of one annotator in one picture are taken, with a note, only if they agree. A joint that
+    one of them calls hidden is hidden for all: its depth must not come from what lies before it, nor the poses lie
+    apart because it does for some. A depth far from the hand is a fault.
 
     Args:
         annotations: Of all annotators.
@@ -119,6 +68,8 @@ def check_annotations(
         known: Paths of all frames of the data set, to tell frames of other rounds from unknown ones.
         accept_predictions: Whether all annotations of a frame may be the predicted joints, within half a pixel: tools
             export what they were given where nobody touched it.
+        leave_out: Joints without which a frame is labeled all the same, if it has half of them: `"missing"` ones, which
+            nobody marked, or those without a `"depth"`.
 
     Raises:
         ArgumentError: There is no source, or `disagree` is not positive.
@@ -134,17 +85,53 @@ def check_annotations(
         preview = tasks.find(annotation.frame)
         if preview is None:
             what = "not in this round" if annotation.frame in elsewhere else "unknown frame"
+            what = what if annotation.frame else "; ".join(annotation.faults) or what
             problems.append(Problem(annotation.frame, "", annotation.annotator, what, annotation.where))
         else:
             of_frame[preview.item].append(annotation)
-    valid = []
+    valid, together, notes = list[Labelled](), _Together(disagree), _Notes()
     for preview in tasks.previews:
-        lifted, wrong = _lift_all(of_frame[preview.item], preview, tasks, sources, accept_predictions)
-        wrong += _disagreements(lifted, preview, tasks, disagree)
+        chosen = _choose(of_frame[preview.item], preview.item, notes)
+        lifted, wrong = _lift_all(chosen, preview, tasks, sources, accept_predictions, leave_out)
+        wrong += together.compare(lifted, preview, tasks, notes)
         problems += wrong
         if not wrong:
             valid.append(_merge(preview, lifted, tasks.skeleton.joints))
-    return Checked(tuple(valid), tuple(problems))
+    return Checked(tuple(valid), tuple(problems), tuple(notes.sentences()), tuple(together.agreement()))
+
+
+class _Notes:
+    """Frames about which something is to be told, by what."""
+
+    def __init__(self) -> None:
+        self.starred: list[str] = []
+        self.twice: list[str] = []
+        self.drafts: list[str] = []
+
+    def sentences(self) -> Iterator[str]:
+        """What is to be told."""
+        told = {
+            "frames have an annotation starred as the ground truth, which overrules the others": self.starred,
+            "frames have two skeletons of one annotator, which agree, so that their mean is taken": self.twice,
+            "frames have a draft beside what was submitted, which does not count": self.drafts,
+        }
+        yield from (f"{len(items):,} {what}: {name_some(items)}" for what, items in told.items() if items)
+
+
+def _choose(annotations: Sequence[Annotation], item: str, notes: _Notes) -> list[Annotation]:
+    """Which annotations of a frame count: the newest states; starred ones alone, if there are any; drafts if no more.
+
+    That a frame is skipped counts where nothing else does.
+    """
+    states = newest(annotations)
+    drafts = [each for each in states if each.draft]
+    given = [each for each in states if not each.skipped and not each.draft]
+    if drafts and given:
+        notes.drafts.append(item)
+    starred = [each for each in given if each.starred]
+    if starred and len(starred) < len(given):
+        notes.starred.append(item)
+    return starred or given or [each for each in states if each.skipped] or drafts
 
 
 class _Elsewhere:
@@ -165,21 +152,24 @@ def _lift_all(
     tasks: Tasks,
     sources: Sequence[DepthSource],
     accept_predictions: bool,
+    leave_out: Collection[LeaveOut],
 ) -> tuple[list[_Lifted], list[Problem]]:
-    annotations = newest(annotations)
-    given = [annotation for annotation in annotations if not annotation.skipped]
+    given = [annotation for annotation in annotations if not annotation.skipped and not annotation.draft]
     if not given:
-        skipped = [
-            Problem(preview.item, "", annotation.annotator, "skipped", annotation.where) for annotation in annotations
+        unanswered = [
+            Problem(preview.item, "", each.annotator, DRAFT if each.draft else "skipped", each.where)
+            for each in annotations
         ]
-        return [], skipped or [Problem(preview.item, "", "", "nobody annotated it")]
+        return [], unanswered or [Problem(preview.item, "", "", "nobody annotated it")]
     lifted, problems, unmoved = [], [], 0
     hidden = _hidden(given)
-    for annotation in given:
-        found = list(_faults(annotation, preview, tasks.skeleton.joints))
+    faults = [list(_faults(annotation, preview, tasks.skeleton.joints, leave_out)) for annotation in given]
+    sound = [annotation for annotation, found in zip(given, faults, strict=True) if not found]
+    _look(sound, hidden, preview, tasks, sources)
+    for annotation, found in zip(given, faults, strict=True):
         if not found:
             unmoved += is_prediction(annotation, preview, tasks.skeleton.joints)
-            result = _lift(annotation, hidden, preview, tasks, sources)
+            result = _lift(annotation, hidden, preview, tasks, sources, leave_out)
             if isinstance(result, _Lifted):
                 lifted.append(result)
                 continue
@@ -187,7 +177,7 @@ def _lift_all(
         problems += [
             Problem(preview.item, joint, annotation.annotator, what, annotation.where) for joint, what in found
         ]
-    if not accept_predictions and unmoved == len(given):
+    if not accept_predictions and unmoved == len(given) and not any(each.starred for each in given):
         what = "the predicted joints, unchanged"
         return [], [Problem(preview.item, "", each.annotator, what, each.where) for each in given]
     return lifted, problems
@@ -203,12 +193,14 @@ def newest(annotations: Sequence[Annotation]) -> list[Annotation]:
     found: dict[str, Annotation] = {}
     for number, annotation in enumerate(annotations):
         key = annotation.identity or str(number)
-        if key not in found or annotation.updated >= found[key].updated:
+        if key not in found or time_of(annotation) >= time_of(found[key]):
             found[key] = annotation
     return list(found.values())
 
 
-def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+def _faults(
+    annotation: Annotation, preview: Preview, joints: tuple[str, ...], leave_out: Collection[LeaveOut]
+) -> Iterable[tuple[str, str]]:
     """Joint and fault of what is wrong with an annotation in the picture."""
     yield from (("", fault) for fault in annotation.faults)
     if annotation.faults:
@@ -226,7 +218,9 @@ def _faults(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -
             yield joint, "unknown joint" if joint else "a keypoint has no label"
         elif marked.count(joint) > 1:
             yield joint, f"marked {marked.count(joint)} times"
-    yield from ((joint, "missing") for joint in joints if joint not in marked)
+    missing = [joint for joint in joints if joint not in marked]
+    if "missing" not in leave_out or 2 * len(missing) > len(joints):
+        yield from ((joint, "missing") for joint in missing)
     for keypoint in annotation.keypoints:
         if not (0 <= keypoint.x <= 1 and 0 <= keypoint.y <= 1):
             yield keypoint.joint, "outside the picture"
@@ -238,63 +232,169 @@ def is_prediction(annotation: Annotation, preview: Preview, joints: tuple[str, .
 
 
 def _moved(annotation: Annotation, preview: Preview, joints: tuple[str, ...]) -> list[bool]:
-    """Whether each joint of a faultless annotation is elsewhere than predicted."""
+    """Whether each joint of a faultless annotation is elsewhere than predicted, or left out."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
     moved = []
     for joint, predicted in zip(joints, preview.predicted, strict=True):
+        if joint not in keypoints:
+            moved.append(True)
+            continue
         u, v = preview.to_sensor(keypoints[joint].x, keypoints[joint].y)
         moved.append(predicted is None or max(abs(predicted.u - u), abs(predicted.v - v)) > UNTOUCHED)
     return moved
 
 
+def _look(
+    annotations: Sequence[Annotation],
+    hidden: Collection[str],
+    preview: Preview,
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+) -> None:
+    """Let sources that need all joints of a hand see them, at the mean of all annotators' places.
+
+    Their depth is one for all annotators, so that these disagree about places alone.
+    """
+    if not annotations:
+        return
+    marks = []
+    for number_of, joint in enumerate(tasks.skeleton.joints):
+        spots = [
+            preview.to_sensor(keypoint.x, keypoint.y)
+            for annotation in annotations
+            for keypoint in annotation.keypoints
+            if keypoint.joint == joint
+        ]
+        if spots:
+            u, v = (sum(axis) / len(spots) for axis in zip(*spots, strict=True))
+            marks.append(Mark(number_of, u, v, joint in hidden))
+    for source in sources:
+        if isinstance(source, Automatic):
+            source.look(preview, tasks.camera_of(preview.item), marks)
+
+
 def _lift(
-    annotation: Annotation, hidden: Collection[str], preview: Preview, tasks: Tasks, sources: Sequence[DepthSource]
+    annotation: Annotation,
+    hidden: Collection[str],
+    preview: Preview,
+    tasks: Tasks,
+    sources: Sequence[DepthSource],
+    leave_out: Collection[LeaveOut],
 ) -> _Lifted | list[tuple[str, str]]:
     """A faultless annotation in 3-D, or the joints without a depth that can be right."""
     keypoints = {keypoint.joint: keypoint for keypoint in annotation.keypoints}
-    points, used, lacking = [], [], []
+    points: list[tuple[float, float, float]] = []
+    guesses: list[tuple[float, float, float]] = []
+    used: list[str] = []
+    expected: list[float | None] = []
+    lacking: list[tuple[str, str]] = []
+    impossible: list[tuple[str, str]] = []
     # A joint may be a little outside of the cube around the hand. Meters for millimeters are far outside.
     half = (preview.far - preview.near) / 2
     low, high = preview.near - half, preview.far + half
     for number_of, joint in enumerate(tasks.skeleton.joints):
+        # What is left out stays without coordinates, unless the frame is refused.
+        points.append((math.nan,) * 3)
+        guesses.append((math.nan,) * 3)
+        used.append("")
+        expected.append(None)
+        if joint not in keypoints:
+            continue
         keypoint = keypoints[joint]
         u, v = preview.to_sensor(keypoint.x, keypoint.y)
         depth = find_depth(sources, preview, Mark(number_of, u, v, joint in hidden))
         if isinstance(depth, str):
             lacking.append((joint, f"no depth ({depth})"))
+            continue
+        guesses[-1] = (u, v, depth.mm)
+        if depth.unsure:
+            lacking.append((joint, f"no depth ({depth.unsure})"))
         elif not low <= depth.mm <= high:
             room = f"only {low:.0f} to {high:.0f} mm can be of this hand"
-            lacking.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
+            impossible.append((joint, f"its depth ({depth.source}) is {depth.mm:.4g} mm, but {room}"))
         else:
-            points.append((u, v, depth.mm))
-            used.append(depth.source)
-    if lacking:
-        return lacking
-    joints = tasks.camera_of(preview.item).to_world(torch.tensor(points, dtype=torch.float64))
-    return _Lifted(annotation, joints, tuple(used))
+            points[-1], used[-1], expected[-1] = (u, v, depth.mm), depth.source, depth.error
+    known = sum(map(bool, used))
+    if impossible or (lacking and ("depth" not in leave_out or 2 * known < len(points))):
+        return lacking + impossible
+    camera = tasks.camera_of(preview.item)
+    joints, guess = (camera.to_world(torch.tensor(each, dtype=torch.float64)) for each in (points, guesses))
+    return _Lifted(annotation, joints, tuple(used), tuple(expected), guess)
 
 
-def _disagreements(lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, most: float) -> list[Problem]:
-    problems = []
-    for one, other in itertools.combinations(lifted, 2):
-        apart = (one.joints - other.joints).norm(dim=1)
-        for joint in (apart > most).nonzero().flatten().tolist():
-            who = f"{one.annotation.annotator} and {other.annotation.annotator}"
-            what = f"{float(apart[joint]):.1f} mm apart, more than {most:g}"
+class _Together:
+    """Compares annotators with each other, frame by frame.
+
+    Args:
+        most: mm between two places of a joint that are still agreement.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._apart: dict[tuple[str, str], list[Tensor]] = {}
+
+    def compare(self, lifted: Sequence[_Lifted], preview: Preview, tasks: Tasks, notes: _Notes) -> list[Problem]:
+        """What is wrong with annotations of a frame that are faultless by themselves."""
+        problems = []
+        for one, other in itertools.combinations(lifted, 2):
+            apart = (one.joints - other.joints).norm(dim=1)
             where = f"{one.annotation.where} and {other.annotation.where}"
-            problems.append(Problem(preview.item, tasks.skeleton.joints[joint], who, what, where))
-    return problems
+            if _twins(one.annotation, other.annotation):
+                worst = int(apart.nan_to_num(nan=0.0).argmax())
+                if not float(apart[worst]) > self._most:
+                    notes.twice.append(preview.item)
+                    continue
+                joint, mm = tasks.skeleton.joints[worst], float(apart[worst])
+                what = f"two skeletons of one annotator, up to {mm:.1f} mm apart, more than {self._most:g}; delete one"
+                problems.append(Problem(preview.item, joint, one.annotation.annotator, what, where))
+                continue
+            pair = (one.annotation.annotator, other.annotation.annotator)
+            pair = pair[::-1] if pair[::-1] in self._apart else pair
+            self._apart.setdefault(pair, []).append(apart)
+            for number_of in (apart > self._most).nonzero().flatten().tolist():
+                what = f"{float(apart[number_of]):.1f} mm apart, more than {self._most:g}"
+                joint = tasks.skeleton.joints[number_of]
+                problems.append(Problem(preview.item, joint, " and ".join(pair), what, where))
+        return problems
+
+    def agreement(self) -> Iterator[Agreement]:
+        """Of each pair of annotators."""
+        for who, frames in self._apart.items():
+            apart = [(each > self._most).sum() for each in frames]
+            mean = float(torch.cat(frames).nanmean())
+            yield Agreement(who, len(frames), mean, int(sum(apart)), sum(map(bool, apart)))
+
+
+def _twins(one: Annotation, other: Annotation) -> bool:
+    """Whether one annotator made two in one task or file, and not two who are called alike in files of their own."""
+    places = [each.where.rpartition(", annotation ")[0] for each in (one, other)]
+    return one.annotator == other.annotator and places[0] == places[1] != ""
 
 
 def _merge(preview: Preview, lifted: Sequence[_Lifted], joints: tuple[str, ...]) -> Labelled:
     hidden = _hidden([one.annotation for one in lifted])
-    sources = (" and ".join(dict.fromkeys(names)) for names in zip(*(one.sources for one in lifted), strict=True))
-    moved = zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True)
+    sources = (
+        " and ".join(dict.fromkeys(filter(None, names))) for names in zip(*(one.sources for one in lifted), strict=True)
+    )
+    moved = list(zip(*(_moved(one.annotation, preview, joints) for one in lifted), strict=True))
     return Labelled(
         item=preview.item,
-        joints=torch.stack([one.joints for one in lifted]).mean(dim=0),
+        joints=torch.stack([one.joints for one in lifted]).nanmean(dim=0),
         sources=tuple(sources),
         hidden=tuple(joint in hidden for joint in joints),
         annotators=tuple(dict.fromkeys(one.annotation.annotator for one in lifted)),
         moved=tuple(map(any, moved)),
+        answers=tuple(_answer(lifted, joint, any(each)) for joint, each in zip(joints, moved, strict=True)),
+        expected=lifted[0].expected,
+        guess=torch.stack([one.guess for one in lifted]).nanmean(dim=0),
     )
+
+
+def _answer(lifted: Sequence[_Lifted], joint: str, moved: bool) -> str:
+    """What annotators did to a joint: what most was done of it. Where the tool does not tell, its place does."""
+    origins = {keypoint.origin for one in lifted for keypoint in one.annotation.keypoints if keypoint.joint == joint}
+    if not origins:
+        return ""
+    if "manual" in origins:
+        return "manual"
+    return "changed" if moved or "prediction-changed" in origins else "prediction"

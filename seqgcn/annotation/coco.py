@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
+from seqgcn.annotation.annotations import (
+    Annotation,
+    Keypoint,
+    fault_of,
+    file_name,
+    key_of,
+    need,
+    number,
+    printable,
+    read_json,
+)
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import DataFileError
@@ -61,7 +71,7 @@ def read_coco(path: str | Path) -> list[Annotation]:
 
     An annotation none of whose joints is labeled says that there is no hand: CVAT writes that where all points are
     marked as outside. COCO does not say who annotated: an `annotator` among the `attributes` does, or else the file's
-    name stands for the person.
+    name stands for the person. An annotation that is damaged, such as a box without keypoints, is one with a fault.
 
     Raises:
         MissingFileError: There is no such file.
@@ -83,15 +93,37 @@ def read_coco(path: str | Path) -> list[Annotation]:
     annotations = []
     for place, entry in enumerate(content["annotations"], start=1):
         where = f"{path}, annotation {place}"
-        entry = need(entry, dict, where)
-        category = key_of(entry.get("category_id"), f"{where}: category_id")
-        if category not in joints:
-            continue
-        image = images.get(key_of(entry.get("image_id"), f"{where}: image_id"))
-        if image is None:
-            raise DataFileError(f"{where} is of an image that the file does not list")
-        annotations.append(_annotation(entry, image, joints[category], where, path))
+        try:
+            found = _entry(need(entry, dict, where), images, joints, where, path)
+        except DataFileError as error:
+            found = Annotation(_frame(entry, images), printable(path.name), where, (), faults=(fault_of(error, where),))
+        if found is not None:
+            annotations.append(found)
     return annotations
+
+
+def _entry(
+    entry: dict[str, Any],
+    images: Mapping[int | str, dict[str, Any]],
+    joints: Mapping[int | str, Sequence[str]],
+    where: str,
+    path: Path,
+) -> Annotation | None:
+    """An annotation; None if it is of a category without keypoints."""
+    category = key_of(entry.get("category_id"), f"{where}: category_id")
+    if category not in joints:
+        return None
+    image = images.get(key_of(entry.get("image_id"), f"{where}: image_id"))
+    if image is None:
+        raise DataFileError(f"{where} is of an image that the file does not list")
+    return _annotation(entry, image, joints[category], where, path)
+
+
+def _frame(entry: Any, images: Mapping[int | str, dict[str, Any]]) -> str:
+    """Which frame a damaged annotation is of; empty if it does not say."""
+    key = entry.get("image_id") if isinstance(entry, dict) else None
+    name = images.get(key, {}).get("file_name") if isinstance(key, int | str) else None
+    return file_name(name) if isinstance(name, str) else ""
 
 
 def _by_id(path: Path, entries: list[Any], what: str) -> dict[int | str, dict[str, Any]]:
@@ -110,7 +142,11 @@ def _annotation(
 ) -> Annotation:
     name = need(image.get("file_name"), str, f"{where}: file_name of its image")
     width, height = (number(image.get(key), f"{where}: {key} of its image") for key in ("width", "height"))
-    values = need(entry.get("keypoints"), list, f"{where}: keypoints")
+    if entry.get("keypoints") is None:
+        raise DataFileError(f"{where}: a box or polygon without keypoints; delete it in the tool, or mark the joints")
+    values = need(entry["keypoints"], list, f"{where}: keypoints")
+    if not values:
+        raise DataFileError(f"{where}: keypoints is empty, as of a tracked skeleton whose points are all outside")
     if len(values) != 3 * len(joints):
         raise DataFileError(
             f"{where} has {len(values)} numbers of keypoints, but its category {len(joints)} joints of 3"

@@ -43,7 +43,7 @@ class DepthSource(Protocol):
 
     name: str
 
-    def depth(self, preview: Preview, mark: Mark) -> float | str:
+    def depth(self, preview: Preview, mark: Mark) -> "float | Depth | str":
         """Depth of a joint that was marked in a frame, mm, or why there is none."""
 
 
@@ -93,14 +93,18 @@ class Surface:
         """Depth of a joint, mm, or why there is none."""
         if mark.hidden:
             return "hidden, so that the depth map shows something else there"
+        skin = self.skin(preview, mark)
+        return "nothing of the hand was measured there" if skin is None else skin + self.offsets[mark.joint]
+
+    def skin(self, preview: Preview, mark: Mark) -> float | None:
+        """Depth of what was measured around a place, mm; None if nothing of the hand was."""
         if self._last is None or self._last[0] != preview.item:
             if preview.item not in self._place:
                 raise DataFileError(
                     f"{self._hands.root / preview.item} was handed off, but is no longer in the data set"
                 )
             self._last = (preview.item, self._hands.depth(self._place[preview.item]))
-        surface = surface_at(self._last[1], mark.u, mark.v, preview.near, preview.far)
-        return "nothing of the hand was measured there" if surface is None else surface + self.offsets[mark.joint]
+        return surface_at(self._last[1], mark.u, mark.v, preview.near, preview.far)
 
 
 class Column:
@@ -129,11 +133,15 @@ class Depth(NamedTuple):
 
     Args:
         mm: Along the camera's axis.
-        source: Name of the `DepthSource`.
+        source: Name of the `DepthSource`, or of what it went by.
+        error: How far off it is expected to be, mm, where that is known.
+        unsure: Why it is not to be believed, if it is not.
     """
 
     mm: float
     source: str
+    error: float | None = None
+    unsure: str = ""
 
 
 def find_depth(sources: Sequence[DepthSource], preview: Preview, mark: Mark) -> Depth | str:
@@ -142,7 +150,7 @@ def find_depth(sources: Sequence[DepthSource], preview: Preview, mark: Mark) -> 
     for source in sources:
         found = source.depth(preview, mark)
         if not isinstance(found, str):
-            return Depth(found, source.name)
+            return found if isinstance(found, Depth) else Depth(found, source.name)
         reasons.append(f"{source.name}: {found}")
     return "; ".join(reasons)
 

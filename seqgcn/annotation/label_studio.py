@@ -14,7 +14,17 @@ from xml.etree import ElementTree as ET
 
 import networkx as nx
 
-from seqgcn.annotation.annotations import Annotation, Keypoint, file_name, key_of, need, number, printable, read_json
+from seqgcn.annotation.annotations import (
+    Annotation,
+    Keypoint,
+    fault_of,
+    file_name,
+    key_of,
+    need,
+    number,
+    printable,
+    read_json,
+)
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import ArgumentError, DataFileError
@@ -24,6 +34,9 @@ IMAGE, JOINTS, HIDDEN, FRAME = "image", "joints", "visibility", "frame"
 
 CHOICE, ABSENT = "hidden", "no hand"
 """What may be said of a joint, and of a frame."""
+
+HOTKEY = "h"
+"""Key that says it."""
 
 DOT = 0.6
 """Diameter of a keypoint, percent of the picture's width."""
@@ -43,7 +56,8 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> str:
     """The labeling configuration: a keypoint label for each joint, to be used once, and whether it is hidden.
 
-    A finger has one hue, from dark at its root to bright at its tip.
+    A finger has one hue, from dark at its root to bright at its tip. `model_index` numbers the joints, without which
+    Label Studio does not export COCO keypoints.
 
     Args:
         skeleton: Names the joints.
@@ -56,21 +70,25 @@ def configuration(skeleton: Skeleton, told: str = "", absent: bool = False) -> s
     for joint in skeleton.joints:
         if NOT_XML.search(joint):
             raise ArgumentError(f"joint {joint!r} has a character that XML does not allow; rename the joint")
-    view = ET.Element("View")
+    view = ET.Element("View", style="display: flex; align-items: flex-start; gap: 16px")
+    picture = ET.SubElement(view, "View", style="flex: 1 1 auto; min-width: 0")
     if told:
-        ET.SubElement(view, "Header", value=told)
-    labels = ET.SubElement(
-        view, "KeyPointLabels", name=JOINTS, toName=IMAGE, strokeWidth="3", opacity="0.9", maxUsages="1"
-    )
-    for joint, colour in zip(skeleton.joints, colours(skeleton), strict=True):
-        ET.SubElement(labels, "Label", value=joint, background=colour)
-    ET.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true", zoomControl="true", crosshair="true")
+        ET.SubElement(picture, "Header", value=told)
+    ET.SubElement(picture, "Image", name=IMAGE, value="$image", zoom="true", zoomControl="true", crosshair="true")
+    # What is asked stands beside the picture, which fills the page, and moves with it.
+    panel = ET.SubElement(view, "View", style="flex: 0 0 14em; position: sticky; top: 0")
     if absent:
-        choices = ET.SubElement(view, "Choices", name=FRAME, toName=IMAGE, choice="multiple", showInline="true")
-        ET.SubElement(choices, "Choice", value=ABSENT)
+        choices = ET.SubElement(panel, "Choices", name=FRAME, toName=IMAGE, choice="multiple")
+        ET.SubElement(choices, "Choice", value=ABSENT, hotkey=HOTKEY)
     else:
-        choices = ET.SubElement(view, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
-        ET.SubElement(choices, "Choice", value=CHOICE)
+        ET.SubElement(panel, "Header", value=f"Selected joint, key {HOTKEY}:", size="5")
+        choices = ET.SubElement(panel, "Choices", name=HIDDEN, toName=IMAGE, perRegion="true", choice="multiple")
+        ET.SubElement(choices, "Choice", value=CHOICE, hotkey=HOTKEY)
+    labels = ET.SubElement(
+        panel, "KeyPointLabels", name=JOINTS, toName=IMAGE, strokeWidth="3", opacity="0.9", maxUsages="1"
+    )
+    for number_of, (joint, colour) in enumerate(zip(skeleton.joints, colours(skeleton), strict=True)):
+        ET.SubElement(labels, "Label", value=joint, background=colour, model_index=str(number_of))
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
 
@@ -146,7 +164,8 @@ def _regions(preview: Preview, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
 def read_label_studio(path: str | Path) -> list[Annotation]:
     """Annotations of an export in the format JSON: one for each entry, whoever made it.
 
-    Predictions and drafts are passed over. An annotation that was canceled is an answer that says it was skipped.
+    Predictions are passed over. An annotation that was canceled is an answer that says it was skipped; a draft is one
+    that says it was not submitted; one that is damaged has a fault. Users are named where the export tells their names.
 
     Raises:
         MissingFileError: There is no such file.
@@ -156,19 +175,78 @@ def read_label_studio(path: str | Path) -> list[Annotation]:
     tasks = read_json(path)
     if not isinstance(tasks, list):
         raise DataFileError(f"{path} must be a list of tasks; export from Label Studio in the format JSON")
-    annotations = []
+    names = _users(tasks)
+    annotations, damaged = list[Annotation](), list[DataFileError]()
     for place, task in enumerate(tasks, start=1):
         where = f"{path}, task {place}"
-        task = need(task, dict, where)
-        if not isinstance(task.get("data"), dict) or not isinstance(task.get("annotations"), list):
-            raise DataFileError(
-                f"{where} lacks data or annotations; export from Label Studio in the format JSON, not JSON-MIN"
-            )
-        frame = _frame(task["data"], where)
-        for count, entry in enumerate(task["annotations"], start=1):
-            spot = f"{where}, annotation {count}"
-            annotations.append(_annotation(need(entry, dict, spot), frame, spot))
+        try:
+            annotations += _of_task(task, names, where)
+        except DataFileError as error:
+            damaged.append(error)
+            annotations.append(Annotation("", "", where, (), faults=(fault_of(error, where),)))
+    if damaged and len(damaged) == len(tasks):
+        raise damaged[0]
     return annotations
+
+
+def _of_task(task: Any, names: Mapping[int, str], where: str) -> Iterator[Annotation]:
+    """Annotations and drafts of a task."""
+    task = need(task, dict, where)
+    if not isinstance(task.get("data"), dict) or not isinstance(task.get("annotations"), list):
+        raise DataFileError(
+            f"{where} lacks data or annotations; export from Label Studio in the format JSON, not JSON-MIN"
+        )
+    frame = _frame(task["data"], where)
+    for count, entry in enumerate(task["annotations"], start=1):
+        spot = f"{where}, annotation {count}"
+        try:
+            yield _annotation(need(entry, dict, spot), frame, names, spot)
+        except DataFileError as error:
+            who = _named(entry, names, spot)
+            yield Annotation(frame, who, spot, (), faults=(fault_of(error, spot),))
+    drafts = task.get("drafts")
+    for count, entry in enumerate(drafts if isinstance(drafts, list) else (), start=1):
+        spot = f"{where}, draft {count}"
+        yield Annotation(frame, _drafted_by(entry), spot, (), submitted=False, draft=True)
+
+
+def _users(tasks: list[Any]) -> dict[int, str]:
+    """Names of users by their numbers, as far as any annotation or draft of an export tells them."""
+    names: dict[int, str] = {}
+    for task in tasks:
+        for key in ("annotations", "drafts") if isinstance(task, dict) else ():
+            entries = task.get(key)
+            for entry in entries if isinstance(entries, list) else ():
+                if not isinstance(entry, dict):
+                    continue
+                by = entry.get("completed_by")
+                if isinstance(by, dict) and isinstance(by.get("id"), int) and (name := _full_name(by)):
+                    names[by["id"]] = name
+                # As "Ann Lee ann@lab.org, 7".
+                name, _, number_of = _text(entry.get("created_username")).rpartition(", ")
+                if name.strip() and re.fullmatch("[0-9]{1,9}", number_of):
+                    names.setdefault(int(number_of), printable(name.strip()))
+    return names
+
+
+def _full_name(by: Mapping[str, Any]) -> str:
+    name = " ".join(filter(None, (_text(by.get(key)).strip() for key in ("first_name", "last_name"))))
+    return printable(name or _text(by.get("email")))
+
+
+def _drafted_by(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return ""
+    name = _text(entry.get("created_username")).rpartition(", ")[0].strip()
+    return printable(name or _text(entry.get("user")))
+
+
+def _named(entry: Any, names: Mapping[int, str], where: str) -> str:
+    """Who made a damaged annotation; empty if it does not say."""
+    try:
+        return _annotator(need(entry, dict, where), names, where)
+    except DataFileError:
+        return ""
 
 
 def _frame(data: Mapping[str, Any], where: str) -> str:
@@ -191,14 +269,14 @@ def picture_name(address: str) -> str:
     return next((name for name in names if "." in name), names[0])
 
 
-def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
-    annotator = _annotator(entry, where)
+def _annotation(entry: dict[str, Any], frame: str, names: Mapping[int, str], where: str) -> Annotation:
+    annotator = _annotator(entry, names, where)
     identity, updated = _text(entry.get("unique_id")), _text(entry.get("updated_at"))
     if entry.get("was_cancelled"):
         return Annotation(frame, annotator, where, (), skipped=True, identity=identity, updated=updated)
     regions = need(entry.get("result"), list, f"{where}: the result")
     hidden: set[Any] = set()
-    marks: list[tuple[Any, float, float, list[str]]] = []
+    marks: list[tuple[Any, float, float, list[str], str]] = []
     sizes: set[tuple[float, float]] = set()
     faults: set[str] = set()
     absent = False
@@ -218,14 +296,17 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
             continue
         labels = need(value.get("keypointlabels", []), list, f"{spot}: keypointlabels")
         texts = [need(label, str, f"{spot}: a label") for label in labels]
-        marks.append((name, number(value.get("x"), f"{spot}: x"), number(value.get("y"), f"{spot}: y"), texts))
+        x, y = (number(value.get(axis), f"{spot}: {axis}") for axis in "xy")
+        marks.append((name, x, y, texts, _text(region.get("origin"))))
         if "original_width" in region:
             size = (number(region.get(key), f"{spot}: {key}") for key in ("original_width", "original_height"))
             sizes.add((next(size), next(size)))
         if region.get("image_rotation"):
             faults.add("the picture was rotated")
     keypoints = tuple(
-        Keypoint(joint, x / 100, y / 100, name in hidden) for name, x, y, joints in marks for joint in joints or [""]
+        Keypoint(joint, x / 100, y / 100, name in hidden, origin)
+        for name, x, y, joints, origin in marks
+        for joint in joints or [""]
     )
     return Annotation(
         frame,
@@ -237,6 +318,7 @@ def _annotation(entry: dict[str, Any], frame: str, where: str) -> Annotation:
         identity=identity,
         updated=updated,
         absent=absent,
+        starred=entry.get("ground_truth") is True,
     )
 
 
@@ -244,10 +326,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _annotator(entry: Mapping[str, Any], where: str) -> str:
+def _annotator(entry: Mapping[str, Any], names: Mapping[int, str], where: str) -> str:
     by = entry.get("completed_by")
     if isinstance(by, dict):
-        by = by.get("email") or by.get("id")
+        by = _full_name(by) or by.get("id")
+    if isinstance(by, int) and by in names:
+        by = names[by]
     if by is None:
         by = f"of annotation {key_of(entry.get('id', '?'), f'{where}: the id')}"
     return printable(key_of(by, f"{where}: completed_by"))

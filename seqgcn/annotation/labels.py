@@ -1,5 +1,6 @@
 """New labels in a data set's own label file, and a record of how they came about."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -26,6 +27,12 @@ WHOLE_ONLY = {
 }
 GRAMMARS = ("icvl", "hands17", "depth-folder", *WHOLE_ONLY)
 
+RECORD = (
+    *("frame", "joint", "u", "v", "d", "x", "y", "z"),
+    *("depth from", "hidden", "moved", "annotators", "answer", "expected error"),
+)
+"""Columns of a record."""
+
 DIGITS = 4
 """After the point, in mm and px: far less than anybody can see."""
 
@@ -37,7 +44,8 @@ def add_labels(
 
     ``"icvl"`` has rows ``path u v d ...`` with paths below ``Training/Depth``, ``"hands17"`` rows ``name x y z ...`` in
     mm with names below the folder of the images, ``"depth-folder"`` is a CSV file with the header
-    ``frame,<joint> x,...``, in which rows without numbers are filled in. Rows that are there are kept.
+    ``frame,<joint> x,...``, in which rows without numbers are filled in, and the cells of joints that are not finite
+    stay empty. Rows that are there are kept.
 
     Args:
         path: The file; made if it is not there.
@@ -63,6 +71,9 @@ def add_labels(
             raise ArgumentError(f"{label.item}: joints must be [{len(skeleton)}, 3] mm, got {list(label.joints.shape)}")
     if not labels:
         return
+    partly = next((label.item for label in labels if not bool(label.joints.isfinite().all())), None)
+    if grammar != "depth-folder" and partly is not None:
+        raise ArgumentError(f"{partly}: a joint has no coordinates, which files of {grammar} cannot leave out")
     if grammar == "depth-folder":
         write_text(path, _with_csv_rows(path, labels, skeleton))
     else:
@@ -144,7 +155,7 @@ def _twice(path: Path, name: str, line: int) -> DataFileError:
 
 
 def _numbers(points: Tensor) -> list[str]:
-    return [f"{value:.{DIGITS}f}" for value in points.flatten().tolist()]
+    return [f"{value:.{DIGITS}f}" if math.isfinite(value) else "" for value in points.flatten().tolist()]
 
 
 def write_record(
@@ -161,18 +172,20 @@ def write_record(
     Raises:
         RunFolderError: The file cannot be written.
     """
-    rows: list[list[Any]] = [
-        ["frame", "joint", "u", "v", "d", "x", "y", "z", "depth from", "hidden", "moved", "annotators"]
-    ]
+    rows: list[list[Any]] = [[*RECORD]]
     of = (lambda _item: camera) if isinstance(camera, Camera) else camera
     for label in labels:
         numbers = np.round(
             np.concatenate([of(label.item).to_image(label.joints).numpy(), label.joints.numpy()], axis=1), DIGITS
         )
         who = "; ".join(label.annotators)
-        columns = zip(skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, strict=True)
-        rows += [
-            [label.item, joint, *six, source, int(hidden), int(moved), who]
-            for joint, six, source, hidden, moved in columns
-        ]
+        nothing = [""] * len(skeleton)
+        answers = label.answers or nothing
+        errors = ["" if error is None else round(error, 1) for error in label.expected] or nothing
+        columns = zip(
+            skeleton.joints, numbers.tolist(), label.sources, label.hidden, label.moved, answers, errors, strict=True
+        )
+        for joint, six, source, hidden, moved, answer, error in columns:
+            places = ("" if math.isnan(value) else value for value in six)
+            rows.append([label.item, joint, *places, source, int(hidden), int(moved), who, answer, error])
     write_text(path, csv_text(rows))

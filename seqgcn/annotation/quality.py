@@ -1,7 +1,7 @@
 """What is to be known of new labels beyond their being faultless: where depths are from, and what looks odd."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from seqgcn.annotation.checks import Labelled
 from seqgcn.annotation.depths import Surface
@@ -19,11 +19,22 @@ def describe_labels(labels: Sequence[Labelled], tasks: Tasks) -> list[str]:
     """
     if not labels:
         return []
-    sources = Counter(source for label in labels for source in label.sources)
+    sources = Counter(source for label in labels for source in label.sources if source)
     joints = sum(sources.values())
     listed = ", ".join(f"{source} {count:,}" for source, count in sources.most_common())
+    without = [len(label.sources) - sum(map(bool, label.sources)) for label in labels]
     told = [f"depths of {joints:,} joints are from: {listed}"]
-    still = sum(not moved for label in labels for moved in label.moved)
+    if any(without):
+        told.append(
+            f"{sum(without):,} joints of {sum(map(bool, without)):,} frames are left out, as nobody marked them or "
+            "their depth is unsure; they have no coordinates, and train nothing. To have them, mark them, give their "
+            "depth with --joint-depth column auto --depths FILE, or take the next best with --joint-depth "
+            "surface+offset prediction"
+        )
+    expected = [error for label in labels for error in label.expected if error is not None]
+    if expected:
+        told.append(f"these depths are expected to be off by {sum(expected) / len(expected):.1f} mm on average")
+    still = sum(not moved and bool(source) for label in labels for moved, source in _columns(label))
     if still:
         told.append(f"{still:,} joints are where they were predicted; the column `moved` of the record tells which")
     odd = [place for label in labels for place in _before(label, tasks)]
@@ -34,6 +45,10 @@ def describe_labels(labels: Sequence[Labelled], tasks: Tasks) -> list[str]:
             "marked as hidden"
         )
     return told
+
+
+def _columns(label: Labelled) -> Iterator[tuple[bool, str]]:
+    return zip(label.moved, label.sources, strict=True)
 
 
 def _before(label: Labelled, tasks: Tasks) -> list[str]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from seqgcn.annotation.annotations import need, number, printable, read_json
 from seqgcn.annotation.coco import make_coco
+from seqgcn.annotation.cvat import make_cvat_labels
 from seqgcn.annotation.label_studio import configuration, make_tasks
 from seqgcn.annotation.preview import Frame, PredictedKeypoint, Preview
 from seqgcn.datasets.hands.camera import Camera
@@ -124,8 +125,9 @@ def write_tasks(
     """Draw the pictures and write what labeling tools import.
 
     Written are ``images/``, ``label_studio.json`` and ``label_studio.xml`` (tasks and labeling configuration),
-    ``coco_keypoints.json`` (what CVAT imports), ``frames.txt`` (the frames' paths, a line each) and at last
-    ``frames.json``, from which `read_tasks` knows what was handed off. The same arguments give the same bytes.
+    ``coco_keypoints.json`` and ``cvat_labels.json`` (annotations and labels for CVAT), ``frames.txt`` (the frames'
+    paths, a line each) and at last ``frames.json``, from which `read_tasks` knows what was handed off. The same
+    arguments give the same bytes.
 
     Args:
         folder: Made if it is not there; files in it are replaced, and pictures of other frames in ``images/`` removed.
@@ -169,6 +171,7 @@ def write_tasks(
     write_text(folder / "label_studio.xml", setup)
     write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
     write_text(folder / "coco_keypoints.json", _json(make_coco(previews, skeleton)))
+    write_text(folder / "cvat_labels.json", _json(make_cvat_labels(previews, skeleton)))
     write_text(folder / "frames.txt", "".join(f"{item}\n" for item in items))
     write_text(folder / RECORD, _json(_record(tasks)))
     return tasks

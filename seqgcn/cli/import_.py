@@ -17,7 +17,7 @@ from seqgcn.utils.messages import log
 if TYPE_CHECKING:
     from seqgcn.annotation import Checked
 
-DEPTHS = ("prediction", "surface+offset", "column")
+DEPTHS = ("auto", "prediction", "surface+offset", "column")
 
 
 def add_to(commands: Any) -> None:
@@ -53,22 +53,37 @@ def add_terms(importer: Any) -> None:
         action="extend",
         choices=DEPTHS,
         metavar="SOURCE",
-        help="where the depth of a joint is taken from, the first that has one: prediction (of the network that picked "
-        "the frames), surface+offset (the depth map, and half the thickness of the finger), column (the file of "
-        "--depths) (default: prediction; if mediapipe predicted the joints, surface+offset prediction)",
+        help="where the depth of a joint is taken from, the first that has one: auto (the depth map, the lengths of "
+        "bones in the labels there are, and the prediction, each as far as it is sure), prediction (of the network "
+        "that picked the frames), surface+offset (the depth map, and half the thickness of the finger), column (the "
+        "file of --depths) (default: auto; if nothing was labeled, surface+offset prediction)",
     )
     importer.add_argument("--depths", metavar="FILE", help="CSV file frame,joint,depth in mm (default: none)")
     importer.add_argument(
         "--disagree",
         type=float,
         metavar="MM",
-        help="farther apart than this, two annotators disagree about a joint, or a center (default: 10, of centers 40)",
+        help="farther apart than this, two annotators disagree about a joint, or a center; a depth that is expected to "
+        "be off by more is none (default: 10, of centers 40)",
     )
     importer.add_argument(
         "--accept-predictions",
         action="store_true",
         help="take joints that nobody moved from where the network predicted them, and files of clicks in which nobody "
         "moved any point (default: off)",
+    )
+    importer.add_argument(
+        "--leave-out-joints",
+        action="store_true",
+        help="take frames of which half of the joints are marked or more; the others have no coordinates and train "
+        "nothing (default: off, but joints whose automatic depth is unsure are left out in any case)",
+    )
+    importer.add_argument(
+        "--force",
+        action="store_true",
+        help="take poses that no hand can have: more than a quarter of the joints in sight beside the hand, bones of "
+        "more than 1.6 times their length in the labels, the mirror image of a hand, more than 4 times the network's "
+        "error from the prediction (default: off)",
     )
     importer.add_argument(
         "--partial", action="store_true", help="add what is right although something is wrong (default: off)"
@@ -87,6 +102,7 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
         arguments: With the round and the options of `add_terms`.
         exports: The files.
     """
+    from seqgcn.annotation.plausible import IMPOSSIBLE
     from seqgcn.rounds.class_import import is_class_round
     from seqgcn.rounds.handoff import import_labels
     from seqgcn.rounds.record import LABELLED, read_round
@@ -109,6 +125,8 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
         disagree=10.0 if arguments.disagree is None else arguments.disagree,
         partial=arguments.partial,
         accept_predictions=arguments.accept_predictions,
+        leave_out_joints=arguments.leave_out_joints,
+        force=arguments.force,
     )
     print(imported.checked.table())
     if imported.again:
@@ -117,11 +135,17 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
         _tell_of_unknown(imported.checked)
         if any(problem.what.startswith("no depth") for problem in imported.checked.problems):
             log.info(
-                "depths come from the first that has one of several sources: --joint-depth surface+offset prediction"
+                "where a depth is unsure, give it with --joint-depth column auto --depths FILE, take the next best "
+                "with --joint-depth surface+offset prediction, or allow more with --disagree"
             )
         if any(problem.what.startswith("the predicted joints") for problem in imported.checked.problems):
             log.info(
                 "frames whose joints nobody moved are no labels, unless --accept-predictions says that they are right"
+            )
+        if any(problem.what.startswith(IMPOSSIBLE) for problem in imported.checked.problems):
+            log.info(
+                "of poses that no hand can have: see whether pictures were mirrored or turned, joints are swapped, or "
+                "the export is of other frames; if they are right all the same, say so with --force"
             )
         rest = ", or add what is right with --partial" if imported.checked.valid else ""
         log.info(f"nothing was added; mend what is wrong and import again{rest}")
@@ -151,11 +175,11 @@ def _import_clicks(
     from seqgcn.rounds.click_import import DISAGREE, UNTOUCHED, import_clicks
 
     refuse_class_terms(arguments)
-    for name in ("joint_depth", "depths"):
+    for name in ("joint_depth", "depths", "leave_out_joints", "force"):
         if getattr(arguments, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} has no effect on a round of clicks, whose depths are measured under them; "
-                "leave it out"
+                f"--{name.replace('_', '-')} has no effect on a round of clicks, in which one point is marked and its "
+                "depth measured; leave it out"
             )
     imported = import_clicks(
         folder,

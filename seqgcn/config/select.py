@@ -24,6 +24,9 @@ DEPTH_FRAMES = ("depth-folder", "icvl", "nyu", "msra", "hands17")
 
 DEFAULT_SELECTOR = {JOINTS: "core-gcn", CENTER: "core-set"}
 
+TRAIN_ON = ("all", "confirmed", "moved")
+"""Which joints of imported frames may be trained on, the default first."""
+
 LABEL_FREE = (
     "core-set",
     "graph-herding",
@@ -108,6 +111,12 @@ class SelectConfig:
     candidates: str | None = option(
         None, "list of the only items that may be picked, one a line", metavar="FILE", shown="all without a label"
     )
+    train_on: str = option(
+        TRAIN_ON[0],
+        "which joints of imported frames the network is trained on: all; confirmed, those of frames in which somebody "
+        "moved one; moved, only those that were moved from where they were predicted",
+        metavar="WHICH",
+    )
     cost: str | None = option(None, "CSV file item,cost of what each item costs to label", metavar="FILE")
     image_prefix: str | None = option(
         None,
@@ -132,6 +141,8 @@ class SelectConfig:
         coerce_fields(self)
         if self.ask not in DEFAULT_SELECTOR:
             raise ConfigError(f"ask must be {JOINTS} or {CENTER}, got {self.ask!r}")
+        if self.train_on not in TRAIN_ON:
+            raise ConfigError(f"train-on must be one of {', '.join(TRAIN_ON)}, got {self.train_on!r}")
         if not self.selector:
             object.__setattr__(self, "selector", DEFAULT_SELECTOR[self.ask])
         if self.dataset == "features" and self.features is None:

@@ -1,5 +1,6 @@
 """How far predicted joints of a hand lie from the true ones, in millimeters."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,11 +26,11 @@ def joint_errors(predicted: "Tensor", true: "Tensor") -> "Tensor":
 
     Args:
         predicted: `[n, J, 3]` float, mm.
-        true: `[n, J, 3]` float, mm.
+        true: `[n, J, 3]` float, mm; NaN of joints that are not labeled, whose errors are NaN then.
 
     Raises:
-        ArgumentError: The shapes differ or are not `[n, J, 3]`, there is no frame or joint, or a coordinate is NaN or
-            infinite; the message names the rows.
+        ArgumentError: The shapes differ or are not `[n, J, 3]`, there is no frame or joint, a predicted coordinate is
+            NaN or infinite, a true one infinite, or a frame or all frames lack every joint; the message names the rows.
     """
     from seqgcn.utils.validation import name_rows
 
@@ -42,7 +43,8 @@ def joint_errors(predicted: "Tensor", true: "Tensor") -> "Tensor":
     for name, points in (("predicted", predicted), ("true", true)):
         if not points.is_floating_point():
             raise ArgumentError(f"{name} must be floating point, in mm, got {points.dtype}; use {name}.float()")
-        wrong = ~points.isfinite().flatten(1).all(dim=1)
+        known = points.isfinite().all(dim=2)
+        wrong = ~known.all(dim=1) if name == "predicted" else points.isinf().flatten(1).any(dim=1) | ~known.any(dim=1)
         if wrong.any():
             raise ArgumentError(f"{name} has NaN or infinite coordinates in {name_rows(wrong)}; leave these frames out")
     errors: Tensor = (predicted.detach().cpu().double() - true.detach().cpu().double()).norm(dim=2)
@@ -50,31 +52,42 @@ def joint_errors(predicted: "Tensor", true: "Tensor") -> "Tensor":
 
 
 def mean_joint_error(predicted: "Tensor", true: "Tensor") -> float:
-    """Mean distance over all joints of all frames, mm; arguments and errors as for `joint_errors`."""
-    return float(joint_errors(predicted, true).mean())
+    """Mean distance over all joints of all frames that are labeled, mm; arguments and errors as for `joint_errors`."""
+    return float(_labeled(joint_errors(predicted, true)).mean())
 
 
 def per_joint_error(predicted: "Tensor", true: "Tensor") -> "Tensor":
-    """Mean distance of each joint over the frames, `[J]` float64, mm; as for `joint_errors`."""
-    return joint_errors(predicted, true).mean(dim=0)
+    """Mean distance of each joint over the frames, `[J]` float64, mm; NaN of one never labeled; as `joint_errors`."""
+    return _by_joint(joint_errors(predicted, true))
 
 
 def success_curve(errors: "Tensor", thresholds: Sequence[float] = THRESHOLDS) -> "Tensor":
     """Share of the frames whose worst joint lies within each threshold, `[t]` float64 in [0, 1].
 
     Args:
-        errors: From `joint_errors`, `[n, J]` mm.
+        errors: From `joint_errors`, `[n, J]` mm; of joints that are NaN, as they are not labeled, nothing is said.
         thresholds: Distances, `[t]` mm.
 
     Raises:
-        ArgumentError: `errors` is not `[n, J]` with n, J > 0, or has a NaN.
+        ArgumentError: `errors` is not `[n, J]` with n, J > 0, or a frame has nothing but NaN.
     """
-    return _within(_checked_errors(errors).amax(dim=1), thresholds)
+    return _within(_checked_errors(errors).nan_to_num(nan=-1.0, posinf=math.inf).amax(dim=1), thresholds)
 
 
 def joint_success_curve(errors: "Tensor", thresholds: Sequence[float] = THRESHOLDS) -> "Tensor":
     """Share of all joints that lie within each threshold, `[t]` float64 in [0, 1]; as for `success_curve`."""
-    return _within(_checked_errors(errors).flatten(), thresholds)
+    return _within(_labeled(_checked_errors(errors)), thresholds)
+
+
+def _labeled(errors: "Tensor") -> "Tensor":
+    """Errors of joints that are labeled, `[m]`."""
+    return errors[~errors.isnan()]
+
+
+def _by_joint(errors: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.where(errors.isnan().any(dim=0), errors.nanmean(dim=0), errors.mean(dim=0))
 
 
 def _checked_errors(errors: "Tensor") -> "Tensor":
@@ -82,9 +95,9 @@ def _checked_errors(errors: "Tensor") -> "Tensor":
 
     if errors.dim() != 2 or errors.numel() == 0:
         raise ArgumentError(f"errors must be [n, J] with n, J > 0, got {list(errors.shape)}; see joint_errors")
-    wrong = errors.isnan().any(dim=1)
+    wrong = errors.isnan().all(dim=1)
     if wrong.any():
-        raise ArgumentError(f"errors has NaN in {name_rows(wrong)}; leave these frames out")
+        raise ArgumentError(f"errors has nothing but NaN in {name_rows(wrong)}; leave these frames out")
     return errors.detach().cpu().double()
 
 
@@ -199,9 +212,9 @@ def score_poses(
         dataset=dataset,
         frames=len(errors),
         joints=tuple(joints),
-        mean=float(errors.mean()),
-        median=float(np.median(errors.numpy())),
-        per_joint=tuple(errors.mean(dim=0).tolist()),
+        mean=float(_labeled(errors).mean()),
+        median=float(np.median(_labeled(errors).numpy())),
+        per_joint=tuple(_by_joint(errors).tolist()),
         thresholds=THRESHOLDS,
         frames_within=tuple(success_curve(errors).tolist()),
         joints_within=tuple(joint_success_curve(errors).tolist()),

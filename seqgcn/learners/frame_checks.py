@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqgcn.datasets.hands.crop import mean_of_known
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.exceptions import ArgumentError
 from seqgcn.utils.validation import name_rows
@@ -25,6 +26,8 @@ def check_frames(frames: Any) -> None:
 def check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
     """Check poses `[n, J, 3]` mm of n frames, of `num_joints` joints if given, in front of the camera.
 
+    Joints that are not labeled are NaN; each frame has at least one that is.
+
     Raises:
         ArgumentError: They cannot be used; the message names the rows.
     """
@@ -35,13 +38,20 @@ def check_joints(joints: Any, n: int, num_joints: int | None = None) -> None:
     shape = joints.shape
     if len(shape) != 3 or shape[0] != n or shape[1] != (num_joints or max(shape[1], 1)) or shape[2] != 3:
         raise ArgumentError(f"joints must be {wanted}, mm, one row a frame, got {list(shape)}")
-    unlabelled = ~joints.isfinite().flatten(1).all(dim=1)
+    known = joints.isfinite().all(dim=2)
+    broken = (joints.isinf().any(dim=2) | (~known & ~joints.isnan().all(dim=2))).any(dim=1)
+    if broken.any():
+        raise ArgumentError(
+            f"joints are infinite, or NaN along one axis alone, in {name_rows(broken)}; a joint without a label is NaN "
+            "along all three"
+        )
+    unlabelled = ~known.any(dim=1)
     if unlabelled.any():
         raise ArgumentError(
-            f"joints are missing (NaN or infinite) in {name_rows(unlabelled)}; "
+            f"joints are missing (NaN) in {name_rows(unlabelled)}; "
             "keep only labeled frames: frames[dataset.labelled] and joints[dataset.labelled]"
         )
-    behind = ~(joints[..., 2] > 0).all(dim=1)
+    behind = (joints[..., 2] <= 0).any(dim=1)
     if behind.any():
         raise ArgumentError(
             f"joints must lie in front of the camera (z > 0 mm), but do not in {name_rows(behind)}; "
@@ -57,8 +67,8 @@ def shows_pose(frames: HandFrames, joints: Tensor) -> Tensor:
 
     Args:
         frames: n frames.
-        joints: Of their hands, `[n, J, 3]` mm.
+        joints: Of their hands, `[n, J, 3]` mm; NaN of joints that are not labeled.
     """
-    away = (joints.mean(dim=1) - frames.centre).abs()
+    away = (mean_of_known(joints) - frames.centre).abs()
     shown = (away <= frames.cube.unsqueeze(1) / 2).all(dim=1)
     return shown if 2 * int(shown.sum()) > len(shown) else torch.ones_like(shown)

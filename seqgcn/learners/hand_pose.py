@@ -134,7 +134,8 @@ class PoseLearner(NetworkLearner):
 
     def _measure_held_out(self, inputs: Any, targets: Tensor) -> float:
         # Unlike `measure`, it does not refuse what a network predicts that is about to diverge.
-        return float((self.predict(inputs) - targets).norm(dim=2).mean())
+        off = (self.predict(inputs) - targets).norm(dim=2)
+        return float(off[targets.isfinite().all(dim=2)].mean())
 
     def _pictures(self, items: CropBatch) -> dict[str, Tensor]:
         return {"image": crop_images(items.images)}
@@ -250,7 +251,8 @@ class HandPose(PoseLearner):
         if self._goes_on or not RECIPES[self.net].prior:
             super().start_training(sizes, inputs, targets, device)
             return
-        mean, axes = pose_prior(self._prior_poses(inputs, inputs.reflect(targets)), self.components or COMPONENTS)
+        poses = filled_in(self._prior_poses(inputs, inputs.reflect(targets)))
+        mean, axes = pose_prior(poses, self.components or COMPONENTS)
         sizes["components_"] = len(axes)
         module = self.make_network(sizes)
         module.get_submodule("prior").load_state_dict({"weight": axes.T, "bias": mean})
@@ -339,6 +341,18 @@ class HandPose(PoseLearner):
         if self.augment:
             return self._augmentation(frames.offset).poses(frames, joints, generator(self.seed, "prior"))
         return normalise_pose(joints, frames.reflect(frames.centre), frames.cube)
+
+
+def filled_in(poses: Tensor) -> Tensor:
+    """Poses for a prior: the whole ones alone, if they are half of all; else unknown joints are at their mean place.
+
+    Args:
+        poses: Normalized, `[m, J, 3]`; NaN of joints that are not labeled.
+    """
+    whole = poses.isfinite().flatten(1).all(dim=1)
+    if 2 * int(whole.sum()) >= len(poses):
+        return poses if bool(whole.all()) else poses[whole]
+    return torch.where(poses.isfinite(), poses, poses.nanmean(dim=0).nan_to_num(nan=0.0))
 
 
 def crop_images(images: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from seqgcn.exceptions import ArgumentError, SeqGCNError
 from seqgcn.learners.classification import A_PREDICTED_LOSS, ClassificationLearner
 from seqgcn.learners.hand_pose import PoseLearner
 from seqgcn.learners.loss_prediction import find_modules
+from seqgcn.learners.nets.pose import known_or
 from seqgcn.learners.network import NetworkLearner, Seen
 from seqgcn.learners.torch_network import (
     check_fields,
@@ -109,7 +110,7 @@ class TorchModel(NetworkLearner):
     def training_step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
         """What `loss` says of what the network gives in training, as it is, and that."""
         output = self._trained_on(self.module_(batch), len(batch))
-        return self.loss(output, targets), output
+        return self.loss(output, self._known_targets(output, targets)), output
 
     def see_batch(self, batch: Tensor) -> Seen:
         """Output of the layer that embeds, and of the network; passes with dropout are of all its layers."""
@@ -132,6 +133,11 @@ class TorchModel(NetworkLearner):
         """What the network gave for b items, as the loss takes it."""
         del b
         return output
+
+    def _known_targets(self, output: Any, targets: Tensor) -> Tensor:
+        """Targets, as the loss takes them."""
+        del output
+        return targets
 
     def _check_for_fit(self) -> None:
         self._check_values()  # the rest is checked while the network is made
@@ -323,12 +329,20 @@ class TorchPoseLearner(TorchModel, PoseLearner):
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
         """What is minimized, of a batch: mean squared error of joints `[b, J, 3]`, both in half cube sides.
 
-        What the network gives in training is passed on as it is where that is no tensor, such as a tuple.
+        Targets of joints without a label are what the network gave. What it gives in training is passed on as it is
+        where that is no tensor, such as a tuple; targets of joints without a label are NaN then.
         """
         return F.mse_loss(predicted, targets)
 
     def _trained_on(self, output: Any, b: int) -> Any:
         return self._checked(output, b) if isinstance(output, Tensor) else output
+
+    def _known_targets(self, output: Any, targets: Tensor) -> Tensor:
+        return known_or(output, targets) if isinstance(output, Tensor) else targets
+
+    def batch_losses(self, output: Any, targets: Tensor) -> Tensor:
+        """Loss of each frame, `[b]`; joints without a label have none."""
+        return super().batch_losses(output, self._known_targets(output, targets))
 
     def _checked(self, output: Any, b: int) -> Tensor:
         """What the network gave for b frames as joints `[b, J, 3]`."""

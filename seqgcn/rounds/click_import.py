@@ -236,7 +236,7 @@ def _answers(annotations: Sequence[Annotation], tasks: Tasks, accept_predictions
     untouched = set() if accept_predictions else _untouched(annotations, tasks)
     for annotation in newest(annotations):
         preview = tasks.find(annotation.frame)
-        if preview is None:
+        if preview is None or annotation.draft:
             strange.append(annotation)
         else:
             of_frame.setdefault(preview.item, []).append(annotation)

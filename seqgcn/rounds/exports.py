@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seqgcn.annotation import Tasks, digest_of, preview_name, read_coco, read_label_studio, read_tasks
-from seqgcn.annotation.annotations import Annotation, read_json
+from seqgcn.annotation.annotations import Annotation, printable, read_json
 from seqgcn.annotation.tasks import IMAGES, LOCAL_FILES
 from seqgcn.config.select import JOINTS, SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -21,6 +21,8 @@ from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunF
 from seqgcn.utils.validation import name_some
 
 TASKS = "tasks"
+
+CHOOSE = "export from Label Studio in the format JSON, or from CVAT in the format COCO Keypoints"
 
 
 def dataset_parameters(config: SelectConfig) -> dict[str, Any]:
@@ -58,8 +60,36 @@ def read_export(path: str | Path) -> list[Annotation]:
     """
     path = Path(path)
     if zipfile.is_zipfile(path):
-        raise DataFileError(f"{path} is a ZIP archive; unpack it and name the JSON file in it")
+        raise DataFileError(f"{path} is {_archive(path)}")
+    if _is_table(path):
+        raise DataFileError(
+            f"{path} is a CSV table, which Label Studio exports without the names that joints need; {CHOOSE}"
+        )
     return read_label_studio(path) if isinstance(read_json(path), list) else read_coco(path)
+
+
+def _archive(path: Path) -> str:
+    """What a ZIP archive is, and what to do with it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [printable(name) for name in archive.namelist()]
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        names = []
+    found = [name for name in names if name.endswith(".json") and name.rpartition("/")[2] != "notes.json"]
+    if not found and any(name.rpartition("/")[2] == "classes.txt" or name.startswith("labels/") for name in names):
+        return f"an export in the format YOLO, which has no keypoints; {CHOOSE}"
+    if names and not found:
+        return f"a ZIP archive without a JSON file; {CHOOSE}"
+    return f"a ZIP archive; unpack it and name the JSON file in it{f' ({name_some(found)})' if found else ''}"
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file begins with the header of a table."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        line = file.readline(4096).removeprefix(b"\xef\xbb\xbf").strip()
+    return line.count(b",") >= 2 and line[:1] not in (b"[", b"{") and b":" not in line
 
 
 def read_annotations(path: Path, folder: Path) -> list[Annotation]:

@@ -1,5 +1,6 @@
 """From picks to labeling tools, and from what these export to labels."""
 
+import math
 import os
 import shlex
 import shutil
@@ -8,13 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 
 from seqgcn.annotation import (
+    Automatic,
     Checked,
     Column,
     DepthSource,
     Labelled,
+    Plausibility,
     Prediction,
     Surface,
     Tasks,
@@ -27,7 +31,8 @@ from seqgcn.annotation import (
     write_tasks,
 )
 from seqgcn.annotation.annotations import Annotation
-from seqgcn.annotation.checks import Problem
+from seqgcn.annotation.checks import LeaveOut, Problem
+from seqgcn.annotation.plausible import Doubts, tell_odd
 from seqgcn.annotation.tasks import LOCAL_FILES
 from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
@@ -61,14 +66,17 @@ from seqgcn.utils.validation import check_choice, check_number, name_some
 LABELS = {"icvl": "labels.txt", "hands17": "labels.txt", "depth-folder": "labels.csv"}
 """File of all labels there are after a round, by data set."""
 
+PARTLY = ("depth-folder",)
+"""Data sets whose labels may lack joints."""
+
 SAME = 0.01
 """mm between two labels that are the same: files round them."""
 
-JointDepth = Literal["prediction", "surface+offset", "column"]
-"""What a joint's depth is taken from: the network's prediction, the depth map, or a file."""
+JointDepth = Literal["auto", "prediction", "surface+offset", "column"]
+"""What a joint's depth is taken from: whatever is surest, the network's prediction, the depth map, or a file."""
 
 SURFACE_FIRST: tuple[JointDepth, ...] = ("surface+offset", "prediction")
-"""Where the depth is from if a detector predicted the joints: it knows places in the picture best."""
+"""Where the depth is from if nothing was labeled, so that no bone's length and no error is known."""
 
 
 def hand_off(
@@ -145,6 +153,8 @@ def import_labels(
     disagree: float = 10.0,
     partial: bool = False,
     accept_predictions: bool = False,
+    leave_out_joints: bool = False,
+    force: bool = False,
 ) -> Imported:
     """Take the exports of labeling tools back into a round: all labels in one step or, on any problem, none.
 
@@ -158,12 +168,17 @@ def import_labels(
         config: What the round was asked.
         exports: Files of Label Studio (JSON) or COCO keypoints.
         labelled: How many labels there were when the round began: that many must still be there.
-        joint_depth: Where the depth of a joint is taken from: the first of these that has one. By default the
-            prediction; where a detector predicted, as nothing was labeled, the surface and then the prediction.
+        joint_depth: Where the depth of a joint is taken from: the first of these that has one. By default `"auto"`: the
+            depth map, the lengths of bones in the labels there are, and the prediction, each as far as it is sure (see
+            `seqgcn.annotation.automatic`); without a label the surface, and then the prediction.
         depths: File of `read_depths`, for `"column"`.
-        disagree: mm between two annotators' places of a joint that are still agreement.
+        disagree: mm between two annotators' places of a joint that are still agreement, and expected error of an
+            automatic depth that is still accepted.
         partial: Add what is right, whatever is wrong with the rest.
         accept_predictions: Take joints that nobody moved from where they were predicted.
+        leave_out_joints: Take frames in which half of the joints are marked or more; the others have no coordinates.
+            Joints whose automatic depth is unsure are left out in any case. In depth folders alone.
+        force: Take poses that no hand can have, see `seqgcn.annotation.plausible`.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -178,6 +193,8 @@ def import_labels(
             f"those of pictures and features (seqgcn.rounds.class_import). Else list what is labeled now, and go on "
             f"with seqgcn select --continue {shlex.quote(str(folder))} --labelled LIST --out FOLDER"
         )
+    if leave_out_joints and config.dataset not in PARTLY:
+        raise ConfigError(f"leave-out-joints: labels of {config.dataset} cannot lack joints; leave it out")
     with as_config_errors():
         for source in joint_depth or ():
             check_choice("joint-depth", source, get_args(JointDepth))
@@ -185,9 +202,9 @@ def import_labels(
     if ("column" in (joint_depth or ())) != (depths is not None):
         raise ConfigError("joint-depth column and a file of depths go together; give both or neither")
     with locked(folder):
-        if joint_depth is None:
-            joint_depth = SURFACE_FIRST if read_handed_off(folder).predicted_by else ("prediction",)
-        terms = _Terms(labelled, joint_depth, depths, disagree, partial, accept_predictions)
+        terms = _Terms(
+            labelled, joint_depth or ("auto",), depths, disagree, partial, accept_predictions, leave_out_joints, force
+        )
         return _import(folder, config, exports, terms)
 
 
@@ -200,6 +217,8 @@ class _Terms(NamedTuple):
     disagree: float
     partial: bool
     accept_predictions: bool
+    leave_out_joints: bool
+    force: bool
 
 
 def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms) -> Imported:
@@ -215,9 +234,11 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
             f"{known.labelled or hands.root} has {len(poses):,} labels, but there were {terms.labelled:,} when the "
             "round was begun; restore it"
         )
-    sources = _sources(terms, tasks, hands)
+    error = errors[-1] if errors and not tasks.predicted_by else None
+    before = _before(tasks, poses)
+    sources = _sources(terms, tasks, hands, before, error)
     nameless = [joint for joint in tasks.skeleton.joints if behind_skin(joint) is None]
-    if "surface+offset" in terms.joint_depth and nameless:
+    if any(source.name in (Surface.name, Automatic.name) for source in sources) and nameless:
         log.warning(
             f"the names of {name_some(nameless)} do not tell how thick a hand is there; {ELSEWHERE:g} mm are taken"
         )
@@ -230,8 +251,11 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         disagree=terms.disagree,
         known=hands.files,
         accept_predictions=terms.accept_predictions,
+        leave_out=_left_out(terms, grammar),
     )
     checked, again = _leave_out_known(checked, annotations, tasks, poses)
+    plausibility = Plausibility(Surface(hands), before, tasks.skeleton, error)
+    checked, odd = _without_impossible(checked, plausibility.doubts(checked.valid, tasks), force=terms.force)
     again += len({annotation.frame for annotation in given} - {annotation.frame for annotation in annotations})
     if checked.problems and not (terms.partial and checked.valid):
         return Imported(checked, again=again)
@@ -244,13 +268,30 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         old = [_as_label(item, pose) for item, pose in poses.items()]
         copied = None if known.labelled is None or listed is not None else find_file(known.labelled)
         _write_labels(target, copied, [*([] if copied else old), *checked.valid], grammar, hands)
-    told = describe_labels(checked.valid, tasks)
+    told = [*describe_labels(checked.valid, tasks), *odd]
     if errors and any("prediction" in source for label in checked.valid for source in label.sources):
         told.append(f"the network that predicted them was {errors[-1]:.1f} mm off on held-out labels")
     return Imported(checked, target, record, tuple(told), again)
 
 
-def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSource]:
+def _before(tasks: Tasks, poses: Mapping[str, Tensor]) -> Tensor:
+    """Labels of frames that were not of the round, `[n, J, 3]` mm: what is imported again must come out the same."""
+    asked = {preview.item for preview in tasks.previews}
+    before = [pose for item, pose in sorted(poses.items()) if item not in asked]
+    return torch.stack(before) if before else torch.empty(0, len(tasks.skeleton), 3, dtype=torch.float64)
+
+
+def _without_impossible(checked: Checked, doubts: Doubts, *, force: bool) -> tuple[Checked, list[str]]:
+    """Without poses that no hand can have, unless they are forced; and sentences about those that look odd."""
+    if force:
+        return checked, tell_odd((*doubts.impossible, *doubts.odd))
+    bad = {problem.item for problem in doubts.impossible}
+    valid = tuple(label for label in checked.valid if label.item not in bad)
+    odd = tell_odd([problem for problem in doubts.odd if problem.item not in bad])
+    return replace(checked, valid=valid, problems=(*checked.problems, *doubts.impossible)), odd
+
+
+def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset, before: Tensor, error: float | None) -> list[DepthSource]:
     if set(terms.joint_depth) == {"prediction"} and not any(
         map(any, (preview.predicted for preview in tasks.previews))
     ):
@@ -258,12 +299,27 @@ def _sources(terms: _Terms, tasks: Tasks, hands: HandDataset) -> list[DepthSourc
             "no pose was predicted in this round, as nothing was labeled before it; take the depths from elsewhere, "
             "with --joint-depth surface+offset or --joint-depth column --depths FILE"
         )
+    wanted = [
+        each
+        for source in terms.joint_depth
+        for each in (SURFACE_FIRST if source == "auto" and not len(before) else (source,))
+    ]
     made: dict[JointDepth, Callable[[], DepthSource]] = {
+        "auto": lambda: Automatic(Surface(hands), before, tasks.skeleton, error, terms.disagree),
         "prediction": Prediction,
         "surface+offset": lambda: Surface(hands),
         "column": lambda: Column(read_depths(terms.depths or ""), tasks.skeleton),
     }
-    return [made[source]() for source in dict.fromkeys(terms.joint_depth)]
+    return [made[source]() for source in dict.fromkeys(wanted)]
+
+
+def _left_out(terms: _Terms, grammar: str) -> tuple[LeaveOut, ...]:
+    """Joints without which a frame is labeled all the same."""
+    if grammar not in PARTLY:
+        return ()
+    if terms.leave_out_joints:
+        return ("missing", "depth")
+    return ("depth",) if "auto" in terms.joint_depth else ()
 
 
 def _leave_out_known(
@@ -274,7 +330,7 @@ def _leave_out_known(
     A frame that has a label need not be answered again; if it is, by something else, the label stays.
     """
     again = [label for label in checked.valid if label.item in poses]
-    apart = [float((label.joints - poses[label.item]).norm(dim=1).max()) for label in again]
+    apart = [_apart(label.joints, poses[label.item]) for label in again]
     changed = [
         Problem(
             label.item,
@@ -288,12 +344,19 @@ def _leave_out_known(
     named = {
         preview.item
         for annotation in annotations
-        if not annotation.skipped and (preview := tasks.find(annotation.frame))
+        if not annotation.skipped and not annotation.draft and (preview := tasks.find(annotation.frame))
     }
     unasked = {preview.item for preview in tasks.previews if preview.item in poses} - named
     problems = (*(problem for problem in checked.problems if problem.item not in unasked), *changed)
     valid = tuple(label for label in checked.valid if label.item not in poses)
-    return Checked(valid, problems), len(again) - len(changed)
+    return replace(checked, valid=valid, problems=problems), len(again) - len(changed)
+
+
+def _apart(label: Tensor, known: Tensor) -> float:
+    """Largest distance of two poses' joints, mm; infinite if one has a joint that the other has not."""
+    if not torch.equal(label.isfinite(), known.isfinite()):
+        return math.inf
+    return float((label - known).norm(dim=1).nan_to_num(nan=0.0).max())
 
 
 def _write_labels(

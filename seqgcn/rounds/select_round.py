@@ -48,6 +48,7 @@ from seqgcn.rounds.record import (
 )
 from seqgcn.rounds.result import TRAINING, RoundResult, read_curves
 from seqgcn.rounds.tables import picks_table, represent, represents_table
+from seqgcn.rounds.train_on import trained_pool
 from seqgcn.runs.cold_start import COLD_START as COLD_START
 from seqgcn.runs.cold_start import thumbnails_of
 from seqgcn.runs.pool import Pool
@@ -263,7 +264,8 @@ class Round:
 
     def _stages(self) -> Stages:
         """The stages of a cycle, of which a round has one: the first."""
-        pool, learner, targets = self.pool, self.learner, self.pool.targets
+        pool, learner = trained_pool(self.pool, self.config), self.learner
+        targets = pool.targets
         if learner is not None and len(pool.labelled) and pool.classes:
             learner = with_classes(learner, len(pool.classes))
         known = Pool(len(pool))

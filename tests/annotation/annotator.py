@@ -28,6 +28,7 @@ def label(
     annotator: int = 1,
     click: Click | None = None,
     hidden: Callable[[str, str], bool] = lambda item, joint: False,
+    origin: str = "manual",
 ) -> list[dict[str, Any]]:
     """The export of one annotator.
 
@@ -39,6 +40,7 @@ def label(
         annotator: Number of the user.
         click: Where item, joint, u and v are clicked instead, px of the sensor; None if not at all.
         hidden: Whether item's joint is said to be hidden.
+        origin: What the tool says of how each region came about.
     """
     exported = []
     for number, task in enumerate(json.loads((tasks / "label_studio.json").read_text()), start=1):
@@ -49,13 +51,14 @@ def label(
             for name, (u, v, _) in zip(names, camera.to_image(joints[data["item"]].double()).tolist(), strict=True):
                 place = (u, v) if click is None else click(data["item"], name, u, v)
                 if place is not None:
-                    result += _regions(len(result), name, place, data["box"], picture, hidden(data["item"], name))
+                    said = hidden(data["item"], name)
+                    result += _regions(len(result), name, place, data["box"], picture, said, origin)
         exported.append(_exported(number, task, result, annotator))
     return exported
 
 
 def _regions(
-    number: int, joint: str, place: tuple[float, float], box: list[int], picture: Path, hidden: bool
+    number: int, joint: str, place: tuple[float, float], box: list[int], picture: Path, hidden: bool, origin: str
 ) -> list[dict[str, Any]]:
     left, top, width, height = box
     with Image.open(picture) as image:
@@ -68,7 +71,7 @@ def _regions(
         "image_rotation": 0,
         "id": f"kP{number:08d}",
         "to_name": "image",
-        "origin": "manual",
+        "origin": origin,
     }
     regions = [
         {**about, "value": {**value, "keypointlabels": [joint]}, "from_name": "joints", "type": "keypointlabels"}

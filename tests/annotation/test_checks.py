@@ -190,6 +190,101 @@ def test_two_people_may_be_called_alike(answers: list[Annotation], tasks: Tasks)
         assert what == {"mm apart, more than 10"}
 
 
+def test_the_later_time_counts_however_it_is_written(answers: list[Annotation], tasks: Tasks) -> None:
+    """Whole seconds have no fraction; Z and +00:00 are equal; Paris is an hour ahead of London."""
+    for earlier, later in (
+        ("2026-05-01T10:00:00Z", "2026-05-01T10:00:00.500000Z"),
+        ("2026-05-01T10:00:00+00:00", "2026-05-01T10:00:00.000001Z"),
+        ("2026-05-01T14:00:00+02:00", "2026-05-01T13:30:00+01:00"),
+        ("2026-05-01T10:00:00", "2026-05-01T10:00:01Z"),
+        ("yesterday", "2026-05-01T10:00:00Z"),
+        ("", "2026-05-01T10:00:00Z"),
+    ):
+        wrong = spoil(answers[0], "missing")._replace(identity="a", updated=earlier)
+        right = answers[0]._replace(identity="a", updated=later)
+        for both in ([wrong, right], [right, wrong]):
+            assert check([*both, *answers[1:]], tasks).problems == ()
+    same = [
+        each._replace(identity="a", updated=f"2026-05-01T10:00:00{zone}")
+        for zone, each in zip(("Z", "+00:00"), (spoil(answers[0], "missing"), answers[0]), strict=True)
+    ]
+    assert check([*same, *answers[1:]], tasks).problems == ()
+
+
+def test_a_star_overrules(answers: list[Annotation], tasks: Tasks) -> None:
+    aside = tuple(each._replace(x=min(each.x + 0.2, 1.0)) for each in answers[0].keypoints)
+    star = answers[0]._replace(annotator="bea", starred=True)
+    for other in (answers[0]._replace(keypoints=aside), spoil(answers[0], "missing")):
+        for both in ([star, other], [other, star]):
+            checked = check([*both, *answers[1:]], tasks)
+            assert checked.problems == ()
+            assert checked.valid[0].annotators == ("bea",)
+            assert checked.notes == (
+                f"1 frames have an annotation starred as the ground truth, which overrules the others: {star.frame}",
+            )
+    # Nothing is overruled where there is no other; who stars the prediction has looked at it.
+    checked = check([star, *answers[1:]], tasks, accept_predictions=False)
+    assert [labelled.item for labelled in checked.valid] == [star.frame]
+    assert checked.notes == ()
+
+
+def test_a_draft_is_no_answer(answers: list[Annotation], tasks: Tasks) -> None:
+    draft = Annotation(answers[0].frame, "ann@x.org", "task 1, draft 1", (), draft=True, submitted=False)
+    what = "only a draft, which was not submitted; have it submitted, and export again"
+    assert check([draft, *answers[1:]], tasks).problems == (
+        Problem(draft.frame, "", "ann@x.org", what, "task 1, draft 1"),
+    )
+    beside = check([draft, *answers], tasks)
+    assert beside.problems == ()
+    assert beside.notes == (f"1 frames have a draft beside what was submitted, which does not count: {draft.frame}",)
+
+
+def test_two_skeletons_of_one_annotator(answers: list[Annotation], tasks: Tasks) -> None:
+    """As where a skeleton was drawn a second time, on top of the first."""
+    one, other = (answers[0]._replace(where=f"coco.json, annotation {number}") for number in (1, 2))
+    agreeing = check([one, other, *answers[1:]], tasks)
+    assert (agreeing.problems, len(agreeing.valid)) == ((), 3)
+    assert agreeing.notes[0].startswith("1 frames have two skeletons of one annotator, which agree")
+    assert agreeing.agreement == ()
+    aside = tuple(each._replace(x=min(each.x + 0.2, 1.0)) for each in other.keypoints)
+    (problem,) = check([one, other._replace(keypoints=aside), *answers[1:]], tasks).problems
+    assert (problem.item, problem.annotator) == (one.frame, "ann")
+    assert re.fullmatch(
+        r"two skeletons of one annotator, up to [0-9.]+ mm apart, more than 10; delete one", problem.what
+    )
+    assert problem.where == "coco.json, annotation 1 and coco.json, annotation 2"
+
+
+def test_a_damaged_annotation_costs_its_frame(answers: list[Annotation], tasks: Tasks) -> None:
+    damaged = answers[0]._replace(keypoints=(), faults=("keypoints is empty",))
+    lost = Annotation("", "", "task 9", (), faults=("must be an object, got 5",))
+    checked = check([damaged, *answers[1:], lost], tasks)
+    assert [labelled.item for labelled in checked.valid] == [each.frame for each in answers[1:]]
+    assert [(problem.item, problem.what) for problem in checked.problems] == [
+        ("", "must be an object, got 5"),
+        (damaged.frame, "keypoints is empty"),
+    ]
+
+
+def test_a_line_for_each_pair_of_annotators(answers: list[Annotation], tasks: Tasks) -> None:
+    aside = tuple(each._replace(x=each.x + 0.2 * (each.joint == "palm")) for each in answers[0].keypoints)
+    others = [answers[0]._replace(annotator="bea", keypoints=aside), answers[1]._replace(annotator="bea")]
+    checked = check([*answers[:2], *others, spoil(answers[2], "missing")], tasks)
+    (pair,) = checked.agreement
+    assert (pair.who, pair.frames, pair.apart, pair.apart_in) == (("ann", "bea"), 2, 1, 1)
+    lines = checked.table().splitlines()
+    assert lines[0].startswith("frame")
+    assert "missing" in lines[1]
+    assert re.fullmatch(
+        r"ann and bea: 2 frames of both, joints [0-9.]+ mm apart on average; 1 joints in 1 frames disagree", lines[2]
+    )
+    assert "palm" in lines[3]
+    assert lines[4] == "1 frames are all right, with 2 something is wrong."
+    # A line as well where they agree.
+    agreeing = check([*answers, answers[0]._replace(annotator="bea")], tasks).table().splitlines()
+    assert agreeing[0] == "ann and bea: 1 frames of both, joints 0.0 mm apart on average; 0 joints in 0 frames disagree"
+
+
 def test_one_who_moves_a_joint_is_enough(answers: list[Annotation], tasks: Tasks) -> None:
     keypoints = list(answers[0].keypoints)
     keypoints[3] = keypoints[3]._replace(x=keypoints[3].x + 2 / tasks.previews[0].width)
@@ -227,6 +322,20 @@ def test_which_joints_were_moved(answers: list[Annotation], tasks: Tasks) -> Non
         "depths of 48 joints are from: prediction 48",
         "47 joints are where they were predicted; the column `moved` of the record tells which",
     ]
+
+
+def test_what_was_done_to_each_joint(answers: list[Annotation], tasks: Tasks) -> None:
+    """As the tool tells or, where it does not, as its place does; of several annotators, what most was done."""
+    keypoints = list(answers[0].keypoints)
+    for joint, origin in enumerate(("prediction", "prediction-changed", "manual")):
+        keypoints[joint] = keypoints[joint]._replace(origin=origin)
+    keypoints[3] = keypoints[3]._replace(x=keypoints[3].x + 2 / tasks.previews[0].width)
+    first = answers[0]._replace(keypoints=tuple(keypoints))
+    assert check([first], tasks).valid[0].answers[:5] == ("prediction", "changed", "manual", "changed", "prediction")
+    both = check([first, answers[0]._replace(annotator="bea")], tasks).valid[0]
+    assert both.answers[:3] == ("prediction", "changed", "manual")
+    gone = first._replace(keypoints=first.keypoints[1:])
+    assert check([gone], tasks, leave_out=["missing"]).valid[0].answers[0] == ""
 
 
 def test_what_may_be_hidden_is_told(answers: list[Annotation], tasks: Tasks, hands: ICVL) -> None:

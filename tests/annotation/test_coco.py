@@ -9,7 +9,7 @@ import pytest
 from annotation.fuzzing import jsons, nearly
 from hypothesis import HealthCheck, given, settings
 
-from seqgcn.annotation import Tasks, read_coco
+from seqgcn.annotation import Keypoint, Tasks, read_coco
 from seqgcn.exceptions import DataFileError, SeqGCNError
 
 Save = Callable[..., Path]
@@ -104,7 +104,7 @@ def test_our_own_file_comes_back(handed_off: tuple[Path, Tasks]) -> None:
 def test_an_export(save: Save) -> None:
     (answer,) = read_coco(save(content()))
     assert (answer.frame, answer.sizes) == ("a.png", frozenset({(90.0, 60.0)}))
-    assert answer.keypoints == (("palm", 0.1, 0.2, False), ("thumb tip", 0.5, 0.5, True))
+    assert answer.keypoints == (Keypoint("palm", 0.1, 0.2, False), Keypoint("thumb tip", 0.5, 0.5, True))
     assert answer.where.endswith("export.json, annotation 1")
     (answer,) = read_coco(save(content(attributes={"annotator": "ann", "occluded": False})))
     assert answer.annotator == "ann"
@@ -115,23 +115,11 @@ def test_an_export(save: Save) -> None:
     ("change", "message"),
     [
         ({"annotations": 5}, "with the lists images, categories, annotations"),
-        ({"annotations": [5]}, "annotation 1 must be an object"),
         ({"images": [5]}, "image 1 must be an object"),
         ({"images": [{"id": None}]}, "image 1: the id must be a whole number or a text, got None"),
         ({"images": content()["images"] * 2}, "image 2 has the id 1 of an earlier one"),
-        ({"images": []}, "is of an image that the file does not list"),
-        ({"images": [{"id": 1, "width": 90, "height": 60}]}, "file_name of its image must be a text"),
-        ({"images": [{**content()["images"][0], "width": 0}]}, "0 x 60 pixels"),
-        ({"images": [{**content()["images"][0], "height": "60"}]}, "height of its image must be a number"),
         ({"categories": []}, "has no category with keypoints"),
         ({"categories": [{"id": 1, "keypoints": [5]}]}, "a keypoint must be a text"),
-        ({"categories": [{"id": 1, "keypoints": ["palm"]}]}, "has 9 numbers of keypoints, but its category 1 joints"),
-        (content(image_id=[]), "image_id must be"),
-        (content(category_id=None), "category_id must be"),
-        (content(keypoints=None), "keypoints must be a list"),
-        (content(keypoints=[0, 0, 3] * 3), "visibility of palm must be 0, 1 or 2, got 3"),
-        (content(keypoints=[None, 0, 2] * 3), "annotation 1: palm must be a number"),
-        (content(keypoints=[float("inf"), 0, 2] * 3), "annotation 1: palm must be a number"),
     ],
 )
 def test_what_is_no_export(save: Save, change: dict[str, Any], message: str) -> None:
@@ -139,6 +127,44 @@ def test_what_is_no_export(save: Save, change: dict[str, Any], message: str) -> 
         read_coco(save({**content(), **change}))
     assert message in str(caught.value)
     assert "export.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "frame", "message"),
+    [
+        ({"images": []}, "", "is of an image that the file does not list"),
+        ({"images": [{"id": 1, "width": 90, "height": 60}]}, "", "file_name of its image must be a text"),
+        ({"images": [{**content()["images"][0], "width": 0}]}, "a.png", "0 x 60 pixels"),
+        ({"images": [{**content()["images"][0], "height": "60"}]}, "a.png", "height of its image must be a number"),
+        ({"categories": [{"id": 1, "keypoints": ["palm"]}]}, "a.png", "has 9 numbers of keypoints, but its category 1"),
+        (content(image_id=[]), "", "image_id must be"),
+        (content(category_id=None), "a.png", "category_id must be"),
+        (content(keypoints=None), "a.png", "a box or polygon without keypoints; delete it in the tool"),
+        (content(keypoints=[]), "a.png", "keypoints is empty, as of a tracked skeleton whose points are all outside"),
+        (content(keypoints=[9, 12, 2] * 2), "a.png", "has 6 numbers of keypoints, but its category 3 joints"),
+        (content(keypoints="[9, 12, 2]"), "a.png", "keypoints must be a list"),
+        (content(keypoints=[0, 0, 3] * 3), "a.png", "visibility of palm must be 0, 1 or 2, got 3"),
+        (content(keypoints=[None, 0, 2] * 3), "a.png", "palm must be a number"),
+        (content(keypoints=[float("inf"), 0, 2] * 3), "a.png", "palm must be a number"),
+    ],
+)
+def test_a_damaged_annotation_is_one_with_a_fault(save: Save, change: dict[str, Any], frame: str, message: str) -> None:
+    """What else the file holds is not lost."""
+    whole = {**content(), **change}
+    sound = {"id": 2, "file_name": "b.png", "width": 90, "height": 60}
+    whole["images"] = [*whole["images"], sound]
+    joints = next(len(each["keypoints"]) for each in whole["categories"] if each["id"] == 1)
+    whole["annotations"] = [
+        *whole["annotations"],
+        {"id": 2, "image_id": 2, "category_id": 1, "keypoints": [9, 12, 2] * joints},
+        5,
+    ]
+    damaged, good, number = read_coco(save(whole))
+    assert (damaged.frame, damaged.keypoints) == (frame, ())
+    assert message in damaged.faults[0]
+    assert damaged.where.endswith("export.json, annotation 1")
+    assert (good.frame, good.faults, len(good.keypoints)) == ("b.png", (), joints)
+    assert (number.frame, number.faults) == ("", ("must be an object, got 5",))
 
 
 def test_a_list_is_no_export(save: Save) -> None:

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from annotation.annotator import label
@@ -17,6 +18,17 @@ from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, NYU
 from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
 
 Save = Callable[..., Path]
+
+
+def test_hidden_is_beside_the_picture_with_a_key() -> None:
+    """Below it, it is out of sight."""
+    view = ET.fromstring(configuration(ICVL16))  # noqa: S314  # our own
+    picture, panel = view.findall("View")
+    assert picture.find("Image") is not None
+    (choice,) = panel.iter("Choice")
+    assert (choice.get("value"), choice.get("hotkey")) == ("hidden", "h")
+    # Label Studio numbers keypoints by it in its own COCO export.
+    assert [label.get("model_index") for label in panel.iter("Label")] == [str(i) for i in range(16)]
 
 
 def region(x: Any = 10, y: Any = 20, joints: Any = ("palm",), **more: Any) -> dict[str, Any]:
@@ -93,7 +105,7 @@ def test_who_and_what(save: Save) -> None:
     one, *others = read_label_studio(save([whole, task(data={"image": "/data/local-files/?d=a/b%20c.png"})]))
     assert [click.joint for click in one.keypoints] == ["palm", "thumb tip", "index tip", ""]
     assert (one.keypoints[0].x, one.keypoints[0].y) == (0.1, 0.2)
-    assert [answer.annotator for answer in others] == ["ann@x.org", "5", "of annotation 10", "3"]
+    assert [answer.annotator for answer in others] == ["ann@x.org", "ann@x.org", "of annotation 10", "3"]
     assert others[2].faults == ("the picture was rotated",)
     assert others[3].frame == "b c.png"
 
@@ -143,19 +155,6 @@ def test_a_keypoint_without_a_label(save: Save) -> None:
         ([{"data": {}, "annotations": 5}], "lacks data or annotations"),
         ([{"data": {}, "annotations": [{}]}], "task 1: the image must be a text, got None"),
         ([task(data={"item": 5, "image": ["x"]})], "the image must be a text, got a list"),
-        ([task(5)], "region 1 must be an object"),
-        ([task(result=None)], "annotation 1: the result must be a list"),
-        ([task({**region(), "value": None})], "the value must be an object"),
-        ([task(region(x="5"))], "region 1: x must be a number, got '5'"),
-        ([task(region(y=True))], "y must be a number, got True"),
-        ([task(region(y=float("nan")))], "y must be a number, got nan"),
-        ([task(region(y=10**300))], "y must be a number, got 1000"),
-        ([task(region(joints=[{}]))], "a label must be a text, got an object"),
-        ([task(region(original_width="wide"))], "original_width must be a number"),
-        ([task(region(id=[]))], "the id must be a whole number or a text"),
-        ([task({"type": "choices", "value": {"choices": "hidden"}})], "choices must be a list"),
-        ([task(completed_by=[1])], "completed_by must be"),
-        ([task(completed_by=None, id=1.5)], "the id must be"),
     ],
 )
 def test_what_is_no_export(save: Save, content: Any, message: str) -> None:
@@ -163,6 +162,70 @@ def test_what_is_no_export(save: Save, content: Any, message: str) -> None:
         read_label_studio(save(content))
     assert message in str(caught.value)
     assert "export.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        (task(5), "region 1 must be an object"),
+        (task(result=None), "the result must be a list"),
+        (task({**region(), "value": None}), "the value must be an object"),
+        (task({**region(), "value": {"width": 0.6, "keypointlabels": ["palm"]}}), "x must be a number, got None"),
+        (task(region(x="5")), "region 1: x must be a number, got '5'"),
+        (task(region(y=True)), "y must be a number, got True"),
+        (task(region(y=float("nan"))), "y must be a number, got nan"),
+        (task(region(y=10**300)), "y must be a number, got 1000"),
+        (task(region(joints=[{}])), "a label must be a text, got an object"),
+        (task(region(original_width="wide")), "original_width must be a number"),
+        (task({k: v for k, v in region().items() if k != "original_height"}), "original_height must be a number"),
+        (task(region(id=[])), "the id must be a whole number or a text"),
+        (task({"type": "choices", "value": {"choices": "hidden"}}), "choices must be a list"),
+        (task(completed_by=[1]), "completed_by must be"),
+        (task(completed_by=None, id=1.5), "the id must be"),
+    ],
+)
+def test_a_damaged_annotation_is_one_with_a_fault(save: Save, damaged: Any, message: str) -> None:
+    """What else the export holds is not lost."""
+    answer, good = read_label_studio(save([damaged, task(region(), data={"item": "seq/2.png"})]))
+    assert (answer.frame, answer.keypoints) == ("seq/1.png", ())
+    assert message in answer.faults[0]
+    assert answer.where.endswith("export.json, task 1, annotation 1")
+    assert (good.frame, good.faults, len(good.keypoints)) == ("seq/2.png", (), 1)
+
+
+def test_a_damaged_task_is_an_annotation_of_no_frame(save: Save) -> None:
+    number, nowhere, good = read_label_studio(save([5, task(data={"image": 7}), task(region())]))
+    assert (number.frame, number.faults) == ("", ("must be an object, got 5",))
+    assert (nowhere.frame, nowhere.faults) == ("", ("the image must be a text, got 7",))
+    assert good.frame == "seq/1.png"
+
+
+def test_drafts_are_named_as_such(save: Save) -> None:
+    drafts = [{"user": "ann@x.org", "result": [region()]}, {"created_username": "Bea Lee bea@x.org, 4"}, 12]
+    answers = read_label_studio(save([{**task(), "annotations": [], "drafts": drafts}]))
+    assert [(each.frame, each.annotator, each.draft, each.keypoints) for each in answers] == [
+        ("seq/1.png", who, True, ()) for who in ("ann@x.org", "Bea Lee bea@x.org", "")
+    ]
+    assert answers[0].where.endswith("task 1, draft 1")
+
+
+def test_users_have_names_where_the_export_tells_them(save: Save) -> None:
+    ann = {"id": 5, "first_name": "Ann", "last_name": "Lee", "email": "ann@x.org"}
+    whole = [
+        task(completed_by=5),
+        task(completed_by=ann),
+        {**task(completed_by=4), "drafts": [{"created_username": "bea@x.org, 4"}]},
+        task(completed_by=6),
+    ]
+    answers = [each for each in read_label_studio(save(whole)) if not each.draft]
+    assert [each.annotator for each in answers] == ["Ann Lee", "Ann Lee", "bea@x.org", "6"]
+
+
+def test_stars_and_origins(save: Save) -> None:
+    moved = region(id="b", joints=("thumb tip",), origin="prediction-changed")
+    starred, plain = read_label_studio(save([task(region(origin=5), moved, ground_truth=True), task()]))
+    assert (starred.starred, plain.starred) == (True, False)
+    assert [each.origin for each in starred.keypoints] == ["", "prediction-changed"]
 
 
 def test_what_is_no_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +266,3 @@ def test_any_json_is_answers_or_an_error(tmp_path: Path, content: Any) -> None:
             answer.annotator.encode()
     except SeqGCNError as error:
         str(error).encode()
-
-
-def test_a_picture_with_half_a_size(save: Save) -> None:
-    half = {key: value for key, value in region().items() if key != "original_height"}
-    with pytest.raises(DataFileError, match="original_height"):
-        read_label_studio(save([task(half)]))

@@ -32,7 +32,8 @@ def frames(items: list[str], joints: Tensor | None = None) -> list[Frame]:
 
 def test_what_is_written(handed_off: tuple[Path, Tasks], hands: ICVL) -> None:
     folder, tasks = handed_off
-    names = ["coco_keypoints.json", "frames.json", "frames.txt", "images", "label_studio.json", "label_studio.xml"]
+    names = ["coco_keypoints.json", "cvat_labels.json", "frames.json", "frames.txt", "images"]
+    names += ["label_studio.json", "label_studio.xml"]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert (folder / "frames.txt").read_text().splitlines() == hands.files[:3]
     assert {path.name for path in (folder / "images").iterdir()} == {preview.name for preview in tasks.previews}

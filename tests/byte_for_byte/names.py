@@ -48,7 +48,7 @@ QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_
 NEW_FILES: frozenset[str] = frozenset({"classes.csv", "classes.json", "cvat_labels.json"})
 """Files in the folders of runs and rounds that there are today and were not when the record was made."""
 
-ARRIVED: frozenset[str] = frozenset({"select.image_prefix", "select.document_root"})
+ARRIVED: frozenset[str] = frozenset({"select.image_prefix", "select.document_root", "select.train_on"})
 """Keys in journals and `round.yaml` that there are today and were not, as paths such as `a.b`; they are left out."""
 
 

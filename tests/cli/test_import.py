@@ -18,6 +18,9 @@ from seqgcn.config.registry import CATALOGUE
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.utils.locks import locked
 
+PLAIN = ("--joint-depth", "prediction")
+"""Labels of ICVL cannot leave joints out whose depth is unsure."""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -61,7 +64,7 @@ def lose(item: str, joint: str) -> Callable[[str, str, float, float], tuple[floa
 
 def test_all_is_right(hands: HandDataset, call: Any, capsys: pytest.CaptureFixture[str]) -> None:
     answer(Path("round 01"), hands, Path("export.json"))
-    assert call("round 01", "--from", "export.json") == (
+    assert call("round 01", *PLAIN, "--from", "export.json") == (
         0,
         [
             "4 frames are all right, with 0 something is wrong.",
@@ -86,7 +89,7 @@ def test_all_is_right(hands: HandDataset, call: Any, capsys: pytest.CaptureFixtu
     (told,) = capsys.readouterr().err.splitlines()
     assert "crops: 10 by rule; 0 of 10 doubtful" in told
 
-    code, lines, said = call("round 01", "--from", "export.json")
+    code, lines, said = call("round 01", *PLAIN, "--from", "export.json")
     assert (code, said) == (0, "")
     assert lines[1] == "4 more frames have that label already, or are of earlier rounds."
     assert not Path("round 01/imported-2.csv").exists()
@@ -96,7 +99,7 @@ def test_something_is_wrong(hands: HandDataset, call: Any) -> None:
     folder = Path("round 01")
     picks = picks_of(folder)
     answer(folder, hands, Path("export.json"), click=lose(picks[1], "ring mid"))
-    code, lines, said = call("round 01", "--from", "export.json")
+    code, lines, said = call("round 01", *PLAIN, "--from", "export.json")
     assert code == 1
     assert [" ".join(line.split()) for line in lines] == [
         "frame joint annotator what is wrong where",
@@ -110,11 +113,11 @@ def test_something_is_wrong(hands: HandDataset, call: Any) -> None:
     )
     assert not (folder / "labels.txt").exists()
 
-    code, lines, said = call("round 01", "--from", "export.json", "--partial")
+    code, lines, said = call("round 01", *PLAIN, "--from", "export.json", "--partial")
     assert (code, said, lines[-2]) == (0, "", "all labels: round 01/labels.txt")
     assert set(labels_of(folder, "icvl", hands.root)) == {*hands.files[:3], *picks} - {picks[1]}
     answer(folder, hands, Path("mended.json"))
-    code, lines, said = call("round 01", "--from", "mended.json")
+    code, lines, said = call("round 01", *PLAIN, "--from", "mended.json")
     assert (code, lines[0]) == (0, "1 frames are all right, with 0 something is wrong.")
     assert set(labels_of(folder, "icvl", hands.root)) == {*hands.files[:3], *picks}
 
@@ -122,7 +125,7 @@ def test_something_is_wrong(hands: HandDataset, call: Any) -> None:
 def test_nothing_is_right(hands: HandDataset, call: Any) -> None:
     Path("export.json").write_text("[]")
     for more in ((), ("--partial",)):
-        code, lines, said = call("round 01", "--from", "export.json", *more)
+        code, lines, said = call("round 01", *PLAIN, "--from", "export.json", *more)
         assert (code, len(lines)) == (1, 6)
         assert said == "seqgcn: nothing was added; mend what is wrong and import again\n"
 
@@ -133,8 +136,12 @@ def test_several_files(hands: HandDataset, call: Any, order: tuple[str, ...]) ->
     picks = picks_of(folder)
     answer(folder, hands, Path("1.json"), picks[:3], annotator=1)
     answer(folder, hands, Path("2.json"), picks[2:], annotator=2)
-    code, lines, _ = call("round 01", *order)
-    assert (code, lines[0]) == (0, "4 frames are all right, with 0 something is wrong.")
+    code, lines, _ = call("round 01", *PLAIN, *order)
+    assert code == 0
+    assert lines[:2] == [
+        "1 and 2: 1 frames of both, joints 0.0 mm apart on average; 0 joints in 0 frames disagree",
+        "4 frames are all right, with 0 something is wrong.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +154,7 @@ def test_depths_from_elsewhere(hands: HandDataset, call: Any, sources: tuple[str
     code, lines, said = call("round 01", "--from", "export.json", "--joint-depth", "surface+offset")
     assert code == 1
     assert "no depth (surface+offset: hidden, so that the depth map shows something else there)" in lines[1]
-    assert said.startswith("seqgcn: depths come from the first that has one of several sources: --joint-depth surface")
+    assert said.startswith("seqgcn: where a depth is unsure, give it with --joint-depth column auto --depths FILE")
     assert call("round 01", "--from", "export.json", "--joint-depth", *sources)[0] == 0
     rows = [row.split(",") for row in (folder / "imported-1.csv").read_text().splitlines()]
     used = {(row[0], row[1]): row[8] for row in rows}
@@ -159,12 +166,12 @@ def test_joints_that_nobody_moved(hands: HandDataset, call: Any) -> None:
     folder = Path("round 01")
     content = json.loads((folder / "tasks/coco_keypoints.json").read_text())
     Path("export.json").write_text(json.dumps(content))
-    code, lines, said = call("round 01", "--from", "export.json")
+    code, lines, said = call("round 01", *PLAIN, "--from", "export.json")
     assert code == 1
     assert "the predicted joints, unchanged" in lines[1]
     assert "no labels, unless --accept-predictions says that they are right" in said
     assert not (folder / "labels.txt").exists()
-    assert call("round 01", "--from", "export.json", "--accept-predictions")[0] == 0
+    assert call("round 01", *PLAIN, "--from", "export.json", "--accept-predictions", "--force")[0] == 0
     assert (folder / "labels.txt").exists()
 
 
@@ -236,7 +243,7 @@ def test_what_it_warns_of_is_no_python(made: Path, hands: HandDataset, call: Any
         (folder / "round.yaml").write_text(yaml.safe_dump(held))
         answer(folder, hands, Path("e.json"))
         patch.setattr("warnings.filters", [])
-        code, _, said = call("round 01", "--from", "e.json")
+        code, _, said = call("round 01", *PLAIN, "--from", "e.json")
     assert code == 0
     (line,) = said.splitlines()
     assert line.startswith("seqgcn: ICVL: ")
@@ -249,9 +256,14 @@ def test_killed_at_any_step(made: Path, hands: HandDataset, call: Any, monkeypat
     picks = picks_of(Path("round 01"))
     answer(Path("round 01"), hands, Path("1.json"), picks[:2])
     answer(Path("round 01"), hands, Path("2.json"))
-    assert call("round 01", "--from", "1.json", "--partial")[0] == 0
+    assert call("round 01", *PLAIN, "--from", "1.json", "--partial")[0] == 0
     events = killing.import_killed_at_any_step(
-        Path("round 01"), "2.json", "labels.txt", content, lambda folder: call(folder, "--from", "2.json")[0]
+        Path("round 01"),
+        "2.json",
+        "labels.txt",
+        content,
+        lambda folder: call(folder, *PLAIN, "--from", "2.json")[0],
+        more=PLAIN,
     )
     assert {"before replace labels.txt", "before replace imported-.csv", "before unlink .owner"} <= set(events)
 
@@ -261,7 +273,7 @@ def test_names_that_a_terminal_takes_for_orders(hands: HandDataset, call: Any) -
     export = json.loads(Path("e.json").read_text())
     export.append({**export[0], "data": {"item": "\x1b[2Jx.png", "image": "x.png"}})
     Path("e.json").write_text(json.dumps(export))
-    code, lines, _ = call("round 01", "--from", "e.json")
+    code, lines, _ = call("round 01", *PLAIN, "--from", "e.json")
     assert code == 1
     assert lines[1].startswith(r"\x1b[2Jx.png")
     assert "\x1b" not in "".join(lines)

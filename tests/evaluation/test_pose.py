@@ -34,6 +34,20 @@ def test_errors_by_hand() -> None:
     assert mean_joint_error(TRUE, TRUE) == 0.0
 
 
+def test_joints_without_labels_do_not_count() -> None:
+    true = TRUE.clone()
+    true[1, 2] = math.nan
+    errors = joint_errors(TRUE + OFF, true)
+    assert errors.isnan().tolist() == [[False] * 3, [False, False, True]]
+    assert mean_joint_error(TRUE + OFF, true) == pytest.approx((5 + 0 + 10 + 7 + 20) / 5)
+    assert per_joint_error(TRUE + OFF, true).tolist() == [6.0, 10.0, 10.0]
+    limits = [0, 5, 10, 20]
+    assert success_curve(errors, limits).tolist() == [0, 0, 0.5, 1]
+    assert joint_success_curve(errors, limits).tolist() == pytest.approx([0.2, 0.4, 0.8, 1])
+    score = score_poses(TRUE + OFF, true, dataset="x", joints=["a", "b", "c"])
+    assert (score.mean, score.median, score.per_joint) == (pytest.approx(8.4), 7.0, (6.0, 10.0, 10.0))
+
+
 def test_success_by_hand() -> None:
     limits = [0, 9.9, 10, 20, 29, 30, 80]
     assert success_curve(ERRORS, limits).tolist() == [0, 0, 0.5, 0.5, 0.5, 1, 1]
@@ -91,7 +105,7 @@ def test_errors_refuse(predicted: Tensor, true: Tensor, message: str) -> None:
     [
         (ERRORS[0], r"errors must be \[n, J\] with n, J > 0, got \[3\]"),
         (ERRORS[:0], "n, J > 0"),
-        (torch.tensor([[1.0], [math.nan]]), "errors has NaN in rows 1"),
+        (torch.tensor([[1.0], [math.nan]]), "errors has nothing but NaN in rows 1"),
     ],
 )
 def test_success_refuses(errors: Tensor, message: str) -> None:

@@ -52,6 +52,38 @@ def test_is_a_learner() -> None:
     assert HandPose(net="awr").outputs == ("x", "image")
 
 
+@pytest.mark.parametrize("net", NETS)
+def test_joints_without_labels_train_nothing(net: Net, hands: Hands) -> None:
+    """Whatever stands there: what is learned of a joint that is never labeled does not depend on it."""
+    frames, joints = hands(24, SIZES[net])
+    partly = joints.clone()
+    partly[::2, 1] = torch.nan
+    learner = small(net=net, epochs=3, augment=False).fit(frames, partly)
+    assert bool(learner.loss_.isfinite().all())
+    assert bool(learner.validation_error_.isfinite().all())
+    assert bool(learner.predict(frames).isfinite().all())
+    assert learner.score(frames, partly) > 0
+    assert bool(learner.item_losses(frames, partly).isfinite().all())
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_unknown_joints_have_no_gradient(net: Net, hands: Hands) -> None:
+    frames, joints = hands(8, SIZES[net])
+    learner = small(net=net, epochs=1, validation=0.0).fit(frames, joints)
+    module = learner.module_.train()
+    crops = frames.batch(torch.arange(8))
+    pose = learner.reference_frame.to_frame(joints, crops.centre, crops.cube)
+    pose[:, 2] = torch.nan
+    torch.manual_seed(0)
+    loss, predicted = module.loss(crops.images, pose)
+    predicted.retain_grad()
+    loss.backward()
+    assert bool(loss.isfinite())
+    assert predicted.grad is not None
+    assert float(predicted.grad[:, 2].abs().max()) == 0
+    assert float(predicted.grad[:, :2].abs().max()) > 0
+
+
 def test_the_published_recipes() -> None:
     assert set(RECIPES) == set(NETS)
     known = {net: (r.epochs, r.batch_size, r.lr, r.dropout, r.prior) for net, r in RECIPES.items()}

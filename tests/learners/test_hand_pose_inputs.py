@@ -113,8 +113,10 @@ def test_crops_too_small_for_the_network(hands: Hands) -> None:
         (lambda joints: joints.tolist(), "got list"),
         (
             lambda joints: joints.index_fill(0, torch.tensor([2, 5]), torch.nan),
-            r"are missing \(NaN or infinite\) in rows 2, 5; keep only labeled frames: frames\[dataset.labelled\]",
+            r"are missing \(NaN\) in rows 2, 5; keep only labeled frames: frames\[dataset.labelled\]",
         ),
+        (lambda joints: joints.masked_fill(joints == joints[3, 1, 0], torch.nan), "along one axis alone, in rows 3;"),
+        (lambda joints: joints.masked_fill(joints == joints[3, 1, 0], torch.inf), "are infinite, .* in rows 3;"),
         (
             lambda joints: joints * torch.tensor([1, -1, -1]),
             r"must lie in front of the camera \(z > 0 mm\), but do not in rows 0, 1, .*; Camera.from_release turns",

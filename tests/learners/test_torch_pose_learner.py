@@ -286,7 +286,7 @@ def test_refuses_what_it_cannot_use(hands: Hands) -> None:
         ArgumentError, match=r"joints must be a floating-point tensor \[12, J, 3\], mm, got torch.int64"
     ):
         learner().fit(frames, joints.long())
-    with pytest.raises(ArgumentError, match="NaN or infinite"):
+    with pytest.raises(ArgumentError, match=r"are missing \(NaN\)"):
         learner().fit(frames, joints * float("nan"))
     with pytest.raises(ArgumentError, match=r"joints must be \[12, 3, 3\]"):
         fitted.score(frames, joints[:, :2])
@@ -321,3 +321,19 @@ def test_refuses_other_shapes_before_it_trains(hands: Hands, kind: str, got: str
     with pytest.raises(ArgumentError, match=message):
         learner(module=Wrong(kind)).fit(frames, joints, progress=lambda *told: stages.append(told[0]))
     assert stages == []
+
+
+def test_joints_without_labels_are_what_the_network_gives(hands: Hands) -> None:
+    seen: list[Tensor] = []
+
+    @dataclass(kw_only=True, eq=False, repr=False)
+    class Own(TorchPoseLearner):
+        def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+            seen.append((predicted - targets).detach())
+            return super().loss(predicted, targets)
+
+    frames, joints = hands(24)
+    joints[:, 1] = torch.nan
+    learner = Own(module=Net, embedding="body", epochs=2, batch_size=8, device="cpu").fit(frames, joints)
+    assert all(bool(off.isfinite().all()) and float(off[:, 1].abs().max()) == 0 for off in seen)
+    assert bool(learner.validation_error_.isfinite().all())

@@ -254,7 +254,7 @@ def _elsewhere(answers: list[Any]) -> None:
         (_other_label, "unknown joint"),
         (_outside, "outside the picture"),
         (_other_size, "made on a picture of 320 x 720 pixels, but this frame's has 960 x 720"),
-        (_draft, "nobody annotated it"),
+        (_draft, "only a draft, which was not submitted; have it submitted, and export again"),
         (_empty, "no joint is marked"),
         (_elsewhere, "unknown frame"),
     ],

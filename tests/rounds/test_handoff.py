@@ -9,12 +9,24 @@ import numpy as np
 import pytest
 import torch
 from annotation.annotator import label, together
-from hand_rounds import answer, assert_same_places, content, labels_of, make_round, picks_of, pose_of, record, truth
+from hand_rounds import (
+    answer,
+    assert_same_places,
+    content,
+    labels_of,
+    make_round,
+    picks_of,
+    pose_of,
+    record,
+    take,
+    truth,
+)
 
 from seqgcn.annotation import preview_name, read_tasks
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
-from seqgcn.rounds.handoff import LABELS, Imported, import_labels
+from seqgcn.exceptions import ConfigError
+from seqgcn.rounds.handoff import LABELS, Imported
 from seqgcn.rounds.inputs import pool_of_dataset
 from seqgcn.rounds.select_round import Round
 
@@ -50,7 +62,7 @@ def test_labels_come_back(rendered: Callable[[str], Path], tmp_path: Path, datas
 
     export = answer(folder, hands, tmp_path / "export.json")
     wanted: Any = ("prediction",) if before else ("surface+offset",)
-    imported = import_labels(folder, config, [export], joint_depth=wanted)
+    imported = take(folder, config, [export], joint_depth=wanted)
     assert (imported.checked.problems, imported.again) == ((), 0)
     assert imported.labels == folder / LABELS[dataset]
     assert imported.record == folder / "imported-1.csv"
@@ -80,8 +92,95 @@ def test_a_list_hides_labels_of_the_data_set(icvl: HandDataset, tmp_path: Path) 
     config = make_round(tmp_path / "round", "icvl", icvl.root, labelled=str(listed))
     some = picks_of(tmp_path / "round")[1:3]
     export = answer(tmp_path / "round", icvl, tmp_path / "export.json", some)
-    assert import_labels(tmp_path / "round", config, [export], partial=True).labels is not None
+    assert take(tmp_path / "round", config, [export], partial=True).labels is not None
     assert set(labels_of(tmp_path / "round", "icvl", icvl.root)) == {*icvl.files[3:6], *some}
+
+
+def test_joints_that_are_left_out(rendered: Callable[[str], Path], tmp_path: Path) -> None:
+    """Frames are labeled without them, if that is asked for and half of the joints are there."""
+    root = rendered("depth-folder")
+    hands = truth("depth-folder", root)
+    mine = hand_rounds.keep_labels("depth-folder", root, tmp_path / "mine.csv", 3)
+    folder = tmp_path / "round"
+    config = make_round(folder, "depth-folder", root, labelled=str(mine))
+    picks, joints = picks_of(folder), hands.skeleton.joints
+    lacking = {picks[0]: joints[4:5], picks[1]: joints[2:13]}
+
+    def click(item: str, joint: str, u: float, v: float) -> tuple[float, float] | None:
+        return None if joint in lacking.get(item, ()) else (u, v)
+
+    export = answer(folder, hands, tmp_path / "export.json", click=click)
+    assert whats(take(folder, config, [export])) == [(item, "missing") for item in picks[:2] for _ in lacking[item]]
+    imported = take(folder, config, [export], leave_out_joints=True, partial=True)
+    assert {problem.item for problem in imported.checked.problems} == {picks[1]}
+    assert imported.told[1].startswith("1 joints of 1 frames are left out")
+    found = labels_of(folder, "depth-folder", root)
+    assert set(found) == {*hands.files[:3], picks[0], *picks[2:]}
+    assert found[picks[0]].isnan().all(dim=1).nonzero().flatten().tolist() == [4]
+    (row,) = (row for row in record(folder / "imported-1.csv") if not row["depth from"])
+    assert (row["frame"], row["joint"], row["u"], row["x"], row["moved"]) == (picks[0], joints[4], "", "", "1")
+    # The same again is nothing new.
+    again = take(folder, config, [export], leave_out_joints=True, partial=True)
+    assert (again.again, again.record) == (3, None)
+
+
+def test_unsure_depths_are_left_out(rendered: Callable[[str], Path], tmp_path: Path) -> None:
+    root = rendered("depth-folder")
+    hands = truth("depth-folder", root)
+    mine = hand_rounds.keep_labels("depth-folder", root, tmp_path / "mine.csv", 3)
+    folder = tmp_path / "round"
+    config = make_round(folder, "depth-folder", root, labelled=str(mine))
+    tips = {joint for joint in hands.skeleton.joints if joint.endswith("tip")}
+    export = answer(folder, hands, tmp_path / "export.json", hidden=lambda _, joint: joint in tips)
+    # Nothing but a grave error of the bones' lengths is as sure as this.
+    imported = take(folder, config, [export], joint_depth=None, disagree=3.0)
+    assert imported.checked.problems == ()
+    found = labels_of(folder, "depth-folder", root)
+    unknown = {
+        joint
+        for item in picks_of(folder)
+        for joint, place in zip(hands.skeleton.joints, found[item], strict=True)
+        if bool(place.isnan().any())
+    }
+    assert unknown
+    known = [found[item].isfinite().all(dim=1) for item in picks_of(folder)]
+    off = [
+        (found[item] - pose_of(hands, item)).norm(dim=1)[those]
+        for item, those in zip(picks_of(folder), known, strict=True)
+    ]
+    assert float(torch.cat(off).mean()) < 6
+    assert any("expected to be off by" in sentence for sentence in imported.told)
+    # Where files cannot leave joints out, such a depth is refused.
+    icvl = truth("icvl", rendered("icvl"))
+    some = hand_rounds.keep_labels("icvl", icvl.root, tmp_path / "mine.txt", 3)
+    config = make_round(tmp_path / "icvl", "icvl", icvl.root, labelled=str(some))
+    export = answer(tmp_path / "icvl", icvl, tmp_path / "icvl.json", hidden=lambda _, joint: "tip" in joint)
+    problems = whats(take(tmp_path / "icvl", config, [export], joint_depth=None, disagree=3.0))
+    assert problems
+    assert all(what.startswith("no depth (auto: unsure by") for _, what in problems)
+    with pytest.raises(ConfigError, match="labels of icvl cannot lack joints"):
+        take(tmp_path / "icvl", config, [export], leave_out_joints=True)
+
+
+def test_a_mirrored_export_is_refused(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
+    """Each picture left for right, as of a webcam that shows a mirror."""
+    folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
+    boxes = {preview.item: preview for preview in read_tasks(folder / "tasks").previews}
+
+    def mirror(item: str, joint: str, u: float, v: float) -> tuple[float, float]:
+        return 2 * boxes[item].left + boxes[item].width - 1 - u, v
+
+    before = content(folder)
+    export = answer(folder, icvl, tmp_path / "export.json", click=mirror)
+    for partial in (False, True):
+        imported = take(folder, config, [export], partial=partial)
+        assert {item for item, what in whats(imported) if what.startswith("impossible pose: ")} == set(picks)
+        assert (imported.labels, content(folder)) == (None, before)
+    forced = take(folder, config, [export], force=True)
+    assert forced.checked.problems == ()
+    assert any("frames look odd" in sentence for sentence in forced.told)
+    # Once they are labels, they are not doubted again.
+    assert take(folder, config, [export]).again == len(picks)
 
 
 def test_columns_are_exact(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
@@ -95,9 +194,7 @@ def test_columns_are_exact(config: SelectConfig, icvl: HandDataset, tmp_path: Pa
     ]
     (tmp_path / "depths.csv").write_text("\n".join(["frame,joint,depth", *rows]))
     export = answer(folder, icvl, tmp_path / "export.json")
-    imported = import_labels(
-        folder, config, [export], joint_depth=("column", "prediction"), depths=tmp_path / "depths.csv"
-    )
+    imported = take(folder, config, [export], joint_depth=("column", "prediction"), depths=tmp_path / "depths.csv")
     assert imported.labels is not None
     sources = {row["joint"]: row["depth from"] for row in record(folder / "imported-1.csv")}
     assert sources == {joint: "prediction" if joint == "palm" else "column" for joint in icvl.skeleton.joints}
@@ -119,7 +216,7 @@ def test_coco_keypoints(config: SelectConfig, icvl: HandDataset, tmp_path: Path)
             keypoints += [x * width, y * height, 2]
         exported["annotations"].append({"id": number, "image_id": number, "category_id": 1, "keypoints": keypoints})
     (tmp_path / "coco.json").write_text(json.dumps(exported))
-    assert import_labels(folder, config, [tmp_path / "coco.json"]).checked.problems == ()
+    assert take(folder, config, [tmp_path / "coco.json"]).checked.problems == ()
     assert_same_places(labels_of(folder, "icvl", icvl.root), icvl, picks_of(folder))
     assert {row["annotators"] for row in record(folder / "imported-1.csv")} == {"coco.json"}
 
@@ -143,13 +240,13 @@ def test_two_annotators(config: SelectConfig, icvl: HandDataset, tmp_path: Path,
     paths = [tmp_path / f"export-{number}.json" for number in range(files)]
     for path, export in zip(paths, exports if files == 2 else [together(*exports)], strict=True):
         path.write_text(json.dumps(export))
-    imported = import_labels(folder, config, paths)
+    imported = take(folder, config, paths)
     assert imported.labels is None
     (problem,) = imported.checked.problems
     assert (problem.item, problem.joint, problem.annotator) == (picks[0], "palm", "1 and 2")
     assert "mm apart, more than 10" in problem.what
     assert content(folder).keys() & {"labels.txt", "imported-1.csv"} == set()
-    assert import_labels(folder, config, paths, disagree=100.0).labels is not None
+    assert take(folder, config, paths, disagree=100.0).labels is not None
     assert_same_places(labels_of(folder, "icvl", icvl.root), icvl, picks)
     assert {row["annotators"] for row in record(folder / "imported-1.csv")} == {"1; 2"}
 
@@ -157,8 +254,8 @@ def test_two_annotators(config: SelectConfig, icvl: HandDataset, tmp_path: Path,
 def test_annotators_share_the_frames(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
     halves = [answer(folder, icvl, tmp_path / f"{i}.json", picks[i::2], annotator=i) for i in range(2)]
-    assert whats(import_labels(folder, config, halves[:1])) == [(item, "skipped") for item in picks[1::2]]
-    assert import_labels(folder, config, halves).checked.problems == ()
+    assert whats(take(folder, config, halves[:1])) == [(item, "skipped") for item in picks[1::2]]
+    assert take(folder, config, halves).checked.problems == ()
     assert set(labels_of(folder, "icvl", icvl.root)) == {*icvl.files[:3], *picks}
 
 
@@ -174,17 +271,17 @@ def test_nothing_is_added_if_anything_is_wrong(config: SelectConfig, icvl: HandD
         tmp_path / "export.json",
         click=lambda item, joint, u, v: None if (item, joint) == (picks[2], "index tip") else (u, v),
     )
-    imported = import_labels(folder, config, [export])
+    imported = take(folder, config, [export])
     assert [problem[:4] for problem in imported.checked.problems] == [(picks[2], "index tip", "1", "missing")]
     assert (imported.labels, imported.record, content(folder)) == (None, None, before)
 
     # What is right alone, and later the rest: of the same project, which has everything again.
-    imported = import_labels(folder, config, [export], partial=True)
+    imported = take(folder, config, [export], partial=True)
     assert [label.item for label in imported.checked.valid] == [picks[0], picks[1], picks[3]]
     assert imported.labels is not None
     assert set(labels_of(folder, "icvl", icvl.root)) == {*icvl.files[:3], picks[0], picks[1], picks[3]}
     mended = answer(folder, icvl, tmp_path / "mended.json")
-    imported = import_labels(folder, config, [mended])
+    imported = take(folder, config, [mended])
     assert [label.item for label in imported.checked.valid] == [picks[2]]
     assert (imported.checked.problems, imported.again) == ((), 3)
     assert set(labels_of(folder, "icvl", icvl.root)) == {*icvl.files[:3], *picks}
@@ -194,19 +291,19 @@ def test_nothing_is_added_if_anything_is_wrong(config: SelectConfig, icvl: HandD
 
 def test_the_rest_alone(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
-    import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
+    take(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
     rest = json.loads(answer(folder, icvl, tmp_path / "2.json", picks[2:]).read_text())
     (tmp_path / "2.json").write_text(json.dumps(rest[2:]))
-    imported = import_labels(folder, config, [tmp_path / "2.json"])
+    imported = take(folder, config, [tmp_path / "2.json"])
     assert (imported.checked.problems, imported.again, imported.record) == ((), 0, folder / "imported-2.csv")
 
 
 def test_the_same_again_changes_nothing(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder = tmp_path / "round"
     export = answer(folder, icvl, tmp_path / "export.json")
-    import_labels(folder, config, [export])
+    take(folder, config, [export])
     before = content(folder)
-    imported = import_labels(folder, config, [export])
+    imported = take(folder, config, [export])
     assert (imported.checked.valid, imported.checked.problems, imported.again) == ((), (), 4)
     assert (imported.labels, imported.record) == (folder / "labels.txt", None)
     assert content(folder) == before
@@ -214,10 +311,10 @@ def test_the_same_again_changes_nothing(config: SelectConfig, icvl: HandDataset,
 
 def test_a_label_stays_though_it_is_answered_otherwise(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
-    import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
+    take(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
     moved = answer(folder, icvl, tmp_path / "2.json", click=lambda item, joint, u, v: (u + 2 * (item == picks[1]), v))
     before = (folder / "labels.txt").read_bytes()
-    imported = import_labels(folder, config, [moved])
+    imported = take(folder, config, [moved])
     ((item, what),) = whats(imported)
     assert item == picks[1]
     assert what.startswith("labeled already, ")
@@ -226,7 +323,7 @@ def test_a_label_stays_though_it_is_answered_otherwise(config: SelectConfig, icv
     # The way out that it tells, for a frame that is not the first of its record.
     rows = before.decode().splitlines(keepends=True)
     (folder / "labels.txt").write_text("".join(row for row in rows if row.split()[0] not in picks[1]))
-    imported = import_labels(folder, config, [moved])
+    imported = take(folder, config, [moved])
     assert ([label.item for label in imported.checked.valid], imported.again) == ([picks[1], *picks[2:]], 1)
     assert sorted(path.name for path in folder.glob("imported-*")) == ["imported-1.csv", "imported-2.csv"]
     assert {row["frame"] for row in record(folder / "imported-1.csv")} == set(picks[:2])
@@ -241,10 +338,10 @@ def test_labelled_by_hand_in_the_meantime(config: SelectConfig, icvl: HandDatase
     mine.write_text(mine.read_text() + rows[picks[0]])
     held = mine.read_bytes()
     export = answer(folder, icvl, tmp_path / "export.json")
-    ((item, what),) = whats(import_labels(folder, config, [export]))
+    ((item, what),) = whats(take(folder, config, [export]))
     assert (item, what[:15]) == (picks[0], "labeled already")
     export = answer(folder, icvl, tmp_path / "export.json", picks[1:])
-    assert import_labels(folder, config, [export]).checked.problems == ()
+    assert take(folder, config, [export]).checked.problems == ()
     torch.testing.assert_close(
         labels_of(folder, "icvl", icvl.root)[picks[0]], pose_of(icvl, picks[0]), rtol=0, atol=1e-3
     )
@@ -257,24 +354,24 @@ def test_labelled_by_hand_in_the_meantime(config: SelectConfig, icvl: HandDatase
 def test_the_project_goes_on_with_the_next_round(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     first, second = tmp_path / "round", tmp_path / "second"
     one = answer(first, icvl, tmp_path / "1.json")
-    import_labels(first, config, [one])
+    take(first, config, [one])
     following = replace(config, labelled=str(first / "labels.txt"), budget=2)
     Round(following, second)()
     picks = picks_of(second)
 
-    imported = import_labels(second, following, [one])
+    imported = take(second, following, [one])
     assert whats(imported) == [(item, "nobody annotated it") for item in picks]
     assert (imported.labels, imported.again) == (None, 4)
     two = answer(second, icvl, tmp_path / "2.json")
     both = json.loads(one.read_text()) + json.loads(two.read_text())
     (tmp_path / "both.json").write_text(json.dumps(both))
-    imported = import_labels(second, following, [tmp_path / "both.json"])
+    imported = take(second, following, [tmp_path / "both.json"])
     assert (imported.checked.problems, imported.again, imported.labels) == ((), 4, second / "labels.txt")
     assert set(labels_of(second, "icvl", icvl.root)) == {*icvl.files[:3], *picks_of(first), *picks}
     assert_same_places(labels_of(second, "icvl", icvl.root), icvl, [*picks_of(first), *picks])
 
     # The other way round it is an error.
-    assert {what for item, what in whats(import_labels(first, config, [two])) if item in picks} == {"not in this round"}
+    assert {what for item, what in whats(take(first, config, [two])) if item in picks} == {"not in this round"}
 
 
 def test_earlier_rounds_by_the_names_of_pictures(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
@@ -283,7 +380,7 @@ def test_earlier_rounds_by_the_names_of_pictures(config: SelectConfig, icvl: Han
     export = json.loads(answer(folder, icvl, tmp_path / "export.json").read_text())
     others = [{**export[0], "data": {"image": f"/data/{preview_name(item)}"}} for item in icvl.files[:5]]
     (tmp_path / "export.json").write_text(json.dumps(export + others))
-    imported = import_labels(folder, config, [tmp_path / "export.json"])
+    imported = take(folder, config, [tmp_path / "export.json"])
     unlabelled = [preview_name(item) for item in icvl.files[3:5] if item not in picks_of(folder)]
     assert imported.again == 3
     assert [item for item, what in whats(imported) if what == "not in this round"] == unlabelled

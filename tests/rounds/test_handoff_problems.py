@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Any
 
 import hand_rounds
 import pytest
-from hand_rounds import answer, content, labels_of, make_round, picks_of, record, truth
+from hand_rounds import answer, content, labels_of, make_round, picks_of, record, take, truth
 
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.crop import DepthImage
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.exceptions import ConfigError, DataFileError, MissingFileError, RunFolderError
-from seqgcn.rounds.handoff import import_labels, read_export
+from seqgcn.rounds.handoff import read_export
 from seqgcn.utils.locks import locked
 
 pytestmark = pytest.mark.usefixtures("mean_pose")
@@ -39,9 +40,9 @@ def test_a_frame_that_changed_since(
     with monkeypatch.context() as patch:
         patch.setattr(HandDataset, "depth", nearer)
         with pytest.raises(DataFileError, match=rf"{first} changed since the tasks were made: .* or select again"):
-            import_labels(folder, config, [export], joint_depth=joint_depth)
+            take(folder, config, [export], joint_depth=joint_depth)
     assert content(folder) == before
-    assert import_labels(folder, config, [export], joint_depth=joint_depth).labels == folder / "labels.txt"
+    assert take(folder, config, [export], joint_depth=joint_depth).labels == folder / "labels.txt"
 
 
 def test_labels_that_are_gone(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
@@ -51,10 +52,10 @@ def test_labels_that_are_gone(config: SelectConfig, icvl: HandDataset, tmp_path:
     rows = mine.read_text().splitlines(keepends=True)
     mine.write_text("".join(rows[:-1]))
     with pytest.raises(DataFileError, match=r"mine\.txt has 2 labels, but there were 3 when the round was begun"):
-        import_labels(folder, config, [export], labelled=3)
+        take(folder, config, [export], labelled=3)
     assert content(folder) == before
     mine.write_text("".join(rows))
-    assert import_labels(folder, config, [export], labelled=2).labels is not None
+    assert take(folder, config, [export], labelled=2).labels is not None
 
 
 # crashes
@@ -91,14 +92,14 @@ def test_cut_off(config: SelectConfig, icvl: HandDataset, tmp_path: Path, file: 
     export = answer(folder, icvl, tmp_path / "export.json")
     expected = Killed if isinstance(error, Killed) else RunFolderError
     with failing(file, error), pytest.raises(expected) as caught:
-        import_labels(folder, config, [export])
+        take(folder, config, [export])
     if isinstance(error, OSError):
         assert str(caught.value) == f"cannot write {folder / file}: {error.strerror}"
     assert content(folder).keys() - before.keys() <= {"imported-1.csv"}
 
     # Not the same again: what is recorded is what there is.
     export = answer(folder, icvl, tmp_path / "export.json", picks[1:])
-    assert import_labels(folder, config, [export], partial=True).record == folder / "imported-1.csv"
+    assert take(folder, config, [export], partial=True).record == folder / "imported-1.csv"
     assert {row["frame"] for row in record(folder / "imported-1.csv")} == set(picks[1:])
     assert set(labels_of(folder, "icvl", icvl.root)) == {*icvl.files[:3], *picks[1:]}
     assert sorted(content(folder).keys() - before.keys()) == ["imported-1.csv", "labels.txt"]
@@ -106,13 +107,13 @@ def test_cut_off(config: SelectConfig, icvl: HandDataset, tmp_path: Path, file: 
 
 def test_cut_off_at_the_second_import(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder, picks = tmp_path / "round", picks_of(tmp_path / "round")
-    import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
+    take(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks[:2])], partial=True)
     before = content(folder)
     export = answer(folder, icvl, tmp_path / "2.json")
     with failing("labels.txt", Killed()), pytest.raises(Killed):
-        import_labels(folder, config, [export])
+        take(folder, config, [export])
     assert {name: data for name, data in content(folder).items() if name != "imported-2.csv"} == before
-    imported = import_labels(folder, config, [export])
+    imported = take(folder, config, [export])
     assert (imported.record, imported.again) == (folder / "imported-2.csv", 2)
     assert {row["frame"] for row in record(folder / "imported-2.csv")} == set(picks[2:])
     assert content(folder)["imported-1.csv"] == before["imported-1.csv"]
@@ -121,7 +122,7 @@ def test_cut_off_at_the_second_import(config: SelectConfig, icvl: HandDataset, t
 def test_what_a_killed_process_left_is_cleared_away(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder = tmp_path / "round"
     (folder / ".labels.txt.imported.unfinished").write_text("half a row")
-    assert import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json")]).labels is not None
+    assert take(folder, config, [answer(folder, icvl, tmp_path / "1.json")]).labels is not None
     assert not [path for path in folder.iterdir() if path.name.endswith(".unfinished")]
 
 
@@ -134,7 +135,7 @@ def test_the_copy_does_not_fit(
     export = answer(tmp_path / "round", icvl, tmp_path / "1.json")
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(RunFolderError, match=r"cannot write .*/round/labels\.txt: No space left on device"):
-        import_labels(tmp_path / "round", config, [export])
+        take(tmp_path / "round", config, [export])
     assert not (tmp_path / "round/labels.txt").exists()
 
 
@@ -147,7 +148,7 @@ def test_a_record_that_somebody_changed_is_kept(
     """One that is a header alone says nothing."""
     folder = tmp_path / "round"
     (folder / "imported-1.csv").write_text(text, encoding="latin1")
-    imported = import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json")])
+    imported = take(folder, config, [answer(folder, icvl, tmp_path / "1.json")])
     assert imported.record == folder / f"imported-{number}.csv"
 
 
@@ -156,7 +157,7 @@ def test_another_process_holds_the_folder(config: SelectConfig, icvl: HandDatase
     export = answer(folder, icvl, tmp_path / "1.json")
     before = content(folder)
     with locked(folder), pytest.raises(RunFolderError, match="is in use by process"):
-        import_labels(folder, config, [export])
+        take(folder, config, [export])
     assert content(folder) == before
 
 
@@ -176,7 +177,7 @@ def test_another_process_holds_the_folder(config: SelectConfig, icvl: HandDatase
 def test_arguments(config: SelectConfig, tmp_path: Path, changes: Any, message: str) -> None:
     before = content(tmp_path / "round")
     with pytest.raises(ConfigError, match=message):
-        import_labels(tmp_path / "round", config, ["export.json"], **changes)
+        take(tmp_path / "round", config, ["export.json"], **changes)
     assert content(tmp_path / "round") == before
 
 
@@ -187,8 +188,8 @@ def test_nothing_was_predicted(icvl: HandDataset, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"no pose was predicted in this round.*with --joint-depth surface\+offset or"
     ):
-        import_labels(tmp_path / "round", config, [export])
-    assert import_labels(tmp_path / "round", config, [export], joint_depth=("prediction", "surface+offset")).labels
+        take(tmp_path / "round", config, [export])
+    assert take(tmp_path / "round", config, [export], joint_depth=("prediction", "surface+offset")).labels
 
 
 @pytest.mark.parametrize("dataset", ["nyu", "msra", "rendered-hands", "digits", "image-folder", None])
@@ -198,7 +199,7 @@ def test_rounds_whose_labels_are_not_imported(tmp_path: Path, dataset: str | Non
         RunFolderError,
         match=rf"{dataset or 'features'}: joints are imported into rounds of.*--continue '.*/a b' --labelled LIST",
     ):
-        import_labels(tmp_path / "a b", SelectConfig(**given), ["export.json"])
+        take(tmp_path / "a b", SelectConfig(**given), ["export.json"])
     assert not (tmp_path / "a b").exists()
 
 
@@ -215,7 +216,7 @@ def test_damaged_tasks(config: SelectConfig, tmp_path: Path, damage: str | None,
     tasks = tmp_path / "round/tasks/frames.json"
     tasks.unlink() if damage is None else tasks.write_text(damage)
     with pytest.raises(error, match=message):
-        import_labels(tmp_path / "round", config, ["export.json"])
+        take(tmp_path / "round", config, ["export.json"])
     assert not (tmp_path / "round/labels.txt").exists()
 
 
@@ -228,7 +229,7 @@ def test_frames_that_are_gone(rendered: Callable[[str], Path], tmp_path: Path) -
     item = picks_of(tmp_path / "round")[0]
     (root / item).unlink()
     with pytest.raises(DataFileError, match=rf"of this round, .*data lacks {item}; restore it, or select"):
-        import_labels(tmp_path / "round", config, [export])
+        take(tmp_path / "round", config, [export])
     assert not (tmp_path / "round/labels.txt").exists()
 
 
@@ -240,19 +241,19 @@ def test_another_camera(rendered: Callable[[str], Path], tmp_path: Path) -> None
     camera = (root / "camera.yaml").read_text()
     (root / "camera.yaml").write_text(camera.replace("fx: ", "fx: 1"))
     with pytest.raises(DataFileError, match=r"camera or joints of .*data are not those of the round any more"):
-        import_labels(tmp_path / "round", config, [export])
+        take(tmp_path / "round", config, [export])
     (root / "camera.yaml").write_text(camera)
-    assert import_labels(tmp_path / "round", config, [export]).labels is not None
+    assert take(tmp_path / "round", config, [export]).labels is not None
 
 
 def test_damaged_labels_name_their_line(config: SelectConfig, icvl: HandDataset, tmp_path: Path) -> None:
     folder = tmp_path / "round"
-    import_labels(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks_of(folder)[:2])], partial=True)
+    take(folder, config, [answer(folder, icvl, tmp_path / "1.json", picks_of(folder)[:2])], partial=True)
     with open(folder / "labels.txt", "a") as file:
         file.write("201401010000/image_0009.png 1 2\n")
     before = content(folder)
     with pytest.raises(DataFileError, match=r"round/labels\.txt, line 6 has 2 numbers, expected 48"):
-        import_labels(folder, config, [answer(folder, icvl, tmp_path / "2.json")])
+        take(folder, config, [answer(folder, icvl, tmp_path / "2.json")])
     assert content(folder) == before
 
 
@@ -261,12 +262,12 @@ def test_the_labels_of_before_are_gone(config: SelectConfig, icvl: HandDataset, 
     export = answer(folder, icvl, tmp_path / "1.json", picks[:2])
     (tmp_path / "mine.txt").rename(tmp_path / "elsewhere.txt")
     with pytest.raises(MissingFileError, match=r"mine\.txt does not exist"):
-        import_labels(folder, config, [export], partial=True)
+        take(folder, config, [export], partial=True)
     (tmp_path / "elsewhere.txt").rename(tmp_path / "mine.txt")
-    import_labels(folder, config, [export], partial=True)
+    take(folder, config, [export], partial=True)
     # Once they are in the round's own file, they are not needed any more.
     (tmp_path / "mine.txt").unlink()
-    assert import_labels(folder, config, [answer(folder, icvl, tmp_path / "2.json")]).labels is not None
+    assert take(folder, config, [answer(folder, icvl, tmp_path / "2.json")]).labels is not None
     assert set(labels_of(folder, "icvl", icvl.root)) == {*icvl.files[:3], *picks}
 
 
@@ -278,9 +279,19 @@ def test_exports_of_other_kinds(tmp_path: Path) -> None:
         read_export(tmp_path / "none.json")
     with pytest.raises(MissingFileError, match="is missing or not a regular file"):
         read_export(tmp_path)
-    shutil.make_archive(str(tmp_path / "export"), "zip", tmp_path)
-    with pytest.raises(DataFileError, match=r"export\.zip is a ZIP archive; unpack it and name the JSON file in it"):
-        read_export(str(tmp_path / "export.zip"))
+    for name, held, message in (
+        ("a.json", "[]", r"export\.zip is a ZIP archive; unpack it and name the JSON file in it \(a\.json\)"),
+        ("a.txt", "", r"export\.zip is a ZIP archive without a JSON file; export from Label Studio in the format JSON"),
+        ("classes.txt", "palm", "format YOLO, which has no keypoints; export from Label Studio in the format JSON"),
+    ):
+        with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+            archive.writestr(name, held)
+            archive.writestr("notes.json", "{}")
+        with pytest.raises(DataFileError, match=message):
+            read_export(str(tmp_path / "export.zip"))
+    (tmp_path / "export.csv").write_text('"annotation_id","annotator","joints"\n1,"1","[]"\n')
+    with pytest.raises(DataFileError, match=r"export\.csv is a CSV table.*in the format JSON, or from CVAT"):
+        read_export(tmp_path / "export.csv")
     (tmp_path / "x.json").write_text("3")
     with pytest.raises(DataFileError, match=r"x\.json must be an object with the lists images, categories, annot"):
         read_export(tmp_path / "x.json")
@@ -292,5 +303,5 @@ def test_predictions_are_no_answers(config: SelectConfig, tmp_path: Path) -> Non
     for name in ("label_studio", "coco_keypoints"):
         copied = shutil.copy(tmp_path / f"round/tasks/{name}.json", tmp_path / "export.json")
         with pytest.raises(DataFileError, match="is what was handed off"):
-            import_labels(tmp_path / "round", config, [copied])
+            take(tmp_path / "round", config, [copied])
     assert not (tmp_path / "round/labels.txt").exists()

@@ -78,7 +78,8 @@ class Camera:
 def _in_front(points: Tensor, name: str) -> tuple[Tensor, Tensor, Tensor]:
     if points.shape[-1:] != (3,) or not points.is_floating_point():
         raise ArgumentError(f"{name} must be floats [..., 3], got {points.dtype} {list(points.shape)}")
-    bad = ~(points[..., 2] > 0)
+    # All three are NaN of a joint that is not labeled, and stay so.
+    bad = ~((points[..., 2] > 0) | points.isnan().all(dim=-1))
     if bad.any():
         rows = name_rows(bad.flatten())
         raise ArgumentError(f"{name}: depth must be positive (mm in front of the camera), but is not in {rows}")

@@ -155,6 +155,12 @@ def _steps(size: int) -> NDArray[np.float64]:
     return (np.arange(size) + 0.5) / size
 
 
+def mean_of_known(joints: Tensor) -> Tensor:
+    """Mean of the joints of each pose that are known (finite), `[b, J, 3]` to `[b, 3]`; NaN of none."""
+    whole = joints.mean(dim=1)
+    return torch.where(whole.isfinite(), whole, joints.nanmean(dim=1))
+
+
 def normalise_pose(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
     """(xyz - center) / (cube / 2): `[b, J, 3]` mm to `[b, J, 3]`; `centre` `[b, 3]` mm, `cube` `[b]` mm."""
     return (joints - centre.unsqueeze(1)) / (cube / 2).view(-1, 1, 1)

@@ -1,4 +1,7 @@
-"""``labels.csv`` of a depth folder: a frame a row, x, y and z of each joint in mm."""
+"""``labels.csv`` of a depth folder: a frame a row, x, y and z of each joint in mm.
+
+The three cells of a joint that is not labeled are empty, or say ``nan``.
+"""
 
 import os
 from pathlib import Path
@@ -15,11 +18,14 @@ from seqgcn.exceptions import DataFileError
 
 LABELS = "labels.csv"
 
+EMPTY = ("", "nan")
+"""What stands for no number."""
+
 
 def join_csv(
     top: Path, frames: list[str], skeleton: Skeleton, strict: bool, labels: Path | None
 ) -> NDArray[np.float32]:
-    """Labels of the frames, joined by path, `[n, J, 3]` mm; NaN where there is none."""
+    """Labels of the frames, joined by path, `[n, J, 3]` mm; NaN of joints that have none."""
     joints = np.full((len(frames), len(skeleton), 3), np.nan, np.float32)
     if labels is None and not os.path.lexists(top / LABELS):
         return joints
@@ -36,7 +42,7 @@ def join_csv(
 
 
 def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
-    """Pose of each frame that has one, `[J, 3]` mm, by its path, in the order of the file.
+    """Pose of each frame that has one, `[J, 3]` mm, by its path, in the order of the file; NaN of joints without.
 
     Raises:
         DataFileError: The file cannot be read, its header names other joints, or a row is none; the message names the
@@ -61,7 +67,7 @@ def read_csv(path: Path, skeleton: Skeleton) -> dict[str, NDArray[np.float32]]:
                 raise DataFileError(f"{where}: {frame} is in line {seen[frame]} already; keep one of the two")
             seen[frame] = rows.line_num
             cells = [row[column].strip() for column in columns]
-            if any(cells):
+            if not all(cell.lower() in EMPTY for cell in cells):
                 poses[frame] = _pose(cells, where, skeleton)
     return poses
 
@@ -82,11 +88,17 @@ def _columns(path: Path, header: list[str], skeleton: Skeleton) -> list[int]:
 
 
 def _pose(cells: list[str], where: str, skeleton: Skeleton) -> NDArray[np.float32]:
-    if not all(cells):
-        joint = skeleton.joints[cells.index("") // 3]
-        raise DataFileError(f"{where}: {joint} has no number; fill in all joints or none")
-    pose = np.array([coordinate(cell, where) for cell in cells], np.float32).reshape(-1, 3)
-    if not (pose[:, 2] > 0).all():
-        joint = skeleton.joints[int(np.argmin(pose[:, 2] > 0))]
-        raise DataFileError(f"{where}: {joint} has z = {pose[:, 2].min():g} mm, which is not in front of the camera")
+    empty = np.array([cell.lower() in EMPTY for cell in cells]).reshape(-1, 3)
+    for joint, lacks in zip(skeleton.joints, empty, strict=True):
+        if lacks.any() and not lacks.all():
+            axes = " and ".join(axis for axis, lacking in zip("xyz", lacks, strict=True) if lacking)
+            raise DataFileError(f"{where}: {joint} has no number for {axes}; fill in x, y and z of a joint or none")
+    numbers = [np.nan if cell.lower() in EMPTY else coordinate(cell, where) for cell in cells]
+    pose = np.array(numbers, np.float32).reshape(-1, 3)
+    behind = pose[:, 2] <= 0
+    if behind.any():
+        joint = skeleton.joints[int(behind.argmax())]
+        raise DataFileError(
+            f"{where}: {joint} has z = {np.nanmin(pose[:, 2]):g} mm, which is not in front of the camera"
+        )
     return pose

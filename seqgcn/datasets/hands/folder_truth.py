@@ -89,7 +89,7 @@ class FolderTruth:
                 f"{len(self.poses):,} are missing){some}"
             )
         chosen = poses[[rows[name] for name in self.poses]]
-        far, truly = float(chosen[..., 2].median()), float(true[..., 2].median())
+        far, truly = float(chosen[..., 2].nanmedian()), float(true[..., 2].nanmedian())
         if 0 < far * 100 < truly:
             raise DataFileError(
                 f"{path}: its depths are about {far:.3g}, the true ones {truly:.0f} mm; multiply x, y and z by 1,000, "

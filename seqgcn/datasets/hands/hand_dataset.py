@@ -34,9 +34,9 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
     """Frames of one part of a data set with their poses, as a torch `Dataset`; nothing is decoded until asked for.
 
     Item i is a pair of what a network sees and the pose: the crop, `[1, size, size]` float32 in [-1, 1], and the
-    joints, `[J, 3]` mm, NaN without a label. Left hands are mirrored in both, where `mirror` says so. A slice, a list
-    or a tensor of indices or a mask `[n]` bool selects frames: a `HandDataset` that shares the crops. The first item
-    makes the crops of all frames; as frames that cannot be cropped may be left out then, call `prepare` before a
+    joints, `[J, 3]` mm, NaN where they have no label. Left hands are mirrored in both, where `mirror` says so. A slice,
+    a list or a tensor of indices or a mask `[n]` bool selects frames: a `HandDataset` that shares the crops. The first
+    item makes the crops of all frames; as frames that cannot be cropped may be left out then, call `prepare` before a
     `DataLoader` counts them.
 
     Args:
@@ -45,7 +45,7 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         files: Path of each frame below `root`, as in the release; n of them.
         sequences: Name of the sequence (video) of each frame, `[n]`.
         joints: Poses in this package's axes (x right, y down, z away), `[n, J, 3]` float32, mm; NaN in rows
-            without a label.
+            without a label, and of joints without one.
         cube: Side of each frame's cube, mm.
         camera: Of all frames, or of each, n of them.
         skeleton: Names of the J joints.
@@ -230,8 +230,8 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def labelled(self) -> Tensor:
-        """Which frames have a whole pose, `[n]` bool."""
-        return self.joints.isfinite().flatten(1).all(dim=1)
+        """Which frames have a pose, of at least one joint, `[n]` bool."""
+        return self.joints.isfinite().all(dim=2).any(dim=1)
 
     def subset(self, ids: Tensor) -> Self:
         """The frames with these ids, `[m]` int64, as a data set of its own; its crops are a cache of their own."""

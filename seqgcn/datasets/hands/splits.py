@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
+from seqgcn.datasets.hands.crop import mean_of_known
 from seqgcn.datasets.hands.cropping import in_words
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import RENDERED
@@ -211,7 +212,7 @@ def told_name(title: str, note: str, oracle: bool, rendered: bool) -> str:
 
 def _check_centres(hands: HandDataset) -> None:
     """Warn where crops miss the hand: the nearest thing that a camera sees may be a face or a table."""
-    off = (hands.joints.mean(dim=1) - hands.frames.centre).abs() > hands.cube.unsqueeze(1) / 2
+    off = (mean_of_known(hands.joints) - hands.frames.centre).abs() > hands.cube.unsqueeze(1) / 2
     missed = int(off.any(dim=1).sum())
     if missed > 0.05 * len(hands):
         warnings.warn(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seqgcn.datasets.hands.crop import from_crop, to_crop
 from seqgcn.exceptions import ArgumentError
 from seqgcn.learners.nets.classification import residual_stages
-from seqgcn.learners.nets.pose import PoseNet
+from seqgcn.learners.nets.pose import PoseNet, known_or
 
 SHARPNESS = 30.0
 """Factor on the closeness in the softmax over pixels."""
@@ -99,15 +99,23 @@ class AWR(PoseNet):
     def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         """Huber loss of the maps plus, weighted, that of the joints decoded from them, which are returned too.
 
-        Both are sums, averaged over the frames.
+        Both are sums over the joints that are known, averaged over the frames.
         """
         _, direction, closeness = self.maps(images)
         points = pixels(images)
-        target = torch.cat([values.flatten(1) for values in encode(points, pose)], dim=1)
+        maps_of_pose: tuple[Tensor, ...] = encode(points, pose)
+        known = pose.isfinite().all(dim=2)
+        if not bool(known.all()):
+            # What is unknown is what the network says, and has no gradient.
+            maps_of_pose = tuple(
+                torch.where(known.view(*known.shape, *[1] * (values.dim() - 2)), values, own.detach())
+                for values, own in zip(maps_of_pose, (direction, closeness), strict=True)
+            )
+        target = torch.cat([values.flatten(1) for values in maps_of_pose], dim=1)
         maps = torch.cat((direction.flatten(1), closeness.flatten(1)), dim=1)
         dense = F.huber_loss(maps, target, delta=DELTA, reduction="sum")
         predicted = decode(points, direction, closeness)
-        joints = F.huber_loss(predicted, pose, delta=DELTA, reduction="sum")
+        joints = F.huber_loss(predicted, known_or(predicted, pose), delta=DELTA, reduction="sum")
         return (dense + COORDINATE_WEIGHT * joints) / len(images), predicted
 
     @staticmethod

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from seqgcn.exceptions import ArgumentError
-from seqgcn.learners.nets.pose import PoseNet
+from seqgcn.learners.nets.pose import PoseNet, known_or, share_inverse
 from seqgcn.learners.nets.width import scaled
 
 
@@ -72,9 +72,9 @@ class DeepPrior(PoseNet):
         return embedding, pose.unflatten(1, (-1, 3))
 
     def loss(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared error of the normalized coordinates, and the predicted pose."""
+        """Mean squared error of the normalized coordinates that are known, and the predicted pose."""
         predicted = self(images)[1]
-        return F.mse_loss(predicted, pose), predicted
+        return F.mse_loss(predicted, known_or(predicted, pose)) * share_inverse(pose), predicted
 
 
 def pose_prior(poses: Tensor, components: int) -> tuple[Tensor, Tensor]:

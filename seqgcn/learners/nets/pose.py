@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from seqgcn.datasets.hands.crop import normalise_pose, pose_in_mm
@@ -25,8 +26,11 @@ class PoseNet(nn.Module, ABC):
 
     @staticmethod
     def item_losses(predicted: Tensor, pose: Tensor) -> Tensor:
-        """Squared distance of predicted from true joints, averaged over the joints, `[b]`, in the network's frame."""
-        return (predicted - pose).square().sum(dim=2).mean(dim=1)
+        """Squared distance of predicted from true joints, averaged over the joints, `[b]`, in the network's frame.
+
+        Joints that are not labeled (NaN) do not count.
+        """
+        return (predicted - known_or(predicted, pose)).square().sum(dim=2).mean(dim=1) * share_inverse(pose, dim=1)
 
     @staticmethod
     def to_frame(joints: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
@@ -43,3 +47,24 @@ class PoseNet(nn.Module, ABC):
     def from_frame(pose: Tensor, centre: Tensor, cube: Tensor) -> Tensor:
         """The inverse of `to_frame`: `[b, J, 3]` to `[b, J, 3]` mm."""
         return pose_in_mm(pose, centre, cube)
+
+
+def known_or(predicted: Tensor, pose: Tensor) -> Tensor:
+    """A true pose whose unknown coordinates (NaN) are the predicted ones, so that they have neither loss nor gradient.
+
+    Args:
+        predicted: `[b, J, 3]`.
+        pose: `[b, J, 3]`.
+    """
+    return torch.where(pose.isfinite(), pose, predicted.detach().to(pose.dtype))
+
+
+def share_inverse(pose: Tensor, dim: int | None = None) -> Tensor:
+    """Joints by known joints: a factor that makes a mean over all joints one over those that are known.
+
+    Args:
+        pose: `[b, J, 3]`; NaN of unknown joints.
+        dim: 1 for a factor of each pose, `[b]`; None for one of all.
+    """
+    known = pose[..., 0].isfinite().float()
+    return 1 / (known.mean() if dim is None else known.mean(dim=dim))

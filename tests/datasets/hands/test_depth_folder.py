@@ -55,6 +55,21 @@ def test_frames_without_labels(tmp_path: Path) -> None:
         DepthFolder(tmp_path)
 
 
+@pytest.mark.parametrize("empty", ["", "nan", " NaN "])
+def test_joints_without_labels(tmp_path: Path, empty: str) -> None:
+    poses = write_folder(tmp_path, {"a": 4}, labelled=("a/1.png", "a/2.png"))
+    lines = (tmp_path / "labels.csv").read_text().splitlines()
+    cells = lines[1].split(",")
+    lines[1] = ",".join([cells[0], *[empty] * 3, *cells[4:]])
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    dataset = DepthFolder(tmp_path, "all")
+    assert dataset.labelled.tolist() == [True, True, False, False]
+    assert dataset.joints.isnan().all(dim=2).sum(dim=1).tolist() == [1, 0, 3, 3]
+    torch.testing.assert_close(dataset.joints[0, 1:], poses["a/1.png"][1:], rtol=0, atol=1e-3)
+    # Projected, they stay unknown.
+    assert dataset.camera.to_image(dataset.joints[0]).isnan().all(dim=1).tolist() == [True, False, False]
+
+
 def test_other_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     poses = write_folder(tmp_path / "lab", {"a": 4})
     lines = (tmp_path / "lab/labels.csv").read_text().splitlines()
@@ -154,7 +169,10 @@ HEADER = "frame," + ",".join(f"{joint} {axis}" for joint in JOINTS for axis in "
         (HEADER + ",wrist x", "line 1 .* wrist x is too much"),
         (HEADER + ",palm x", "line 1 .* a column is too much"),
         (HEADER + "\na/1.png,1,2,3", "line 2 has 4 cells, the header 10"),
-        (HEADER + "\na/1.png,1,2,3,1,2,,1,2,3", "line 2: thumb tip has no number; fill in all joints or none"),
+        (
+            HEADER + "\na/1.png,1,2,3,1,2,,1,2,3",
+            "line 2: thumb tip has no number for z; fill in x, y and z of a joint or none",
+        ),
         (HEADER + "\na/1.png,1,2,3,1,2,-3,1,2,3", "line 2: thumb tip has z = -3 mm, which is not in front"),
         (HEADER + "\na/1.png,1,2,3,1,2,0,1,2,3", "line 2: thumb tip has z = 0 mm"),
         (HEADER + "\n\na/1.png,1,2,3,1,inf,3,1,2,3", "line 3: 'inf' is not a coordinate"),

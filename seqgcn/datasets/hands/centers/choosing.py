@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqgcn.datasets.hands.centers.found import Centers
+from seqgcn.datasets.hands.crop import mean_of_known
 from seqgcn.training import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def centers_of(hands: "HandDataset", known: Tensor, given: Tensor | None, *, pro
     if crop == "file" or bool(points.isfinite().all()):
         return Centers.given(points, "file")
     if crop == "oracle":
-        return Centers.given(hands.joints.mean(dim=1), "oracle")
+        return Centers.given(mean_of_known(hands.joints), "oracle")
     if crop == "mass":
         from seqgcn.datasets.hands.centers.mass import centers_of_mass
 

@@ -24,7 +24,7 @@ from seqgcn.datasets.hands.centers.combining import (
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, SOURCES, Centers, jumps
 from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
-from seqgcn.datasets.hands.crop import DepthImage
+from seqgcn.datasets.hands.crop import DepthImage, mean_of_known
 from seqgcn.datasets.hands.looking import look_at_frames
 from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.exceptions import ArgumentError, DataFileError
@@ -33,6 +33,9 @@ from seqgcn.utils.messages import log
 
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset
+
+WHOLE = 0.75
+"""Share of the joints of which the middle of a hand is the mean."""
 
 LEAST_LABELS = 20
 """Labeled frames from which on a localizer is trained."""
@@ -93,11 +96,13 @@ def find_centers(
 def _targets(hands: "HandDataset", known: Tensor, given: Tensor) -> Tensor:
     """Centers that a localizer may learn from, `[n, 3]` mm, NaN elsewhere: those of a file, else of known poses.
 
-    The center of a pose is the mean of its joints. Beside centers of a file, which may be palms that somebody clicked,
-    it is the middle of the palm, unless frames with both tell that the mean is nearer: a hand's two differ by 50 mm.
+    The center of a pose is the mean of its joints, if at most a quarter of them have no label. Beside centers of a
+    file, which may be palms that somebody clicked, it is the middle of the palm, unless frames with both tell that the
+    mean is nearer: a hand's two differ by 50 mm.
     """
     labeled = torch.isin(torch.arange(len(hands)), known)
-    centers = hands.joints.mean(dim=1)
+    whole = hands.joints.isfinite().all(dim=2).float().mean(dim=1) >= WHOLE
+    centers = mean_of_known(hands.joints).masked_fill(~whole.unsqueeze(1), torch.nan)
     in_file, palm = given.isfinite().all(dim=1), palm_joints(hands.skeleton)
     if palm and bool(in_file.any()):
         palms, both = hands.joints[:, palm].mean(dim=1), in_file & labeled & centers.isfinite().all(dim=1)
