@@ -140,6 +140,8 @@ class DepthFolder(HandDataset):
             detector_joints=setup.detector_joints,
         )
         self.title = self.title_of(root, {})
+        self.camera_path = path
+        self.labels_path = Path(labels) if labels is not None else top / LABELS
 
     @classmethod
     def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:

@@ -88,5 +88,9 @@ def _pose(cells: list[str], where: str, skeleton: Skeleton) -> NDArray[np.float3
     pose = np.array([coordinate(cell, where) for cell in cells], np.float32).reshape(-1, 3)
     if not (pose[:, 2] > 0).all():
         joint = skeleton.joints[int(np.argmin(pose[:, 2] > 0))]
-        raise DataFileError(f"{where}: {joint} has z = {pose[:, 2].min():g} mm, which is not in front of the camera")
+        raise DataFileError(
+            f"{where}: {joint} has z = {pose[:, 2].min():g} mm, which is not in front of the camera; x y z must be of "
+            "the depth camera (x right, y down, z away from it), not relative to the wrist, with z towards the camera, "
+            "or in other columns"
+        )
     return pose
