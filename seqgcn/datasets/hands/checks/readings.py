@@ -18,7 +18,7 @@ BAD = 0.15
 POOR = 0.45
 """Fit below which labels that are all off by the same, or are those of other frames, are looked for."""
 
-FITTING = 0.4
+FITTING = 0.5
 """Fit that another reading must have."""
 
 GAIN, GAIN_OF_FEW = 0.15, 0.4
@@ -60,12 +60,13 @@ class Found(NamedTuple):
     given: float
 
 
-def better_reading(frames: Sequence[Looked], given: NDArray[np.float64]) -> Found | None:
+def better_reading(frames: Sequence[Looked], given: NDArray[np.float64], own_camera: bool = True) -> Found | None:
     """Another reading that fits clearly better than labels as they are, if there is one.
 
     Args:
         frames: Some that were looked at.
         given: Their fits, `[f]`.
+        own_camera: Whether the user described the camera; that of a release is known.
     """
     chosen = np.flatnonzero(np.isfinite(given))
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), MOST)).astype(np.int64)] if len(chosen) else chosen
@@ -76,7 +77,7 @@ def better_reading(frames: Sequence[Looked], given: NDArray[np.float64]) -> Foun
     mean = float(before.mean())
     gain = GAIN if len(tried) >= FEW else GAIN_OF_FEW
     best: Found | None = None
-    for reading in _readings(mean >= GOOD, tried[0].camera):
+    for reading in _readings(mean >= GOOD, tried[0].camera if own_camera else None):
         if not _plausible(tried, reading):
             continue
         after = fits(tried, reading)
@@ -88,11 +89,12 @@ def better_reading(frames: Sequence[Looked], given: NDArray[np.float64]) -> Foun
     return best if best is not None or mean >= POOR or len(tried) < FEW else _shifted(tried, before)
 
 
-def _readings(small: bool, camera: Camera) -> Iterator[Reading]:
+def _readings(small: bool, camera: Camera | None) -> Iterator[Reading]:
     """Readings, the simplest first; if labels fit as they are, only those that can be mistaken for them."""
     axes = [Reading("axes", order, signs) for order in (ORDERS[:2] if small else ORDERS) for signs in SIGNS]
     yield from axes[1:]
-    yield from _lenses(camera)
+    if camera is not None:
+        yield from _lenses(camera)
     if small:
         return
     for unit in UNITS:
@@ -102,8 +104,9 @@ def _readings(small: bool, camera: Camera) -> Iterator[Reading]:
             for order in ORDERS[:2]:
                 for signs in SIGNS:
                     yield Reading("pixels", order, signs, unit=unit, pixels=pixels)
-    for scale in SCALES:
-        yield Reading("depth scale", depth=scale)
+    if camera is not None:
+        for scale in SCALES:
+            yield Reading("depth scale", depth=scale)
     for unit in UNITS:
         for reading in axes[1:]:
             yield Reading("unit", reading.order, reading.signs, unit=unit)

@@ -24,6 +24,9 @@ ONE_SEQUENCE = 0.3
 ENOUGH = 10
 """Frames from which on it can be told that labels are no better in their own frames than in others."""
 
+ENOUGH_JOINTS = 20
+"""Joints, in all frames together, from which on anything can be told."""
+
 LIKE_OTHERS = 1.5
 """How many times better right labels fit their own frames at least, where they fit poorly."""
 
@@ -48,9 +51,9 @@ def check_surface(hands: "HandDataset", frames: Sequence[Looked], poses: NDArray
     given = fits(frames)
     usable = np.isfinite(given) & np.array([bool((frame.image.depth > 0).any()) for frame in frames], np.bool_)
     frames, given = [frame for frame, use in zip(frames, usable, strict=True) if use], given[usable]
-    if not frames:
+    if sum(int(np.isfinite(frame.joints).all(axis=1).sum()) for frame in frames) < ENOUGH_JOINTS:
         return []
-    found = better_reading(frames, given)
+    found = better_reading(frames, given, hands.camera_path is not None)
     if found is not None:
         return [_misread(hands, frames, found)]
     moved = _other_frames(hands, frames, given, poses)
@@ -83,7 +86,7 @@ def _sequences(hands: "HandDataset", frames: Sequence[Looked], given: NDArray[np
     chosen = np.isin(number, bad)
     some = [frame for frame, wrong in zip(frames, chosen.tolist(), strict=True) if wrong]
     names = name_some([hands.sequence_names[each] for each in bad], 3)
-    found = better_reading(some, given[chosen])
+    found = better_reading(some, given[chosen], hands.camera_path is not None)
     if found is not None:
         yield _misread(hands, some, found, f"in {names}, ")
     elif len(some) >= FEW and given[chosen].mean() < BAD:
