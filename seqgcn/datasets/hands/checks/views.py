@@ -69,10 +69,9 @@ def look_at_labels(hands: "HandDataset", report: CheckReport, most: int = SHOWN)
     number = {file: row for row, file in enumerate(hands.files)}
     chosen: dict[int, None] = {}
     for finding in report.findings:
-        rows = (number[finding.frame], *finding.rows)
         share = max(1, (most - 2) // len(report.findings))
-        for row in list(dict.fromkeys(rows))[:share]:
-            chosen[row] = None
+        spread = np.linspace(0, len(finding.rows) - 1, min(len(finding.rows), share)).astype(np.int64).tolist()
+        chosen |= dict.fromkeys([number[finding.frame], *(finding.rows[i] for i in spread)][:share])
     others = report.looked_at or tuple(range(len(hands)))
     for i in np.linspace(0, len(others) - 1, min(len(others), most)).astype(np.int64).tolist():
         if len(chosen) < most:
