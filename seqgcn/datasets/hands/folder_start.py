@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seqgcn.datasets.data_files import check_root, open_csv
+from seqgcn.datasets.data_files import open_csv
 from seqgcn.datasets.hands.camera import Camera
 from seqgcn.datasets.hands.camera_info import Lens, is_camera_info, read_camera_info
 from seqgcn.datasets.hands.centers.rule import candidates_of
@@ -22,7 +22,7 @@ from seqgcn.datasets.hands.folder_labels import LABELS
 from seqgcn.datasets.hands.folder_setup import CAMERA
 from seqgcn.datasets.hands.frame_files import SUFFIXES, FrameFormat, Kind, frame_size, read_frame
 from seqgcn.datasets.hands.skeleton import BIGHAND21, ICVL16, MSRA21, NYU14, Skeleton
-from seqgcn.exceptions import DataFileError
+from seqgcn.exceptions import DataFileError, MissingFileError
 
 SKELETONS = {"bighand": BIGHAND21, "msra": MSRA21, "icvl": ICVL16, "nyu": NYU14}
 """Joints to begin with, by the data set that has them: 21, 21, 16 and 14."""
@@ -90,7 +90,9 @@ def look_at_recording(
         MissingFileError: There is no such folder.
         DataFileError: It has no frame, or none that can be read.
     """
-    top = check_root(root, "the recording", "your own camera")
+    top = Path(os.path.expanduser(root))
+    if not top.is_dir():
+        raise MissingFileError(f"{top} is no folder; give the folder of the recording's frames")
     listed = FolderFiles(top)
     frames = listed.frames(form.kind if form is not None else None)
     kind = form.kind if form is not None else _kind_of(frames[0])
@@ -257,8 +259,8 @@ def _scale(
     if not fitting:
         return 1.0, f"not known: the nearest things are at {near:.4g} units"
     likely = {scale: _likeness(units, camera, scale) for scale in fitting}
-    best = max(fitting, key=lambda scale: likely[scale])
-    chosen = fitting[0] if likely[best] < likely[fitting[0]] + BETTER else best
+    # Most cameras write millimeters.
+    chosen = max(fitting, key=lambda scale: likely[scale] + BETTER * (scale == 1))
     sure = "the nearest things are then" if len(fitting) == 1 else "a guess by the size of what looks like a hand,"
     return chosen, f"{sure} {near * chosen:.0f} mm away"
 

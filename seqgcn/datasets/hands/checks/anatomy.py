@@ -54,10 +54,14 @@ class Change(NamedTuple):
     Args:
         places: Column in which each joint is, `[J]`.
         what: In words: what the columns seem to hold.
+        given: How far distances between joints are from those in hands, in units of what they vary.
+        off: The same in this order.
     """
 
     places: NDArray[np.int64]
     what: str
+    given: float = 0.0
+    off: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def other_order(poses: Poses, skeleton: Skeleton, table: Mapping[str, Sequence[s
     for change in _orders(anatomy, skeleton, named):
         off = far(change.places)
         if off.mean() < least and (off < given).mean() >= OFTEN:
-            best, least = change, float(off.mean())
+            best, least = change._replace(given=float(given.mean()), off=float(off.mean())), float(off.mean())
     if best is not None and least > LIKE_A_HAND:
         return None
     if best is None or least < CLEAR * given.mean() or not anatomy.bones:

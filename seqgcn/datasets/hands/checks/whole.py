@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.hands.checks.anatomy import BENT, OFTEN, Change, anatomy_of, bend, lengths, other_order
+from seqgcn.datasets.hands.checks.anatomy import BENT, OFTEN, Change, anatomy_of, bend, other_order
 from seqgcn.datasets.hands.checks.findings import Finding, Kind
 from seqgcn.datasets.hands.checks.readings import BAD, FEW, POOR, Found, better_reading
 from seqgcn.datasets.hands.checks.surface import Looked, distances, fits
@@ -151,7 +151,7 @@ def _other_frames(
         tries.setdefault("names sorted as text (10 before 2)", {}).update(zip(as_text, rows, strict=True))
         tries.setdefault("the reverse order", {}).update(zip(rows, rows[::-1], strict=True))
         for step in (1, -1, 2, -2, 5, -5, 10, -10):
-            what = f"those of the frames {abs(step)} {'later' if step > 0 else 'earlier'}"
+            what = f"each label is {abs(step)} frames {'late' if step > 0 else 'early'}"
             shifted = dict(zip(rows, rows[step:] if step > 0 else [-1] * -step + rows, strict=False))
             tries.setdefault(what, {}).update(shifted)
     best, cause = 0.0, ""
@@ -196,8 +196,6 @@ def check_order(
     change = other_order(poses, hands.skeleton, hands.detector_joints)
     if change is None:
         return [], None
-    bones = anatomy_of(hands.skeleton).bones
-    before, after = (lengths(each, bones).mean() for each in (poses, poses[:, change.places]))
     joints = hands.skeleton.joints
     moved = [i for i in range(len(joints)) if change.places[i] != i][:3]
     finding = Finding(
@@ -205,8 +203,9 @@ def check_order(
         whole=True,
         file=labels_path(hands),
         frame=hands.files[int(rows[0])],
-        found=f"the joints are in another order than their names say; bones are {before:.0f} mm long on average",
-        expected=f"{after:.0f} mm, as they are with {_held(joints, change, moved)}",
+        found="the joints are in another order than their names say; distances between them differ from those in hands "
+        f"by {change.given:.2f} times what they vary",
+        expected=f"{change.off:.2f} times, as it is with {_held(joints, change, moved)}",
         cause=f"the columns hold another order: {change.what}",
         cure="Name the columns by what they hold"
         if hands.labels_path is None or hands.labels_path.suffix == ".csv"

@@ -32,9 +32,9 @@ def cause_of(reading: Reading, camera: Camera) -> tuple[str, str]:
             "Convert them: x = (u - cx) d / fx, y = (v - cy) d / fy, z = d; seqgcn.datasets.hands.Camera.to_world does",
         )
     if reading.key == "offset":
-        x, y, z = reading.shift
+        x, y, z = (round(-each) for each in reading.shift)
         return (
-            f"all labels are off by about ({-x:.0f}, {-y:.0f}, {-z:.0f}) mm, as those of another camera beside it are",
+            f"all labels are off by about ({x}, {y}, {z}) mm, as those of another camera beside it are",
             "Convert them from the color camera's frame of reference to the depth camera's",
         )
     parts, cures = [], []
