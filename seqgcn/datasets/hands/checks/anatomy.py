@@ -44,8 +44,14 @@ ERROR = 4.0
 POSES = 60
 """Poses looked at to tell the order."""
 
-BENT = 0.15
-"""Share of their length that fingers must be bent out of the palm's plane to tell a left hand from a right one."""
+BENT = 0.32
+"""Share of their length that fingers must be bent out of the palm's plane to tell a left hand from a right one.
+
+Fingers that are stretched bend back by up to 0.3, for whole sequences.
+"""
+
+BENT_OF_MANY, MANY = 0.15, 300
+"""The same on average over that many frames of all sequences, which never are all stretched."""
 
 
 class Change(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.hands.checks.anatomy import BENT, OFTEN, Change, anatomy_of, bend, other_order
+from seqgcn.datasets.hands.checks.anatomy import BENT, BENT_OF_MANY, MANY, Change, anatomy_of, bend, other_order
 from seqgcn.datasets.hands.checks.findings import Finding, Kind
 from seqgcn.datasets.hands.checks.readings import BAD, FEW, POOR, Found, better_reading
 from seqgcn.datasets.hands.checks.surface import Looked, distances, fits
@@ -29,6 +29,12 @@ ENOUGH_JOINTS = 20
 
 LIKE_OTHERS = 1.5
 """How many times better right labels fit their own frames at least, where they fit poorly."""
+
+SIDES = {0: "right", 1: "left"}
+"""The hand that files say, by its number in `HandDataset`."""
+
+MOSTLY = 0.75
+"""Share of frames whose fingers must be bent to the same side."""
 
 KINDS: dict[str, Kind] = {
     "unit": "unit",
@@ -228,25 +234,24 @@ def check_hand(hands: "HandDataset", poses: NDArray[np.float64], rows: NDArray[n
     side, rows = side[known], rows[known]
     told = hands.sides.numpy()[rows]
     sequence = hands.sequence.numpy()[rows]
+    numbers = np.unique(sequence).tolist()
     wrong: dict[str, list[int]] = {"left": [], "right": []}
-    seen: set[str] = set()
-    for number in np.unique(sequence).tolist():
+    for number in numbers:
         here = sequence == number
-        bent = side[here]
-        if here.sum() < FEW or abs(bent.mean()) < BENT or (np.sign(bent) == np.sign(bent.mean())).mean() < OFTEN:
-            continue
-        looks = "left" if bent.mean() < 0 else "right"
-        seen.add(looks)
-        if told[here][0] >= 0 and looks != ("left" if told[here][0] else "right"):
+        looks = _side_of(side[here], BENT, FEW)
+        if looks is not None and told[here][0] >= 0 and looks != SIDES[told[here][0]]:
             wrong[looks].append(number)
+    looks = _side_of(side, BENT_OF_MANY, MANY)
+    if looks is not None and (told >= 0).all() and not any(SIDES[each] == looks for each in set(told.tolist())):
+        wrong[looks] = numbers
     found = []
-    for looks, numbers in wrong.items():
-        if not numbers:
+    for looks, concerned in wrong.items():
+        if not concerned:
             continue
-        some = rows[np.isin(sequence, numbers)]
+        some = rows[np.isin(sequence, concerned)]
         other = "left" if looks == "right" else "right"
-        names = name_some([hands.sequence_names[number] for number in numbers], 3)
-        everywhere = len(numbers) == len(np.unique(sequence))
+        names = name_some([hands.sequence_names[number] for number in concerned], 3)
+        everywhere = len(concerned) == len(numbers)
         found.append(
             Finding(
                 kind="hand",
@@ -263,6 +268,14 @@ def check_hand(hands: "HandDataset", poses: NDArray[np.float64], rows: NDArray[n
             )
         )
     return found
+
+
+def _side_of(bent: NDArray[np.float64], least: float, frames: int) -> str | None:
+    """Which hand it is by how far fingers are bent in some frames, `[m]`; None where that does not tell."""
+    mean = bent.mean() if len(bent) else 0.0
+    if len(bent) < frames or abs(mean) < least or (np.sign(bent) == np.sign(mean)).mean() < MOSTLY:
+        return None
+    return "left" if mean < 0 else "right"
 
 
 def labels_path(hands: "HandDataset") -> Path:
