@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
 from seqgcn.datasets.hands.checks.using import check_pool, left_out
@@ -43,6 +43,9 @@ class DeferredSplits(HandSplits, ABC):
         accept_crops: Go on even if most crops are doubtful.
         accept_labels: Go on even if labels look wrong: of another unit, other axes, another hand or camera.
     """
+
+    later_parameters: ClassVar[tuple[str, ...]] = ("accept_labels",)
+    """Parameters that there were not from the start; at their defaults they are in no file."""
 
     crop_size: int = 128
     train_centres: str | None = None
