@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from seqgcn import __version__
-from seqgcn.cli import compare, crops, evaluate, import_, lists, pull, push, render, report, run, select
+from seqgcn.cli import check, compare, crops, evaluate, import_, init, lists, pull, push, render, report, run, select
 from seqgcn.cli.codes import BAD_COMMAND, BAD_DATA, INTERRUPTED
 from seqgcn.cli.messages import shown_messages
 from seqgcn.exceptions import ConfigError, SeqGCNError
@@ -52,6 +52,6 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"seqgcn {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, select, push, pull, import_, crops, compare, report, render, evaluate, lists):
+    for command in (run, select, push, pull, import_, init, check, crops, compare, report, render, evaluate, lists):
         command.add_to(commands)
     return top

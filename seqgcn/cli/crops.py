@@ -120,7 +120,7 @@ def _command(arguments: argparse.Namespace) -> str:
     if arguments.labelled is not None:
         words += ["--labelled", arguments.labelled]
     for key, value in arguments.set:
-        words += ["--set", f"{key}={_text(value)}"]
+        words += ["--set", f"{key}={setting_text(value)}"]
     if arguments.out != PAGE:
         words += ["--out", arguments.out]
     if arguments.most != MOST:
@@ -128,7 +128,7 @@ def _command(arguments: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _text(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A value as `--set` reads it."""
     import yaml
 

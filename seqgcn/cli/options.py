@@ -73,6 +73,16 @@ def add_accept_crops(group: Any) -> None:
     )
 
 
+def add_accept_labels(group: Any) -> None:
+    """Add --accept-labels, likewise."""
+    group.add_argument(
+        "--accept-labels",
+        action="store_true",
+        help="go on although labels look wrong, of another unit, other axes, another hand or camera, as --set "
+        "dataset.accept_labels=true does (default: off)",
+    )
+
+
 def add_threads(group: Any) -> None:
     """Add --threads, which `main` heeds for every command."""
     group.add_argument(
@@ -94,8 +104,9 @@ def _threads(text: str) -> int:
 def given_options(arguments: argparse.Namespace, config: type) -> dict[str, Any]:
     """The fields of a configuration that the command line gave."""
     given = {item.name: getattr(arguments, item.name) for item in options(config) if hasattr(arguments, item.name)}
-    if getattr(arguments, "accept_crops", False):
-        given["set"] = {**dict(given.get("set", {})), "dataset.accept_crops": True}
+    for accepted in ("accept_crops", "accept_labels"):
+        if getattr(arguments, accepted, False):
+            given["set"] = {**dict(given.get("set", {})), f"dataset.{accepted}": True}
     return given
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged, setting
+from seqgcn.cli.options import (
+    add_accept_crops,
+    add_accept_labels,
+    add_options,
+    add_threads,
+    given_options,
+    merged,
+    setting,
+)
 from seqgcn.config.run import FEATURES, RunConfig, means_features, read_config
 from seqgcn.utils.progress import Bars
 
@@ -58,6 +66,7 @@ def _add_options(run: argparse.ArgumentParser) -> None:
             help=f"{text} (default: none)",
         )
     add_accept_crops(what)
+    add_accept_labels(what)
     what.add_argument(
         "--test-subject",
         dest="set",

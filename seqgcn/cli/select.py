@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgcn.cli.codes import DONE, INTERRUPTED
-from seqgcn.cli.options import add_accept_crops, add_options, add_threads, given_options, merged
+from seqgcn.cli.options import add_accept_crops, add_accept_labels, add_options, add_threads, given_options, merged
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.messages import log
@@ -47,6 +47,7 @@ def add_to(commands: Any) -> None:
     what = select.add_argument_group("what to select", "each is also a key of the YAML file; the command line wins")
     add_options(what, SelectConfig)
     add_accept_crops(what)
+    add_accept_labels(what)
 
 
 def _select(arguments: argparse.Namespace) -> int:

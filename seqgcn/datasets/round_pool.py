@@ -34,6 +34,7 @@ class RoundPool:
         frames: The hand frames behind the items.
         centers: Where the hand is in each of them.
         unfit: Items that cannot be picked, whatever lists say, `[n]` bool.
+        left_out: Names of items that are left out although lists may name them.
         named: Whether items have names, not numbers alone.
         fingerprint: Short hash of it all; another value means other data or labels.
     """
@@ -51,6 +52,7 @@ class RoundPool:
     frames: "HandDataset | None" = None
     centers: "Centers | None" = None
     unfit: Tensor | None = None
+    left_out: tuple[str, ...] = ()
     named: bool = True
 
     @property

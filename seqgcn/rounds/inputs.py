@@ -187,7 +187,7 @@ def labelled_hands(hands: HandDataset, listed: Path | None) -> Tensor:
     """
     if listed is None:
         return hands.labelled.nonzero().squeeze(1)
-    chosen = torch.tensor(read_ids(listed, hands.files, len(hands)), dtype=torch.int64)
+    chosen = torch.tensor(_there(listed, hands.files, hands.left_out, len(hands)), dtype=torch.int64)
     unknown = chosen[~hands.labelled[chosen]]
     if len(unknown):
         raise DataFileError(
@@ -205,13 +205,20 @@ def candidates_of(config: SelectConfig, pool: RoundPool) -> Tensor:
     """
     mask = torch.full((len(pool),), config.candidates is None)
     if config.candidates is not None:
-        mask[read_ids(config.candidates, pool.names, len(pool))] = True
+        mask[_there(config.candidates, pool.names, pool.left_out, len(pool))] = True
     if config.exclude is not None:
-        mask[read_ids(config.exclude, pool.names, len(pool))] = False
+        mask[_there(config.exclude, pool.names, pool.left_out, len(pool))] = False
     mask[pool.labelled] = False
     if pool.unfit is not None:
         mask &= ~pool.unfit
     return mask
+
+
+def _there(path: str | Path, names: Sequence[str] | None, left_out: Sequence[str], n: int) -> list[int]:
+    """Items that a list names, without those that were left out."""
+    if names is None:
+        return read_ids(path, None, n)
+    return [item for item in read_ids(path, [*names, *left_out], n + len(left_out)) if item < n]
 
 
 def check_lists(config: SelectConfig, items: Sequence[str]) -> None:
@@ -239,7 +246,8 @@ def costs_of(config: SelectConfig, pool: RoundPool, candidates: Tensor) -> Tenso
     """
     if config.cost is None:
         return None
-    costs = read_costs(config.cost, pool.names, len(pool))
+    names = None if pool.names is None else [*pool.names, *pool.left_out]
+    costs = read_costs(config.cost, names, len(pool) + len(pool.left_out))[: len(pool)]
     unpriced = np.flatnonzero(candidates.numpy() & np.isnan(costs)).tolist()
     if unpriced:
         raise DataFileError(

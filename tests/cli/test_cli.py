@@ -101,6 +101,7 @@ def test_every_option_is_in_the_help_with_its_default(shown: Callable[..., str])
         "--items",
         "--test-items",
         "--accept-crops",
+        "--accept-labels",
     }
     assert all("default: " in line for line in lines.values())
     unbroken = re.sub(r"-\n {10,}", "-", text)  # nor need a name of several words be on one line

@@ -66,7 +66,8 @@ def test_every_option_is_in_the_help_with_its_default(
     assert "500ms where names are time stamps (frames, default: 0)" in text
     assert "(default: the data set's file of labels, if it may leave items out; else nothing)" in text
     assert text.count("default: ") == len(options(SelectConfig)) + sum(
-        f" {flag} " in text for flag in ("--resume", "--continue", "--config", "--quiet", "--threads", "--accept-crops")
+        f" {flag} " in text
+        for flag in ("--resume", "--continue", "--config", "--quiet", "--threads", "--accept-crops", "--accept-labels")
     )
     assert all(name in text for entries in CATALOGUE.values() for name in entries)
 

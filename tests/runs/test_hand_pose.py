@@ -204,9 +204,9 @@ def test_unlabelled_frames_are_counted(tmp_path: Path, messages: list[str]) -> N
     before = poses.fingerprint
     camera = (folder / "camera.yaml").read_text()
     (folder / "camera.yaml").write_text(camera.replace("hand: right", "hand: left"))
-    assert DepthFolder.splits(root=str(folder), crop_size=32).fingerprint != before
+    assert DepthFolder.splits(root=str(folder), crop_size=32, accept_labels=True).fingerprint != before
     (folder / "camera.yaml").write_text(re.sub(r"depth_scale: .*", "depth_scale: 1.02", camera))
-    rescaled = DepthFolder.splits(root=str(folder), crop_size=32)
+    rescaled = DepthFolder.splits(root=str(folder), crop_size=32, accept_labels=True)
     assert rescaled.fingerprint != before
     assert rescaled.train.inputs.centre[0, 2] == pytest.approx(1.02 * float(poses.train.inputs.centre[0, 2]), rel=1e-3)
 

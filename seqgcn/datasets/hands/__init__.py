@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seqgcn.datasets.hands.bighand import BigHand
     from seqgcn.datasets.hands.camera import Camera
     from seqgcn.datasets.hands.centers.candidates import hand_candidates
+    from seqgcn.datasets.hands.checks import CheckReport, check_dataset
     from seqgcn.datasets.hands.depth_folder import DepthFolder
     from seqgcn.datasets.hands.hand_dataset import CropBatch, CropOptions, HandDataset, HandFrames
     from seqgcn.datasets.hands.icvl import ICVL
@@ -25,6 +26,7 @@ __all__ = [
     "NYU",
     "BigHand",
     "Camera",
+    "CheckReport",
     "CropBatch",
     "CropOptions",
     "DepthFolder",
@@ -32,12 +34,14 @@ __all__ = [
     "HandFrames",
     "HandSplits",
     "Skeleton",
+    "check_dataset",
     "hand_candidates",
 ]
 
 _MODULES = {
     "BigHand": "bighand",
     "Camera": "camera",
+    "CheckReport": "checks",
     "CropBatch": "hand_dataset",
     "CropOptions": "hand_dataset",
     "DepthFolder": "depth_folder",
@@ -48,6 +52,7 @@ _MODULES = {
     "MSRA": "msra",
     "NYU": "nyu",
     "Skeleton": "skeleton",
+    "check_dataset": "checks",
     "hand_candidates": "centers.candidates",
 }
 

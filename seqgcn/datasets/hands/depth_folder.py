@@ -99,7 +99,7 @@ class DepthFolder(HandDataset):
         if cube is not None:
             check_number("cube", cube, low=0, open_low=True)
         top = check_root(root, "the depth folder", "your own camera")
-        path = need_file(top, CAMERA, "the depth folder", LAYOUT)
+        path = need_file(top, CAMERA, "the depth folder", f"{LAYOUT}; seqgcn init writes a camera.yaml")
         listed = FolderFiles(top, depth)
         setup = read_setup(path, listed.beside)
         frames = listed.frames(setup.form.kind if setup.told else None)
@@ -140,6 +140,8 @@ class DepthFolder(HandDataset):
             detector_joints=setup.detector_joints,
         )
         self.title = self.title_of(root, {})
+        self.camera_path = path
+        self.labels_path = Path(labels) if labels is not None else top / LABELS
 
     @classmethod
     def title_of(cls, root: str | Path, parameters: Mapping[str, Any]) -> str:

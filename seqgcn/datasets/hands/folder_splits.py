@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
+from seqgcn.datasets.hands.checks.using import check_pool, left_out
 from seqgcn.datasets.hands.crop_options import Crop, CropOptions
 from seqgcn.datasets.hands.cropping import in_words
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -40,7 +41,11 @@ class DeferredSplits(HandSplits, ABC):
         centers: File of centers of some or all frames by name, with the header frame,x,y,z (mm) or frame,u,v,d (px,
             px, mm).
         accept_crops: Go on even if most crops are doubtful.
+        accept_labels: Go on even if labels look wrong: of another unit, other axes, another hand or camera.
     """
+
+    later_parameters: ClassVar[tuple[str, ...]] = ("accept_labels",)
+    """Parameters that there were not from the start; at their defaults they are in no file."""
 
     crop_size: int = 128
     train_centres: str | None = None
@@ -53,6 +58,7 @@ class DeferredSplits(HandSplits, ABC):
     crop: Crop = "auto"
     centers: str | None = None
     accept_crops: bool = False
+    accept_labels: bool = False
 
     def __post_init__(self) -> None:
         if (self.train_centres is None) != (self.test_centres is None):
@@ -169,13 +175,18 @@ class FolderSplits(DeferredSplits):
         if hands.skipped:
             log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
         files.check(hands.files)
-        hands.learn_from(files.labeled_frames(hands, listed))
+        names = hands.files
+        checked = check_pool(hands, self.accept_labels)
+        hands = checked.hands
+        hands.left_out = left_out(names, hands)
+        hands.learn_from(checked.trusted(files.labeled_frames(hands, listed)))
         hands.locate(progress)
         check_crops(hands, self.accept_crops)
         hands.prepare(progress)
         check_mass(hands, self.accept_crops)
         # Once more, as frames that turned out to be empty may have been left out.
-        labeled = files.labeled_frames(hands, listed)
+        hands.left_out = left_out(names, hands)
+        labeled = checked.trusted(files.labeled_frames(hands, listed))
         return RoundPool(
             name=self.name,
             items=hands.files,
@@ -184,6 +195,8 @@ class FolderSplits(DeferredSplits):
             targets=hands.joints[labeled],
             frames=hands,
             centers=hands.centers,
+            unfit=checked.unfit,
+            left_out=hands.left_out,
             fingerprint=short_hash(hands.fingerprint, labeled.tolist()),
         )
 

@@ -157,7 +157,9 @@ def doubtful_unit(depth: NDArray[np.float32], scale: float) -> str:
     span = f"its depths are {low:.3g} to {high:.3g} mm with depth_scale {scale:g}"
     if high < NEAREST:
         meters = "which looks like meters" if scale == 1 and high < 30 else "nearer than a camera sees"
-        return f"{span}, {meters}; depth_scale is millimeters a unit: {1000 * scale:g}, if units are {scale:g} m"
+        realsense = " (RealSense reports 0.001, in meters a unit, for 1)" if scale == 0.001 else ""
+        right = f"{1000 * scale:g}, if units are {scale:g} m{realsense}"
+        return f"{span}, {meters}; depth_scale is millimeters a unit: {right}"
     if low > FARTHER:
         return f"{span}, farther than a hand is seen; depth_scale is millimeters a unit: 1 for frames in millimeters"
     return ""

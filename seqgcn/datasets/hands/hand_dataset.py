@@ -76,6 +76,12 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
     """What a reader must know about these."""
     lists_frames: ClassVar[bool] = False
     """Whether `split="all"` finds frames that no label names yet."""
+    labels_path: Path | None = None
+    """File of the labels, for messages, where there is one."""
+    camera_path: Path | None = None
+    """File that describes the camera, where the user wrote it."""
+    left_out: tuple[str, ...] = ()
+    """Names of frames that a round's lists may name although they were left out."""
     splits: ClassVar[SplitsReader] = SplitsReader()
     """Reads pool and test part from a folder, as in `ICVL.splits(root, crop_size=64)`."""
 
@@ -227,6 +233,11 @@ class HandDataset(Dataset[tuple[Tensor, Tensor]]):
         """Whether all frames are mirrored for networks, or none; if some are, which, `[n]` bool."""
         some = bool(self._mirror.any())
         return some if some == bool(self._mirror.all()) else self._mirror
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the crops are made."""
+        return self._store is not None
 
     @property
     def labelled(self) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 
 from seqgcn.datasets.hands.centers.doubt import check_crops, check_mass
+from seqgcn.datasets.hands.checks.using import check_part
 from seqgcn.datasets.hands.crop import mean_of_known
 from seqgcn.datasets.hands.cropping import in_words
 from seqgcn.datasets.hands.hand_dataset import HandDataset
@@ -36,6 +37,7 @@ class HandSplits:
         test: What the learner is scored on.
         name: For tables and pictures; by default the title of the pool's data set.
         accept_crops: Go on even if most crops are doubtful.
+        accept_labels: Go on even if labels look wrong.
 
     Raises:
         ArgumentError: The parts have other joints or are cropped in other ways.
@@ -44,7 +46,13 @@ class HandSplits:
     task: ClassVar[str] = "pose"
 
     def __init__(
-        self, train: HandDataset, test: HandDataset, *, name: str | None = None, accept_crops: bool = False
+        self,
+        train: HandDataset,
+        test: HandDataset,
+        *,
+        name: str | None = None,
+        accept_crops: bool = False,
+        accept_labels: bool = False,
     ) -> None:
         for part, hands in (("train", train), ("test", test)):
             if not isinstance(hands, HandDataset):
@@ -59,7 +67,7 @@ class HandSplits:
             raise ArgumentError(
                 f"{train.name} is cropped with {train.options}, but {test.name} with {test.options}; give both the same"
             )
-        self.accept_crops = accept_crops
+        self.accept_crops, self.accept_labels = accept_crops, accept_labels
         self._given: dict[Part, HandDataset] = {"train": train, "test": test}
         self._called = name
         self._start()
@@ -139,7 +147,7 @@ class HandSplits:
             hands = self._read(part)
             if hands.skipped:
                 log.info(f"{hands.name}: {len(hands):,} frames; left out: {in_words(hands.skipped)}")
-            both[part] = self._limited(part, hands)
+            both[part] = check_part(self._limited(part, hands), self.accept_labels)
         if self._oracle:
             log.warning(
                 f"{self.title}: crops are centered on the true joints, so selection knows labels it must not know"

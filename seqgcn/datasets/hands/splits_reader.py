@@ -27,6 +27,8 @@ class SplitsReader:
     """
 
     task = "pose"
+    later_parameters = ("accept_labels",)
+    """Those of `DeferredSplits`."""
 
     def __init__(self, kind: "type[HandDataset] | None" = None, *, without: tuple[str, ...] = ()) -> None:
         self.kind, self.without = kind, without

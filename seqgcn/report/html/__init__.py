@@ -11,6 +11,7 @@ from seqgcn.utils.lazy import lazy
 if TYPE_CHECKING:
     from seqgcn.report.html.charts import Chart, Line, chart
     from seqgcn.report.html.crops import crops_page
+    from seqgcn.report.html.labels import labels_page
     from seqgcn.report.html.pages import Table, render, write_page
     from seqgcn.report.html.round import RoundView, round_page
     from seqgcn.report.html.sheet import Picture
@@ -26,6 +27,7 @@ __all__ = [
     "chart",
     "crops_page",
     "forest",
+    "labels_page",
     "render",
     "round_page",
     "write_page",
@@ -34,6 +36,6 @@ __all__ = [
 _HOME = dict.fromkeys(("Chart", "Line", "chart"), "charts") | dict.fromkeys(("Forest", "forest"), "strips")
 _HOME |= dict.fromkeys(("RoundView", "round_page"), "round") | {"Picture": "sheet"}
 _HOME |= dict.fromkeys(("Table", "render", "write_page"), "pages")
-_HOME |= {"crops_page": "crops"}
+_HOME |= {"crops_page": "crops", "labels_page": "labels"}
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -108,9 +108,14 @@ def test_parts_that_do_not_go_together(tmp_path: Path, root: Path, options: Crop
 def test_the_catalogue_has_the_parameters_of_the_class(kind: Any, name: str, own: set[str]) -> None:
     assert load("dataset", name) == kind.splits
     shared = "crop_size train_centres test_centres oracle_centres near far skip_empty cache crop centers accept_crops"
-    assert list(parameters("dataset", name)) == [*shared.split(), "strict", *list(parameters("dataset", name))[12:]]
-    assert set(list(parameters("dataset", name))[12:]) == own
-    assert list(inspect.signature(kind.splits).parameters)[11:13] == ["root", "strict"]
+    assert list(parameters("dataset", name)) == [
+        *shared.split(),
+        "accept_labels",
+        "strict",
+        *list(parameters("dataset", name))[13:],
+    ]
+    assert set(list(parameters("dataset", name))[13:]) == own
+    assert list(inspect.signature(kind.splits).parameters)[12:14] == ["root", "strict"]
 
 
 def test_an_argument_that_there_is_not(root: Path) -> None:

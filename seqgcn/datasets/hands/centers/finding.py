@@ -357,7 +357,7 @@ def likely_cause(hands: "HandDataset", empty: Tensor) -> str:
     if middle < 100 or middle > 20_000:
         return (
             f"Their depth is {middle:.4g} mm in the middle, which no hand camera measures: check depth_scale, the mm a "
-            "unit (1000 if units are meters, 0.1 if they are tenths of a mm)"
+            "unit (1000 if units are meters, 0.1 if they are tenths of a mm, 1 where RealSense reports 0.001)"
         )
     if not near <= middle <= far and hands.options.centers is None:
         return f"Their depth is {middle:.4g} mm in the middle: set near and far, which are {near:g} and {far:g} mm"

@@ -49,7 +49,7 @@ def landmark_weights(skeleton: Skeleton, table: Mapping[str, Sequence[str]] | No
         elif (number := _number(words, modern)) is not None:
             rows.append(torch.eye(len(LANDMARKS))[number])
         else:
-            rows.append(known.get(" ".join(_words(joint)), torch.full((len(LANDMARKS),), torch.nan)))
+            rows.append(known.get(" ".join(name_words(joint)), torch.full((len(LANDMARKS),), torch.nan)))
     return torch.stack(rows)
 
 
@@ -78,14 +78,15 @@ def _landmark_of(joint: str, name: str) -> Tensor:
     return torch.eye(len(LANDMARKS))[number]
 
 
-def _words(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
+    """Words and numbers of a joint's name, in small letters."""
     words = re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
     return [word.lower() for word in words]
 
 
 def _parse(name: str) -> tuple[str, str] | None:
     """Finger and place that a name tells, such as `("index", "mcp")`; the wrist has no finger."""
-    words = [FINGER_WORDS.get(word, PART_WORDS.get(word, word)) for word in _words(name) if word not in IGNORED]
+    words = [FINGER_WORDS.get(word, PART_WORDS.get(word, word)) for word in name_words(name) if word not in IGNORED]
     if words == ["wrist"]:
         return "", "wrist"
     fingers = [word for word in words if word in FINGERS]

@@ -1,0 +1,120 @@
+"""`seqgcn check`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgcn.cli.codes import BAD_DATA, DONE
+from seqgcn.cli.crops import DATASETS
+from seqgcn.cli.options import add_threads, setting
+from seqgcn.exceptions import ConfigError
+from seqgcn.utils.progress import Bars
+
+if TYPE_CHECKING:
+    from seqgcn.datasets.hands.checks import CheckReport
+    from seqgcn.datasets.hands.hand_dataset import HandDataset
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    check = commands.add_parser(
+        "check",
+        help="check labels, camera and frames before anything is trained on them",
+        description="Check depth frames and their labels: units, axes, left for right, u v d for x y z, the order of "
+        "joints, intrinsics and depth_scale, labels of other frames; empty and frozen frames, copied labels, jumps. "
+        "select and run check the same before training. Ends with 1 if something is wrong as a whole.",
+    )
+    check.set_defaults(command=_check)
+    check.add_argument("root", metavar="ROOT", help="folder of the frames")
+    check.add_argument(
+        "--dataset", choices=DATASETS, default=DATASETS[0], help=f"how the folder is laid out (default: {DATASETS[0]})"
+    )
+    check.add_argument(
+        "--labelled",
+        metavar="FILE",
+        help="file of labels in the data set's own grammar, as for select (default: the data set's own)",
+    )
+    check.add_argument(
+        "--set",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameter of the data set, as for select (default: none)",
+    )
+    check.add_argument(
+        "--out",
+        metavar="FILE",
+        help="page to write, with eight frames and their labels drawn on them; an earlier page is replaced, nothing "
+        "else is (default: none)",
+    )
+    check.add_argument(
+        "--accept-labels", action="store_true", help="end with 0 whatever is wrong with labels (default: off)"
+    )
+    check.add_argument("--seed", type=int, default=0, metavar="N", help="of the frames looked at (default: 0)")
+    add_threads(check)
+    check.add_argument("--quiet", action="store_true", help="print findings alone (default: off)")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed must not be negative, got {arguments.seed}")
+    from seqgcn.datasets.hands.checks import check_dataset
+
+    with Bars(hidden=arguments.quiet):
+        hands = _frames(arguments)
+        report = check_dataset(hands, seed=arguments.seed)
+    if not arguments.quiet:
+        print(report.summary())
+    for finding in report.findings:
+        print(f"{'wrong' if finding.whole else 'left out'}: {finding}")
+    if not report.findings and not arguments.quiet:
+        print("nothing is wrong" if report.labeled else "nothing is wrong with the frames; none has a label yet")
+    if arguments.out is not None:
+        _write_page(arguments, hands, report)
+    return BAD_DATA if report.wrong and not arguments.accept_labels else DONE
+
+
+def _frames(arguments: argparse.Namespace) -> HandDataset:
+    """The frames that select would pick from."""
+    from seqgcn.config.registry import load
+    from seqgcn.config.run import SelectorSpec, as_config_errors, settle
+    from seqgcn.config.select import SelectConfig
+    from seqgcn.rounds.inputs import list_hands
+
+    settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
+    config = SelectConfig(dataset=arguments.dataset, root=arguments.root, labelled=arguments.labelled)
+    with as_config_errors():
+        hands, _ = list_hands(config, load("dataset", arguments.dataset)(root=arguments.root, **settled))
+    return hands
+
+
+def _write_page(arguments: argparse.Namespace, hands: HandDataset, report: CheckReport) -> None:
+    from seqgcn.datasets.hands.checks.views import look_at_labels
+    from seqgcn.report.html import labels_page, write_page
+
+    path = Path(arguments.out)
+    page = labels_page(
+        report, look_at_labels(hands, report), hands.skeleton.bones, root=arguments.root, again=_command(arguments)
+    )
+    write_page(path, page)
+    print(f"page: {path}")
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that was given, to be given again."""
+    from seqgcn.cli.crops import setting_text
+
+    words = ["seqgcn", "check", arguments.root]
+    if arguments.dataset != DATASETS[0]:
+        words += ["--dataset", arguments.dataset]
+    if arguments.labelled is not None:
+        words += ["--labelled", arguments.labelled]
+    for key, value in arguments.set:
+        words += ["--set", f"{key}={setting_text(value)}"]
+    if arguments.seed:
+        words += ["--seed", str(arguments.seed)]
+    return shlex.join([*words, "--out", arguments.out])
