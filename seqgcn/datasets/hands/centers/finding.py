@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, source_key, waiting_lock
+from seqgcn.datasets.hands.centers.anchors import follow_known
 from seqgcn.datasets.hands.centers.candidate_table import CandidateTable
 from seqgcn.datasets.hands.centers.combining import (
     CONFIDENT,
@@ -136,6 +137,8 @@ def _look(
         _check_labels(hands, known)
     candidates = search_frames(hands, progress)
     found = _choose(hands, known, targets, given, candidates, progress)
+    if hands.options.crop == "auto":
+        found = follow_known(found, candidates, targets, hands.sequence)
     return replace(found, others=other_hands(found.points, candidates))
 
 
@@ -319,8 +322,10 @@ def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:
     how += (hands.camera_key(), hands.decoding)
     if options.crop == "auto":
         how += (detector_available(),)
-    if options.crop in ("rule", "detector") or len(known) < LEAST_LABELS:
+    if options.crop in ("rule", "detector") or not len(known):
         return source_key(hands.root, hands.files, (*how, options.crop))
+    if options.crop == "auto":
+        how += ("followed",)
     labels = hashlib.blake2b(known.numpy().tobytes() + targets[known].contiguous().numpy().tobytes()).hexdigest()
     return source_key(hands.root, hands.files, (*how, options.crop, labels))
 
