@@ -295,6 +295,24 @@ def test_a_file_of_some_centers_leaves_the_others_to_the_rule(tmp_path: Path, op
     assert strict.files == ["seq/1.png"]
 
 
+def test_one_given_center_tells_which_of_two_hands_is_meant_in_its_sequence(
+    tmp_path: Path, options: CropOptions
+) -> None:
+    scene = Scene().torso(800)
+    for x in (-180.0, 180.0):
+        scene = scene.hand(x, 0, 500).forearm(x, 0, 500, 75)
+    root = folder(tmp_path / "lab", [scene.frame()] * 4)
+    taken = DepthFolder(root, "all", options=options).find()
+    side = -float(taken.points[0, 0].sign())
+    file = tmp_path / "centers.csv"
+    file.write_text(f"frame,x,y,z\nseq/1.png,{180 * side},0,500\n", encoding="utf-8")
+    found = DepthFolder(root, "all", options=replace(options, centers=str(file))).find()
+    assert taken.doubtful.all()
+    assert (found.points[:, 0] * side > 100).all()
+    assert not found.doubtful.any()
+    assert found.names == ["rule", "file", "rule", "rule"]
+
+
 def test_a_localizer_learns_from_given_centers_too(
     tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
