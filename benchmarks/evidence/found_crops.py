@@ -1,12 +1,17 @@
 """What crops around hands that were found cost against crops around the true ones: results/found_crops.json and .md.
 
-python benchmarks/evidence/found_crops.py [--crop auto] [--seeds 0 1 2 ...] [--out NAME]
+python benchmarks/evidence/found_crops.py [--crop auto] [--clicks] [--seeds 0 1 2 ...] [--out NAME]
 
 Two rounds of labeling on rendered frames of mixed scenes, twice with the same seeds: once all crops are around centers
 that were found (`crop=auto`: the rule and, where that is in doubt, a localizer that learns from the labels so far, out
 of fold for the labeled frames themselves), once around the true centers (`crop=oracle`). Each seed has frames, hands
 and a first random batch of its own; CoreGCN picks the second batch from the learner's embeddings. The learner's mean
 joint error on sequences in which nothing is labeled is compared after each round, within seeds.
+
+With `--clicks` a person helps where the search is in doubt: the middle of the palm is clicked in the middle frame of
+each sequence whose mean confidence is doubtful, with an error of 8 mm along each axis, and the hands are found again.
+The clicks of a round are counted beside its labels and kept in the next. Planned before the first run with clicks: the
+same SEEDS, sizes, learner and statistic, `--clicks --out found_crops_clicked`.
 
 Planned before the first run: SEEDS, the sizes and the learner below, and the statistic, which is the geometric mean
 over seeds of found / oracle after the second round, with a 95 % bootstrap interval over seeds (of five seeds it is
@@ -23,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -35,7 +41,8 @@ from torch_geometric.data import Data
 
 from seqgcn import CoreGCN
 from seqgcn.datasets.hands import CropOptions, DepthFolder
-from seqgcn.datasets.hands.centers.found import SOURCES
+from seqgcn.datasets.hands.centers.files import center_rows
+from seqgcn.datasets.hands.centers.found import DOUBTFUL, SOURCES, Centers
 from seqgcn.datasets.hands.rendering import drawn_scenes, write_dataset
 from seqgcn.evaluation import bootstrap_interval
 from seqgcn.evaluation.table import markdown_table
@@ -51,6 +58,10 @@ CROP_SIZE = 64
 EPOCHS = 60
 ORACLE = "oracle"
 AIM = 1.10
+BASES = 6
+"""The first joints of the renderer's skeleton, whose mean is the palm: the wrist and the bases of the fingers."""
+NOISE = 8.0
+"""Standard deviation of a click along each axis, mm."""
 RIGHT = 40.0
 """mm; a cube around a center this near holds the hand."""
 
@@ -63,6 +74,7 @@ def main() -> int:
     """Measure, print a table and write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crop", choices=("auto", "rule", "localizer"), default="auto", help="default: auto")
+    parser.add_argument("--clicks", action="store_true", help="click a frame of each doubtful sequence")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="default: those planned")
     parser.add_argument("--out", default="found_crops", help="name of the two files (default: found_crops)")
     arguments = parser.parse_args()
@@ -71,29 +83,35 @@ def main() -> int:
     for seed in arguments.seeds:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as scratch:
-            runs[seed] = measure(seed, arguments.crop, Path(scratch))
+            runs[seed] = measure(seed, arguments.crop, Path(scratch), arguments.clicks)
         errors = {arm: [each["joint error, mm"] for each in rounds] for arm, rounds in runs[seed].items()}
         print(f"seed {seed}: {errors}, {time.perf_counter() - start:.0f} s", flush=True)
-        table = write(runs, arguments.crop, arguments.out)
+        table = write(runs, arguments.crop, arguments.out, arguments.clicks)
     print(table)
     return 0
 
 
-def measure(seed: int, crop: str, scratch: Path) -> dict[str, list[Result]]:
+def measure(seed: int, crop: str, scratch: Path, clicks: bool = False) -> dict[str, list[Result]]:
     """Both arms of one seed."""
     root = scratch / "frames"
     frames = SEQUENCES * FRAMES_A_SEQUENCE
     write_dataset(root, "depth-folder", frames=frames, sequences=SEQUENCES, seed=seed, scene="mixed", sensor=SENSOR)
     scenes = [drawn_scenes(root)["train", number + 1] for number in range(SEQUENCES)]
     order = torch.randperm(frames - TEST_SEQUENCES * FRAMES_A_SEQUENCE, generator=generator(seed, "first labels"))
-    return {arm: rounds(root, arm, order[: LABELS[0]], scenes, seed) for arm in (crop, ORACLE)}
+    return {
+        arm: rounds(root, arm, order[: LABELS[0]], scenes, seed, clicks and arm != ORACLE) for arm in (crop, ORACLE)
+    }
 
 
-def rounds(root: Path, arm: str, labeled: Tensor, scenes: Sequence[str], seed: int) -> list[Result]:
+def rounds(
+    root: Path, arm: str, labeled: Tensor, scenes: Sequence[str], seed: int, clicks: bool = False
+) -> list[Result]:
     """Train on what is labeled, measure, and let CoreGCN pick the next labels."""
-    found = []
+    found, clicked = [], dict[str, list[float]]()
     for number, labels in enumerate(LABELS):
         options = CropOptions(size=CROP_SIZE, crop=arm, cache=str(root.parent / "cache"))  # type: ignore[arg-type]
+        if clicks:
+            options = click(root, options, labeled, clicked, seed)
         hands = DepthFolder(root, "all", strict=True, options=options).learn_from(labeled).prepare()
         test = hands.sequence >= SEQUENCES - TEST_SEQUENCES
         learner = HandPose(epochs=EPOCHS, validation=0.0, device="cpu", seed=seed)
@@ -108,6 +126,7 @@ def rounds(root: Path, arm: str, labeled: Tensor, scenes: Sequence[str], seed: i
         found.append(
             {
                 "labels": labels,
+                "clicks": len(clicked),
                 "joint error, mm": round(float(error[test].mean()), 3),
                 "joint error by scene, mm": {scene: round(value, 2) for scene, value in by_scene.items()},
                 "joint error where the center is right, mm": round(float(error[test & (off <= RIGHT)].mean()), 3),
@@ -128,6 +147,31 @@ def rounds(root: Path, arm: str, labeled: Tensor, scenes: Sequence[str], seed: i
             picks = CoreGCN(seed=seed).select(data, budget=LABELS[number + 1] - labels).index
             labeled = torch.cat((labeled, picks))
     return found
+
+
+def click(root: Path, options: CropOptions, labeled: Tensor, clicked: dict[str, list[float]], seed: int) -> CropOptions:
+    """Click the palm in the middle frame of each doubtful sequence, and let all clicks so far be a file of centers."""
+    file = root.parent / f"clicks-{len(labeled)}.csv"
+    if clicked:
+        file.write_text(center_rows(clicked, []), encoding="utf-8")
+        options = replace(options, centers=str(file))
+    hands = DepthFolder(root, "all", strict=True, options=options).learn_from(labeled)
+    doubtful, palms = doubtful_sequences(hands.find(), hands.sequence), hands.joints[:, :BASES].mean(dim=1)
+    for number in doubtful:
+        ids = (hands.sequence == number).nonzero().flatten()
+        i = int(ids[len(ids) // 2])
+        error = NOISE * torch.randn(3, generator=generator(seed, "click", number))
+        clicked[hands.files[i]] = (palms[i] + error).tolist()
+    if clicked:
+        file.write_text(center_rows(clicked, []), encoding="utf-8")
+        options = replace(options, centers=str(file))
+    return options
+
+
+def doubtful_sequences(found: Centers, sequence: Tensor) -> list[int]:
+    """Sequences whose mean confidence is that of a doubtful frame."""
+    means = {number: float(found.confidence[sequence == number].mean()) for number in sequence.unique().tolist()}
+    return [number for number, mean in means.items() if mean < DOUBTFUL]
 
 
 def mask(ids: Tensor, n: int) -> Tensor:
@@ -155,12 +199,13 @@ def compare(runs: Runs, crop: str, number: int) -> Result:
     }
 
 
-def write(runs: Runs, crop: str, name: str) -> str:
+def write(runs: Runs, crop: str, name: str, clicks: bool = False) -> str:
     """Write results/NAME.json and .md; return the table."""
     compared = [compare(runs, crop, number) for number in range(len(LABELS))]
     packages = ("seqgcn", "torch", "numpy")
     settings = {
         "crop": crop,
+        "clicks in doubtful sequences": clicks,
         "sequences": SEQUENCES,
         "of these to test": TEST_SEQUENCES,
         "frames a sequence": FRAMES_A_SEQUENCE,

@@ -45,7 +45,7 @@ __all__ = [
 QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_size": 8}
 """Parameters of the selectors that train, as far as each has them."""
 
-NEW_FILES: frozenset[str] = frozenset({"classes.csv", "classes.json", "cvat_labels.json"})
+NEW_FILES: frozenset[str] = frozenset({"classes.csv", "classes.json"})
 """Files in the folders of runs and rounds that there are today and were not when the record was made."""
 
 ARRIVED: frozenset[str] = frozenset({"select.image_prefix", "select.document_root", "select.train_on"})
@@ -54,7 +54,9 @@ ARRIVED: frozenset[str] = frozenset({"select.image_prefix", "select.document_roo
 
 def is_new(path: Path) -> bool:
     """Whether rounds and runs had no such file when the record was made; rounds of features had no tasks."""
-    return path.name in NEW_FILES or (path.stem == "label_studio" and (path.parent / "classes.json").exists())
+    return path.name in NEW_FILES or (
+        path.stem in ("cvat_labels", "label_studio") and (path.parent / "classes.json").exists()
+    )
 
 
 class Net(nn.Module):

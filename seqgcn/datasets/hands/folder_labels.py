@@ -100,7 +100,7 @@ def _pose(cells: list[str], where: str, skeleton: Skeleton) -> NDArray[np.float3
         joint = skeleton.joints[int(behind.argmax())]
         raise DataFileError(
             f"{where}: {joint} has z = {np.nanmin(pose[:, 2]):g} mm, which is not in front of the camera; "
-            "x y z must be of the depth camera (x right, y down, z away from it), not relative to the wrist, with z towards "
-            "the camera, or in other columns"
+            "x y z must be of the depth camera (x right, y down, z away from it), not relative to the wrist, with z "
+            "towards the camera, or in other columns"
         )
     return pose

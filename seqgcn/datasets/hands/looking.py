@@ -1,6 +1,6 @@
 """One look at every frame of a data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from seqgcn.datasets.hands.cache import in_threads
@@ -28,6 +28,28 @@ def look_at_frames(
     Raises:
         DataFileError: A frame cannot be read, and the data set is not lenient.
     """
+    return [each for block in look_in_blocks(hands, look, progress, stage) for each in block]
+
+
+def look_in_blocks(
+    hands: "HandDataset",
+    look: Callable[[DepthImage, int], T],
+    progress: Progress | None,
+    stage: str = "hands",
+    start: int = 0,
+) -> Iterator[list[T | None]]:
+    """The same, some frames at a time, in their order: for what is too large to be kept of all frames.
+
+    Args:
+        hands: The frames.
+        look: Called with each frame and its number, in several threads.
+        progress: Told about them.
+        stage: Name of the stage that it is told.
+        start: First frame to look at.
+
+    Raises:
+        DataFileError: A frame cannot be read, and the data set is not lenient.
+    """
 
     def one(i: int) -> T | None:
         try:
@@ -38,9 +60,9 @@ def look_at_frames(
             return None
         return look(image, i)
 
-    seen: list[T | None] = []
-    for block in in_threads(one, len(hands)):
-        seen += block
+    done = start
+    for block in in_threads(lambda i: one(start + i), len(hands) - start):
+        done += len(block)
+        yield block
         if progress is not None:
-            progress(stage, len(seen), len(hands))
-    return seen
+            progress(stage, done, len(hands))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqgcn.datasets.hands.centers.candidate_table import CandidateTable
 from seqgcn.datasets.hands.centers.found import Centers, jumps
 from seqgcn.datasets.hands.centers.rule import Candidate, another_hand, follow, steady
 
@@ -47,7 +48,7 @@ def steadied(confidence: Tensor, points: Tensor, sequence: Tensor) -> Tensor:
 def rival_doubt(
     confidence: Tensor,
     points: Tensor,
-    candidates: Sequence[Sequence[Candidate]],
+    candidates: CandidateTable | Sequence[Sequence[Candidate]],
     sequence: Tensor,
     known: Tensor,
     right: Tensor,
@@ -119,7 +120,7 @@ def surer(rule: Centers, localizer: Centers, sequence: Tensor, confident: float 
     )
 
 
-def other_hands(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> Tensor:
+def other_hands(points: Tensor, candidates: CandidateTable | Sequence[Sequence[Candidate]]) -> Tensor:
     """Where another hand than that at the center may be in each frame, `[n, 3]` mm; NaN where none is likely.
 
     Args:
@@ -135,7 +136,7 @@ def other_hands(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> Te
     return others
 
 
-def may_mirror(points: Tensor, candidates: Sequence[Sequence[Candidate]]) -> bool:
+def may_mirror(points: Tensor, candidates: CandidateTable | Sequence[Sequence[Candidate]]) -> bool:
     """Whether a localizer can learn from mirrored frames too: nearly no labeled frame shows a second hand.
 
     Args:

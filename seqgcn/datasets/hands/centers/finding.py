@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqgcn.datasets.hands.cache import cache_errors, cache_folder, source_key, waiting_lock
+from seqgcn.datasets.hands.centers.anchors import follow_known
+from seqgcn.datasets.hands.centers.candidate_table import CandidateTable
 from seqgcn.datasets.hands.centers.combining import (
     CONFIDENT,
     JUMPED,
@@ -23,15 +27,18 @@ from seqgcn.datasets.hands.centers.combining import (
 )
 from seqgcn.datasets.hands.centers.detector import detector_available
 from seqgcn.datasets.hands.centers.found import DOUBTFUL, RIGHT, SOURCES, Centers, jumps
-from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, candidates_of, confidence_of, follow
-from seqgcn.datasets.hands.crop import DepthImage, mean_of_known
-from seqgcn.datasets.hands.looking import look_at_frames
+from seqgcn.datasets.hands.centers.grid import COLUMNS, ROWS, shrink
+from seqgcn.datasets.hands.centers.rule import VERSION, Candidate, confidence_of, follow
+from seqgcn.datasets.hands.centers.searching import search_frames
+from seqgcn.datasets.hands.crop import mean_of_known
+from seqgcn.datasets.hands.looking import look_in_blocks
 from seqgcn.datasets.hands.skeleton import palm_joints
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
 
 if TYPE_CHECKING:
+    from seqgcn.datasets.hands.centers.localizer import Localizer
     from seqgcn.datasets.hands.hand_dataset import HandDataset
 
 WHOLE = 0.75
@@ -51,6 +58,9 @@ FAR_OFF = 80.0
 
 AROUND = 3
 """Places of the rule around which the detector looks."""
+
+AT_ONCE = 1024
+"""Frames that a localizer looks at at once: shrunk, all of half a million would take 7 GB."""
 
 LOOKED_AT = 5
 """Frames looked at to tell why hands are not where they should be."""
@@ -106,7 +116,9 @@ def _targets(hands: "HandDataset", known: Tensor, given: Tensor) -> Tensor:
     in_file, palm = given.isfinite().all(dim=1), palm_joints(hands.skeleton)
     if palm and bool(in_file.any()):
         palms, both = hands.joints[:, palm].mean(dim=1), in_file & labeled & centers.isfinite().all(dim=1)
-        off = [(each[both] - given[both]).norm(dim=1).median() for each in (palms, centers)] if both.any() else [0, 1]
+        off = (
+            [(each[both] - given[both]).norm(dim=1).nanmedian() for each in (palms, centers)] if both.any() else [0, 1]
+        )
         centers = palms if off[0] < off[1] else centers
     centers = centers.masked_fill(~labeled.unsqueeze(1), torch.nan)
     return torch.where(in_file.unsqueeze(1), given, centers)
@@ -131,14 +143,10 @@ def _look(
 ) -> Centers:
     if hands.options.crop == "localizer":
         _check_labels(hands, known)
-    near, far = hands.options.near, hands.options.far
-
-    def look(image: DepthImage, i: int) -> list[Candidate]:
-        return candidates_of(image, hands.camera_of(i), float(hands.cube[i]), near, far)
-
-    seen = look_at_frames(hands, look, progress)
-    candidates = [each or [] for each in seen]
+    candidates = search_frames(hands, progress)
     found = _choose(hands, known, targets, given, candidates, progress)
+    if hands.options.crop == "auto":
+        found = follow_known(found, candidates, targets, hands.sequence)
     return replace(found, others=other_hands(found.points, candidates))
 
 
@@ -147,7 +155,7 @@ def _choose(
     known: Tensor,
     targets: Tensor,
     given: Tensor,
-    candidates: list[list[Candidate]],
+    candidates: CandidateTable,
     progress: Progress | None,
 ) -> Centers:
     if hands.options.crop == "localizer":
@@ -190,7 +198,7 @@ def _share_off(points: Tensor, true: Tensor, mm: float) -> float:
 
 def _by_detector(
     hands: "HandDataset",
-    candidates: list[list[Candidate]],
+    candidates: CandidateTable,
     rule: Centers,
     progress: Progress | None,
 ) -> Centers:
@@ -245,21 +253,19 @@ def _by_localizer(
     hands: "HandDataset",
     known: Tensor,
     targets: Tensor,
-    candidates: list[list[Candidate]],
+    candidates: CandidateTable,
     progress: Progress | None,
 ) -> Centers:
-    from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold, shrink
+    from seqgcn.datasets.hands.centers.localizer import Localizer, out_of_fold
 
     camera = hands.camera
-    seen = look_at_frames(hands, lambda image, _i: shrink(image, camera), progress)
-    blank = np.zeros_like(next(each for each in seen if each is not None))
-    grids = np.stack([blank if each is None else each for each in seen])
+    grids = _grids_of(hands, known)
     labels, cube = targets[known], float(hands.cube.max())
     mirrored = may_mirror(labels, [candidates[i] for i in known.tolist()])
     how: dict[str, Any] = {"cube": cube, "seed": 0, "mirrored": mirrored, "progress": progress}
-    held = out_of_fold(grids[known.numpy()], camera, labels, hands.sequence[known].numpy(), **how)
-    model = Localizer.fit(grids[known.numpy()], camera, labels, **how)
-    points, confidence = model.calibrated(held).locate(grids, camera)
+    held = out_of_fold(grids, camera, labels, hands.sequence[known].numpy(), **how)
+    model = Localizer.fit(grids, camera, labels, **how)
+    points, confidence = _locate_all(hands, model.calibrated(held), progress)
     # Crops of the frames it learned from must be as far off as all others.
     points[known], confidence[known] = held.points, held.confidence
     confidence = rival_doubt(confidence.nan_to_num(0), points, candidates, hands.sequence, known, held.error <= RIGHT)
@@ -268,7 +274,35 @@ def _by_localizer(
     return Centers(points.float(), source, confidence.float(), held.error.float(), residual=held.residual.float())
 
 
-def by_rule(candidates: list[list[Candidate]], sequence: Tensor) -> Centers:
+def _grids_of(hands: "HandDataset", ids: Tensor) -> NDArray[np.uint16]:
+    """Shrunk frames, `[m, 72, 96]` mm; empty where one cannot be read."""
+    grids = np.zeros((len(ids), ROWS, COLUMNS), np.uint16)
+    for k, i in enumerate(ids.tolist()):
+        try:
+            grids[k] = shrink(hands.depth(i), hands.camera)
+        except DataFileError:
+            if not hands.lenient:
+                raise
+    return grids
+
+
+def _locate_all(hands: "HandDataset", model: "Localizer", progress: Progress | None) -> tuple[Tensor, Tensor]:
+    """A localizer's centers of all frames, `[n, 3]` mm, and their confidence; `AT_ONCE` shrunk frames are held."""
+    grids, filled, parts = np.zeros((AT_ONCE, ROWS, COLUMNS), np.uint16), 0, []
+    for block in look_in_blocks(hands, lambda image, _i: shrink(image, hands.camera), progress):
+        for grid in block:
+            grids[filled] = 0 if grid is None else grid
+            filled += 1
+            if filled == AT_ONCE:
+                parts.append(model.locate(grids, hands.camera))
+                filled = 0
+    if filled:
+        parts.append(model.locate(grids[:filled], hands.camera))
+    points, confidence = (torch.cat(values) for values in zip(*parts, strict=True))
+    return points, confidence
+
+
+def by_rule(candidates: CandidateTable | Sequence[Sequence[Candidate]], sequence: Tensor) -> Centers:
     """The rule's centers.
 
     Args:
@@ -296,8 +330,10 @@ def _key(hands: "HandDataset", known: Tensor, targets: Tensor) -> str:
     how += (hands.camera_key(), hands.decoding)
     if options.crop == "auto":
         how += (detector_available(),)
-    if options.crop in ("rule", "detector") or len(known) < LEAST_LABELS:
+    if options.crop in ("rule", "detector") or not len(known):
         return source_key(hands.root, hands.files, (*how, options.crop))
+    if options.crop == "auto":
+        how += ("followed",)
     labels = hashlib.blake2b(known.numpy().tobytes() + targets[known].contiguous().numpy().tobytes()).hexdigest()
     return source_key(hands.root, hands.files, (*how, options.crop, labels))
 

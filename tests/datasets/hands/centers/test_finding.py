@@ -51,12 +51,56 @@ def test_crops_of_a_folder_are_on_the_hand_with_no_option_set(tmp_path: Path, op
 def test_centers_are_found_once(tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder(tmp_path / "lab", [person()])
     first = DepthFolder(root, "all", options=options).find()
-    monkeypatch.setattr("seqgcn.datasets.hands.centers.finding.candidates_of", None)
+    monkeypatch.setattr("seqgcn.datasets.hands.centers.searching.candidates_of", None)
     again = DepthFolder(root, "all", options=options).find()
     assert torch.equal(first.points, again.points)
     assert torch.equal(first.confidence, again.confidence)
     with pytest.raises(TypeError):
         DepthFolder(root, "all", options=replace(options, near=20.0)).find()
+
+
+def test_frames_are_searched_once_whatever_is_labeled_later(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_localizer(monkeypatch, confidence=0.8)
+    root = folder(tmp_path / "lab", [person()] * 20 + [wall()] * 4)
+    DepthFolder(root, "all", options=options).find()
+    monkeypatch.setattr("seqgcn.datasets.hands.centers.searching.candidates_of", None)
+    hands = DepthFolder(root, "all", options=options)
+    assert "localizer" in hands.learn_from(labeled(hands, 20)).find().names
+
+
+def test_a_search_that_was_broken_off_goes_on(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder(tmp_path / "lab", [person()] * 70)
+    looked_at = 0
+
+    def until(_stage: str, done: int, _total: int) -> None:
+        nonlocal looked_at
+        looked_at = done
+        if done >= 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DepthFolder(root, "all", options=options).find(until)
+    first, seen = looked_at, list[int]()
+    found = DepthFolder(root, "all", options=options).find(lambda _stage, done, _total: seen.append(done))
+    assert 40 <= first < 70
+    assert min(seen) > first
+    whole = DepthFolder(root, "all", options=replace(options, cache=str(tmp_path / "other"))).find()
+    assert torch.equal(found.points, whole.points)
+
+
+def test_a_localizer_looks_at_some_frames_at_a_time(
+    tmp_path: Path, options: CropOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqgcn.datasets.hands.centers.finding.AT_ONCE", 5)
+    fake_localizer(monkeypatch, confidence=0.8)
+    hands = DepthFolder(folder(tmp_path / "lab", [person()] * 20 + [wall()] * 4), "all", options=options)
+    found = hands.learn_from(labeled(hands, 20)).find()
+    assert found.names == ["localizer"] * 24
+    assert found.points[20:].tolist() == [FOUND] * 4
 
 
 def test_a_damaged_cache_of_centers_is_made_anew(tmp_path: Path, options: CropOptions) -> None:
@@ -249,6 +293,24 @@ def test_a_file_of_some_centers_leaves_the_others_to_the_rule(tmp_path: Path, op
     assert hands.centers.confidence[1] == 1
     strict = DepthFolder(root, "all", options=replace(chosen, crop="file"))
     assert strict.files == ["seq/1.png"]
+
+
+def test_one_given_center_tells_which_of_two_hands_is_meant_in_its_sequence(
+    tmp_path: Path, options: CropOptions
+) -> None:
+    scene = Scene().torso(800)
+    for x in (-180.0, 180.0):
+        scene = scene.hand(x, 0, 500).forearm(x, 0, 500, 75)
+    root = folder(tmp_path / "lab", [scene.frame()] * 4)
+    taken = DepthFolder(root, "all", options=options).find()
+    side = -float(taken.points[0, 0].sign())
+    file = tmp_path / "centers.csv"
+    file.write_text(f"frame,x,y,z\nseq/1.png,{180 * side},0,500\n", encoding="utf-8")
+    found = DepthFolder(root, "all", options=replace(options, centers=str(file))).find()
+    assert taken.doubtful.all()
+    assert (found.points[:, 0] * side > 100).all()
+    assert not found.doubtful.any()
+    assert found.names == ["rule", "file", "rule", "rule"]
 
 
 def test_a_localizer_learns_from_given_centers_too(
