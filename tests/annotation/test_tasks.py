@@ -54,7 +54,7 @@ def test_label_studio_finds_the_pictures_as_the_documentation_says(handed_off: t
         served.append(document_root / parse_qs(url.query)["d"][0])
     assert sorted(served) == sorted(storage.iterdir())
     assert document_root in storage.parents
-    page = (Path(__file__).parents[2] / "docs" / "hand_pose.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "label_studio.md").read_text()
     for name in ("SERVING_ENABLED=true", "DOCUMENT_ROOT"):
         assert f"LABEL_STUDIO_LOCAL_FILES_{name}" in page
     assert f"`round-01/tasks/{storage.name}`" in page
