@@ -45,7 +45,10 @@ def test_selectors_pay_for_their_own_floors_only() -> None:
     assert {name for name in ours if not name.startswith(("selectors", "utils"))} == {
         "coverage",
         "coverage.facility_location",
+        "coverage.graph_cover",
         "coverage.k_center",
+        "coverage.neighbors",
+        "coverage.posterior",
         "exceptions",
         "gcn",
         "graph",

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, cast, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import Dataset as TorchDataset
 
 from seqgcn.datasets.conversion import LABELS, WAYS, read_source
 from seqgcn.datasets.dataset import Dataset, check_dataset
 from seqgcn.datasets.hands.hand_dataset import HandFrames
 from seqgcn.datasets.round_pool import RoundFiles, RoundPool, labels_of, short_hash
-from seqgcn.datasets.selection import random_items
+from seqgcn.datasets.selection import Ids, indices_of, one_index, random_items, selects_several
 from seqgcn.exceptions import ArgumentError, DataFileError, SeqGCNWarning
 from seqgcn.training import Progress
 from seqgcn.utils.messages import log
@@ -36,7 +37,7 @@ MEMBERS = ("name", "train", "test", "fingerprint")
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
+class Items(TorchDataset[tuple[Any, Tensor]]):
     """Items with the labels that are known of them.
 
     Args:
@@ -52,7 +53,18 @@ class Items:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, ids: Tensor) -> "Items":
+    @overload
+    def __getitem__(self, index: int) -> tuple[Any, Tensor]: ...
+
+    @overload
+    def __getitem__(self, index: Ids) -> "Items": ...
+
+    def __getitem__(self, index: int | Ids) -> "tuple[Any, Tensor] | Items":
+        """Item `index`, its input and target; or the selected items."""
+        if not selects_several(index):
+            i = one_index(index, len(self), "the part")
+            return self.inputs[i], self.targets[i]
+        ids = indices_of(index, len(self), "the part")
         files = None if self.files is None else tuple(self.files[item] for item in ids.tolist())
         return Items(self.inputs[ids], self.targets[ids], files)
 

@@ -287,7 +287,7 @@ def test_pictures_that_were_given_to_the_tool_by_hand(hands: HandDataset, call: 
     for task in export:
         task["data"] = {"image": address.format(task["data"]["image"].rpartition("/")[2])}
     Path("e.json").write_text(json.dumps(export))
-    code, lines, _ = call("round 01", "--from", "e.json")
+    code, lines, _ = call("round 01", "--from", "e.json", "--joint-depth", "prediction")
     assert (code, lines[0]) == (0, "4 frames are all right, with 0 something is wrong.")
 
 

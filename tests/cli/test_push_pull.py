@@ -83,15 +83,15 @@ def test_there_and_back(fake: FakeLabelStudio, answers: dict[str, Any], call: Ca
     *most, last = answers
     for item in most:
         fake.annotate(item, answers[item])
-    code, lines, said = call("pull", "round 01")
+    code, lines, said = call("pull", "round 01", "--joint-depth", "prediction")
     assert (code, lines[:2]) == (1, ["3 of 4 done, 0 skipped, 0 drafts, 1 open", "export: round 01/pulled-1.json"])
     assert "nobody annotated it" in lines[3]
     assert "nothing was added" in said
 
-    code, lines, _ = call("pull", "round 01", "--partial")
+    code, lines, _ = call("pull", "round 01", "--joint-depth", "prediction", "--partial")
     assert (code, lines[-2]) == (0, "all labels: round 01/labels.txt")
     fake.annotate(last, answers[last])
-    code, lines, _ = call("pull", "round 01")
+    code, lines, _ = call("pull", "round 01", "--joint-depth", "prediction")
     assert (code, lines[0]) == (0, "4 of 4 done, 0 skipped, 0 drafts, 0 open")
     assert "3 more frames have that label already, or are of earlier rounds." in lines
     assert lines[-1] == "next: seqgcn select --continue 'round 01' --out FOLDER"
@@ -120,7 +120,7 @@ def test_waiting(fake: FakeLabelStudio, answers: dict[str, Any], call: Call, mon
         return None
 
     fake.hook = annotate
-    code, lines, said = call("pull", "round 01", "--wait", "--every", "1")
+    code, lines, said = call("pull", "round 01", "--wait", "--every", "1", "--joint-depth", "prediction")
     assert (code, lines[0]) == (0, "4 of 4 done, 0 skipped, 0 drafts, 0 open")
     assert said == "0 of 4 done, 0 skipped, 0 drafts, 4 open\n"
 

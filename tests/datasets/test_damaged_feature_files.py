@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from datasets.features_on_disk import fails, write
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.lib import format as npy
-from rounds.feature_files import fails, write
 from safetensors.numpy import save
 
+from seqgcn.datasets import feature_files as features
 from seqgcn.datasets.feature_files import read_features
 from seqgcn.exceptions import SeqGCNError
-from seqgcn.rounds import features
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
 quick = settings(max_examples=100, deadline=None, derandomize=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dataset_contracts import CONTRACTS, Contract, same
 from hand_releases import write_bighand, write_folder, write_icvl, write_msra, write_nyu, write_two_cameras
@@ -12,7 +13,7 @@ from image_releases import write_cifar10, write_cifar100, write_images, write_mn
 from torch.utils.data import DataLoader
 
 from seqgcn.config.registry import CATALOGUE
-from seqgcn.datasets import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, ImageFolder
+from seqgcn.datasets import CIFAR10, CIFAR100, MNIST, SVHN, Digits, FashionMNIST, Features, ImageFolder
 from seqgcn.datasets.hands import ICVL, MSRA, NYU, BigHand, DepthFolder, HandSplits
 from seqgcn.datasets.hands.rendered import RenderedHands
 
@@ -54,6 +55,13 @@ def left_hands(root: Path) -> Any:
     return DepthFolder.splits(root, **QUICK)
 
 
+def rows(root: Path) -> Any:
+    root.mkdir()
+    np.save(root / "x.npy", np.arange(60, dtype=np.float32).reshape(20, 3))
+    np.save(root / "y.npy", np.arange(20) % 2)
+    return Features(str(root / "x.npy"), str(root / "y.npy"))
+
+
 def two_cameras(root: Path) -> Any:
     write_two_cameras(root)
     return DepthFolder.splits(root, test_fraction=0.5, **QUICK)
@@ -72,6 +80,7 @@ DATASETS: dict[str, Callable[[Path], Any]] = {
     "fashion-mnist": lambda root: FashionMNIST(write_mnist(root)),
     "svhn": lambda root: SVHN(write_svhn(root)),
     "image-folder": lambda root: ImageFolder(write_images(root)),
+    "features": rows,
     "rendered-hands": lambda _root: RenderedHands(frames=5, sequences=2, test_frames=3, crop_size=16),
     "icvl": icvl,
     "nyu": nyu,

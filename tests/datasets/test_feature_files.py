@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from datasets.features_on_disk import fails, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.lib import format as npy
-from rounds.feature_files import fails, write
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
 
+from seqgcn.datasets import feature_files as features
 from seqgcn.datasets.feature_files import read_features
 from seqgcn.exceptions import MissingFileError, MissingPackageError
-from seqgcn.rounds import features
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
 quick = settings(max_examples=100, deadline=None, derandomize=True)

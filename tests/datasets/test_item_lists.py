@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from seqgcn.datasets import item_lists as lists
 from seqgcn.datasets.item_lists import find_ids, read_costs, read_ids, read_items, read_table
 from seqgcn.exceptions import DataFileError, MissingFileError, SeqGCNError
-from seqgcn.rounds import item_lists as lists
 
 ITEMS = ("a/1.png", "a/2.png", "#b, c.png", "7")
 READERS: dict[str, Callable[[Path], Any]] = {

@@ -12,7 +12,7 @@ def test_every_promised_name_is_there() -> None:
     for name in seqgcn.datasets.__all__:
         kind = getattr(seqgcn.datasets, name)
         assert kind.__name__ == name
-        assert name in ("Split", "as_dataset") or issubclass(kind, base.ImageDataset)
+        assert name in ("Features", "Split", "as_dataset") or issubclass(kind, base.ImageDataset)
 
 
 def test_unknown_name() -> None:

@@ -56,7 +56,7 @@ def test_what_is_done_comes_back_and_becomes_labels(
     pulled = pull(folder)
     assert pulled.counts == Counts(done=4, skipped=0, partly=0, drafts=0, open=0, lost=0)
     assert pulled.export == folder / "pulled-1.json"
-    imported = import_labels(folder, made[1], [pulled.export])
+    imported = import_labels(folder, made[1], [pulled.export], joint_depth=("prediction",))
     assert imported.labels == folder / "labels.txt"
     assert {name for each in imported.checked.valid for name in each.annotators} == {"ann@lab.org"}
     assert set(picks_of(folder)) <= set(labels_of(folder, "icvl", icvl.root))

@@ -302,7 +302,8 @@ def test_selectors_that_work_on_features_are_named(tmp_path: Path) -> None:
         Round(features(tmp_path, selector="margin"), tmp_path / "round")
     assert str(caught.value) == (
         "margin needs prob of every item, and --features give embeddings alone; selectors that need no more: core-gcn, "
-        "uncertain-gcn, core-set, discriminative, typiclust, probcover, lcmd, max-herding, random, first"
+        "uncertain-gcn, core-set, discriminative, typiclust, probcover, lcmd, max-herding, graph-herding, "
+        "posterior-design, random, first"
     )
 
 

@@ -89,7 +89,7 @@ def test_cache_is_built_once(tmp_path: Path, options: CropOptions) -> None:
     DepthFolder(tmp_path / "lab", "all", options=options).prepare()
     assert len(dataset.prepare().prepare().frames) == 2
     kept = sorted(path.suffix for path in (tmp_path / "cache").iterdir() if path.name[0] != ".")
-    assert kept == ["", ".npz"]  # the crops, and where the hands were found
+    assert kept == ["", ".npz", ".npz"]  # the crops, what was seen in each frame, and where the hands were found
 
 
 def test_changed_file_or_option_makes_a_new_cache(tmp_path: Path, options: CropOptions) -> None:
