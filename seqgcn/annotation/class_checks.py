@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from seqgcn.annotation.annotations import printable
 from seqgcn.annotation.class_exports import ClassAnswer
 from seqgcn.annotation.class_tasks import ClassTask, ClassTasks, picture_name
-from seqgcn.utils.class_names import are_numbers, fault_of_name, folded, similar_to
+from seqgcn.utils.class_names import are_numbers, composed, fault_of_name, folded, similar_to
 from seqgcn.utils.validation import name_some
 
 
@@ -97,11 +97,14 @@ class ItemNames:
     def find(self, word: str) -> str | tuple[str, str]:
         """The item of a name, or the name and why it is none's.
 
-        It is an item's name; else that of its picture, of which an address holds more; else the end of an item's path,
-        or a path that ends in it, if there is one such item only.
+        It is an item's name, whichever way its letters are written; else that of its picture, of which an address holds
+        more; else the end of an item's path, or a path that ends in it, if there is one such item only.
         """
         if word in self._there:
             return word
+        same = self._by_letters.get(composed(word), [])
+        if len(same) == 1:
+            return same[0]
         path = self._path(word)
         last = picture_name(PurePosixPath(path).name)
         for name in (PurePosixPath(path).name, last):
@@ -119,6 +122,13 @@ class ItemNames:
     @cached_property
     def _there(self) -> frozenset[str]:
         return frozenset((*self.known, *self.tasks.by_item))
+
+    @cached_property
+    def _by_letters(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for item in self._there:
+            found.setdefault(composed(item), []).append(item)
+        return found
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -202,6 +212,7 @@ def check_classes(
         labeled: Class of each item that is labeled already; empty where only that is known.
     """
     names, renamed, labeled = ItemNames(tasks, known), renamed or {}, labeled or {}
+    written = {composed(name): name for name in (*filter(None, labeled.values()), *tasks.classes)}
     of_item: dict[str, list[ClassAnswer]] = {task.item: [] for task in tasks.tasks}
     earlier: dict[str, list[ClassAnswer]] = {}
     problems: list[ClassProblem] = []
@@ -213,7 +224,7 @@ def check_classes(
         if found not in of_item and found not in labeled:
             problems.append(ClassProblem(found, answer.annotator, "not in this round", answer.where))
             continue
-        called = tuple(dict.fromkeys(renamed.get(name, name) for name in answer.classes))
+        called = tuple(dict.fromkeys(renamed.get(name, written.get(composed(name), name)) for name in answer.classes))
         group = of_item[found] if found in of_item else earlier.setdefault(found, [])
         group.append(answer._replace(item=found, classes=called))
     spelling = _Spelling((*tasks.classes, *filter(None, labeled.values())), new_classes)

@@ -1,5 +1,6 @@
 """Names of classes: which are fit to be one, and which are only another spelling of a known one."""
 
+import unicodedata
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
@@ -10,9 +11,14 @@ SIMILAR = 0.8
 """Share of letters from which on a name may be a known one that was mistyped: `doq` for `dogs`, not `bat` for `cat`."""
 
 
+def composed(name: str) -> str:
+    """The same for all ways to write the same letters: an accent may be a character of its own, as in names by macOS."""
+    return unicodedata.normalize("NFC", name)
+
+
 def folded(name: str) -> str:
     """The same for all spellings of a name that differ in case, spaces, dashes and underscores alone."""
-    return "".join(letter for letter in name.casefold() if not letter.isspace() and letter not in "-_")
+    return "".join(letter for letter in composed(name).casefold() if not letter.isspace() and letter not in "-_")
 
 
 def fault_of_name(name: str) -> str:

@@ -224,3 +224,11 @@ def test_the_table_shows_what_cannot_be_seen() -> None:
     text = check(*BOTH, answer("\x1b[2J", "cat")).table()
     assert "\\x1b[2J" in text
     assert "\x1b" not in text
+
+
+def test_letters_may_be_composed_in_another_way() -> None:
+    """macOS writes the accent of a file's name as a character of its own; tables of spreadsheets do not."""
+    tasks = ClassTasks(classes=("zéro", "un"), tasks=(ClassTask("é/1.png", "e-1-0123456789ab.png"),))
+    checked = check_classes([answer("e\u0301/1.png", "ze\u0301ro")], tasks, ["é/1.png"], new_classes=())
+    assert [(label.item, label.name) for label in checked.valid] == [("é/1.png", "zéro")]
+    assert wrong(checked) == []

@@ -38,3 +38,8 @@ def test_numbers() -> None:
     assert are_numbers(["0", "12"])
     assert not are_numbers(["0", "cat"])
     assert not are_numbers(["²"])
+
+
+def test_accents_may_be_characters_of_their_own() -> None:
+    assert folded("ze\u0301ro") == folded("zéro")
+    assert similar_to("ze\u0301ro", ["zéro"]) == "zéro"
