@@ -18,6 +18,8 @@ from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.hands.rendering import write_dataset
 from seqgcn.evaluation import MEAN_JOINT_ERROR, Metric
+from seqgcn.report.html.answers import with_answers
+from seqgcn.rounds.answers import ANSWERS, REPORT
 from seqgcn.rounds.handoff import LABELS, Imported, import_labels
 from seqgcn.rounds.select_round import Round
 from seqgcn.utils.locks import LOCK
@@ -135,9 +137,15 @@ def pose_of(hands: HandDataset, item: str) -> Tensor:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """All files of a round but its lock, which stays."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    """All files of a round but its lock, which stays, and what is told of imports."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (LOCK, ANSWERS)]
+    return {str(path.relative_to(folder)): untold(path) for path in files}
+
+
+def untold(path: Path) -> bytes:
+    """A file; of a round's page without what came back."""
+    data = path.read_bytes()
+    return with_answers(data.decode(), []).encode() if path.name == REPORT else data
 
 
 def record(path: Path) -> list[dict[str, str]]:

@@ -35,8 +35,13 @@ class Layout(NamedTuple):
         ]
 
 
-def check_root(root: Any, dataset: str, source: str) -> Path:
+def check_root(root: Any, dataset: str, source: str = "") -> Path:
     """The folder a data set is read from, with ``~`` expanded.
+
+    Args:
+        root: The folder.
+        dataset: Name of the data set, for the message.
+        source: Where its files can be downloaded; empty for the user's own.
 
     Raises:
         ArgumentError: It is no path.
@@ -49,7 +54,8 @@ def check_root(root: Any, dataset: str, source: str) -> Path:
     if folder.is_dir():
         return folder
     wrong = "is a file, not a folder" if folder.is_file() else "does not exist"
-    raise MissingFileError(f"{dataset}: {folder} {wrong}. Download the data from {source} and unpack them there")
+    way_out = f"Download the data from {source} and unpack them there" if source else "Give the path of your own files"
+    raise MissingFileError(f"{dataset}: {folder} {wrong}. {way_out}")
 
 
 def locate(layouts: Iterable[Layout], dataset: str, source: str) -> list[Path]:

@@ -60,7 +60,7 @@ class ImageFolder(ImageDataset):
         if image_size is not None:
             check_whole("image_size", image_size)
         check_number("test_fraction", test_fraction, low=0, high=1, open_low=True, open_high=True)
-        top = check_root(root, "the image folder", "your own collection").resolve()
+        top = check_root(root, "the image folder").resolve()
         folders = _folders(top, top)
         if all(top / part in folders and _folders(top / part, top) for part in ("train", "test")):
             train, classes = _list_images(top / "train", top)
@@ -135,7 +135,7 @@ def read_images_below(root: str | Path, image_size: int | None = None) -> tuple[
         MissingFileError: `root` does not exist.
         DataFileError: There is no image, or one cannot be used; see `ImageFolder`.
     """
-    top = check_root(root, "the image folder", "your own collection").resolve()
+    top = check_root(root, "the image folder").resolve()
     folders, paths = [top], []
     while folders:
         for path in _entries(folders.pop(), top):

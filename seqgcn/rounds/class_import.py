@@ -13,6 +13,7 @@ from seqgcn.config.registry import task
 from seqgcn.config.select import CENTER, SelectConfig
 from seqgcn.datasets.item_lists import read_items
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError
+from seqgcn.rounds.answers import keep_answers, tables_of_classes
 from seqgcn.rounds.exports import TASKS, free_record
 from seqgcn.rounds.known_classes import COLUMNS, is_class_table, read_class_table
 from seqgcn.utils.class_names import fault_of_name, twins
@@ -101,10 +102,11 @@ def import_classes(
         checked = check_classes(answers, tasks, known, new_classes=new_classes, renamed=renamed, labeled=held)
         there = (*tasks.classes, *(name for name in dict.fromkeys(held.values()) if name))
         result = ImportedClasses(checked)
+        tables = tables_of_classes(checked.valid, checked.problems)
+        wrong = len({problem.item for problem in checked.problems})
         target = folder / CLASS_LABELS
-        if checked.problems and not (partial and checked.valid):
-            return result
-        if not checked.valid and not held:
+        if (checked.problems and not (partial and checked.valid)) or not (checked.valid or held):
+            keep_answers(folder, exports, tables, taken=0, refused=wrong, again=checked.again)
             return result
         record = None
         if checked.valid:
@@ -113,7 +115,8 @@ def import_classes(
             write_text(record, _record(checked.valid))
         if checked.valid or not target.exists():
             _write_labels(target, held, checked.valid, known)
-        told = tuple(_told(checked.valid, there))
+        told, taken = tuple(_told(checked.valid, there)), len(checked.valid)
+        keep_answers(folder, exports, tables, taken=taken, refused=wrong, again=checked.again, record=record, told=told)
         return ImportedClasses(checked, target, record, told)
 
 

@@ -18,6 +18,7 @@ from seqgcn.datasets.hands.centers.files import CERTAIN, WORLD, CenterFile, cent
 from seqgcn.datasets.hands.centers.finding import LEAST_LABELS
 from seqgcn.datasets.hands.hand_dataset import HandDataset
 from seqgcn.datasets.registry import dataset_maker
+from seqgcn.rounds.answers import keep_joints
 from seqgcn.rounds.exports import (
     check_same_frames,
     dataset_parameters,
@@ -154,7 +155,11 @@ def import_clicks(
     with as_config_errors():
         check_number("disagree", disagree, low=0, open_low=True)
     with locked(folder):
-        return _import(folder, config, exports, _Terms(disagree, partial, accept_predictions))
+        imported = _import(folder, config, exports, _Terms(disagree, partial, accept_predictions))
+        told = [f"{len(imported.no_hand):,} frames have no hand."] if imported.no_hand else []
+        checked = replace(imported.checked, problems=(*imported.checked.problems, *imported.left_out))
+        keep_joints(folder, exports, checked, read_handed_off(folder), imported, [*told, *imported.told])
+        return imported
 
 
 def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], terms: _Terms) -> ImportedClicks:

@@ -43,6 +43,7 @@ from seqgcn.datasets.registry import dataset_maker
 from seqgcn.exceptions import ConfigError, DataFileError, RunFolderError, SeqGCNError
 from seqgcn.learners.fitted import VALIDATION_ERROR
 from seqgcn.learners.protocol import Learner
+from seqgcn.rounds.answers import keep_joints
 from seqgcn.rounds.class_handoff import hand_off_classes
 from seqgcn.rounds.exports import (
     TASKS,
@@ -205,7 +206,9 @@ def import_labels(
         terms = _Terms(
             labelled, joint_depth or ("auto",), depths, disagree, partial, accept_predictions, leave_out_joints, force
         )
-        return _import(folder, config, exports, terms)
+        imported = _import(folder, config, exports, terms)
+        keep_joints(folder, exports, imported.checked, read_handed_off(folder), imported, imported.told)
+        return imported
 
 
 class _Terms(NamedTuple):

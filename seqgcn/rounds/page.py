@@ -29,16 +29,17 @@ from seqgcn.learners.ensemble import Ensemble
 from seqgcn.learners.fitted import VALIDATION_ACCURACY, VALIDATION_ERROR
 from seqgcn.learners.protocol import Learner
 from seqgcn.report.html import Picture, RoundView, Table, round_page
+from seqgcn.report.html.answers import with_answers
+from seqgcn.report.html.poses import Poses
 from seqgcn.report.html.round import SHEET
 from seqgcn.report.html.sheet import LARGE, SMALL, SURE, UNSURE, cross, depth_image_of, fit, image_of, pack, skeleton
+from seqgcn.rounds.answers import REPORT, predicted_pose, read_answers
 from seqgcn.rounds.exports import TASKS
 from seqgcn.rounds.inputs import RoundPool
 from seqgcn.rounds.result import RoundResult
 from seqgcn.training import Progress
 from seqgcn.utils.files import write_text
 from seqgcn.utils.processors import workers
-
-REPORT = "report.html"
 
 _OF_ITSELF = {"least-confidence": "the learner in its prediction"}
 """What selectors are confident of, where that is not an item's being labeled."""
@@ -57,7 +58,7 @@ def write_report(
     """
     if progress is not None:
         progress("report", 0, 1)
-    write_text(folder / REPORT, round_page(_view(folder, result, record)))
+    write_text(folder / REPORT, with_answers(round_page(_view(folder, result, record)), read_answers(folder)))
     if progress is not None:
         progress("report", 1, 1)
 
@@ -90,6 +91,7 @@ def _view(folder: Path, result: RoundResult, record: Mapping[str, Any]) -> Round
         curves=result.curves,
         error=_error(result),
         learning=_learning(result, record),
+        poses=_poses(pool, tasks) if tasks and result.ask != CENTER else None,
         sheet=_sheet(folder, pool, tasks, shown),
         told=_predicted(result.learner, pool, shown),
         small=_small(pool),
@@ -248,6 +250,15 @@ def _of_preview(path: Path, preview: Preview, bones: Sequence[tuple[int, int]]) 
         strokes, what = [cross(places[0], colour)], "place where the hand is thought to be"
     with Image.open(path) as image:
         return pack(image, LARGE, strokes=strokes, shows="depth" + (f" with the {what}" if strokes else ""))
+
+
+def _poses(pool: RoundPool, tasks: Tasks) -> Poses | None:
+    """Poses as they are predicted and labeled; None where none was predicted."""
+    assert pool.frames is not None  # noqa: S101  # for mypy
+    picks = torch.stack([predicted_pose(each, tasks.camera_of(each.item)) for each in tasks.previews])
+    if not bool(picks.isfinite().any()):
+        return None
+    return Poses(picks=picks.numpy(), labelled=pool.frames.joints[pool.labelled].double().numpy())
 
 
 def _small(pool: RoundPool) -> Callable[[Sequence[int]], list[Picture]] | None:

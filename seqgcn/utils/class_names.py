@@ -12,7 +12,7 @@ SIMILAR = 0.8
 
 
 def composed(name: str) -> str:
-    """The same for all ways to write the same letters: an accent may be a character of its own, as in names by macOS."""
+    """The same for all ways to write the same letters: accents may be characters of their own, as on macOS."""
     return unicodedata.normalize("NFC", name)
 
 

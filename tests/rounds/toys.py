@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from hand_rounds import untold
 
 from seqgcn.config.registry import CATALOGUE, Entry
 from seqgcn.config.select import SelectConfig
+from seqgcn.rounds.answers import ANSWERS
 from seqgcn.selectors.selector import Query, Selection, Selector
 
 TASKS = ["classes.csv", "classes.json", "cvat_labels.json", "frames.txt", "label_studio.json", "label_studio.xml"]
@@ -92,8 +94,8 @@ def picked(folder: Path) -> list[str]:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "." and path.name != ANSWERS]
+    return {path.relative_to(folder).as_posix(): untold(path) for path in sorted(files)}
 
 
 def files(folder: Path) -> list[str]:

@@ -98,7 +98,7 @@ class DepthFolder(HandDataset):
         options = crop_options(options, cropping, strict)
         if cube is not None:
             check_number("cube", cube, low=0, open_low=True)
-        top = check_root(root, "the depth folder", "your own camera")
+        top = check_root(root, "the depth folder")
         path = need_file(top, CAMERA, "the depth folder", f"{LAYOUT}; seqgcn init writes a camera.yaml")
         listed = FolderFiles(top, depth)
         setup = read_setup(path, listed.beside)

@@ -33,7 +33,7 @@ class FolderTruth:
     """
 
     def __init__(self, root: Path, files: Sequence[Path]) -> None:
-        self.top = check_root(root, "the depth folder", "your own camera")
+        self.top = check_root(root, "the depth folder")
         path = need_file(self.top, CAMERA, "the depth folder", LAYOUT)
         self.notes = sorted(file for files in list_below(self.top, NOTES).values() for file in files)
         self.setup: Setup = read_setup(path, [self.top / file for file in self.notes if "/" not in file])

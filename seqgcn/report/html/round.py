@@ -28,6 +28,7 @@ from seqgcn.report.html.nearby import (
     twins_of,
 )
 from seqgcn.report.html.pages import Table, render
+from seqgcn.report.html.poses import Poses, nearest_in_words, pose_twins
 from seqgcn.report.html.sheet import Picture
 
 Ints = npt.NDArray[np.int64]
@@ -79,6 +80,7 @@ class RoundView:
         seed: Of everything drawn here.
         command: That asks for the same.
         settings: Tables of what was asked and under which conditions it was answered.
+        poses: Of hands, in the order of `picks` and of `labelled`; None where there are none.
     """
 
     pool: str
@@ -107,6 +109,7 @@ class RoundView:
     seed: int
     command: str
     settings: Sequence[Table]
+    poses: Poses | None = None
 
 
 class Near(NamedTuple):
@@ -166,6 +169,8 @@ def round_page(view: RoundView) -> str:
     twins = twins_of(view.x, view.picks, view.labelled, found.distance[len(shown) :, :1].ravel())
     closest = np.concatenate([near.ravel(), view.nearest[shown][view.nearest[shown] >= 0]])
     names = _shorter(view.items)
+    alike = pose_twins(view.poses) if view.poses is not None else None
+    in_pose = nearest_in_words(alike, [names(item) for item in view.labelled.tolist()]) if alike else [""] * len(shown)
     wanted = sorted({*closest.tolist(), *shown.tolist(), *_listed(twins)})
     # More threads wait for each other at every small step, ten times as long where the processor is busy. The limit is
     # a thread's own.
@@ -178,7 +183,7 @@ def round_page(view: RoundView) -> str:
         plan = mapped.result()
     on_map = Counter(dot.by for dot in plan.rest) if plan else Counter()
     picks = [
-        _pick(view, position, rank, names, near[position], distance[position], on_map, drawing)
+        _pick(view, position, rank, names, near[position], distance[position], on_map, drawing, in_pose[position])
         for position, drawing in enumerate(drawings)
     ]
     script = render("round.js")
@@ -205,6 +210,7 @@ def round_page(view: RoundView) -> str:
         },
         pictures=pictures,
         twins=twins,
+        alike=alike,
         twin_groups=twins.groups[:GROUPS],
         members=MEMBERS,
         near_share=NEAR,
@@ -256,6 +262,7 @@ def _pick(
     distance: Floats,
     on_map: Mapping[int, int],
     drawing: Drawing,
+    in_pose: str,
 ) -> Pick:
     item, number = int(view.picks[position]), position + 1
     facts = [("item", view.items[item])]
@@ -265,6 +272,7 @@ def _pick(
     if view.confidence is not None:
         facts.append((f"confidence of {view.confidence_of}", f"{view.confidence[item]:.0%}"))
     facts.append(("stands for", _items(int(view.stands_for[position]))))
+    facts += [("nearest in pose", in_pose)] if in_pose else []
     is_labelled = np.isin(near, view.labelled)
     listed = [
         Near(other, names(other), _kind(rank.get(other), known_), f"{apart:.3g}")
