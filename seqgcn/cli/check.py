@@ -63,6 +63,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {arguments.seed}")
     from seqgcn.datasets.hands.checks import check_dataset
+    from seqgcn.datasets.hands.checks.readings import POOR
 
     with Bars(hidden=arguments.quiet):
         hands = _frames(arguments)
@@ -73,6 +74,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"{'wrong' if finding.whole else 'left out'}: {finding}")
     if not report.findings and not arguments.quiet:
         print("nothing is wrong" if report.labeled else "nothing is wrong with the frames; none has a label yet")
+        if report.fit < POOR:
+            print("but right labels have 60% of their joints on the surface or more; look at some with --out PAGE.html")
     if arguments.out is not None:
         _write_page(arguments, hands, report)
     return BAD_DATA if report.wrong and not arguments.accept_labels else DONE

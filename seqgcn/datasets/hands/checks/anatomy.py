@@ -32,6 +32,9 @@ CLEAR = 0.85
 LIKE_A_HAND = 1.3
 """How far a hand is from others at most, as `other_order` measures it; rendered ones are 0.6 to 0.8."""
 
+NO_HAND = 2.0
+"""How far poses are from hands if joints are in no order of hands; at random it is 3 and more."""
+
 OFTEN = 0.85
 """Share of frames that must agree."""
 
@@ -61,7 +64,7 @@ class Change(NamedTuple):
         places: Column in which each joint is, `[J]`.
         what: In words: what the columns seem to hold.
         given: How far distances between joints are from those in hands, in units of what they vary.
-        off: The same in this order.
+        off: The same in this order; NaN where no order is known that is like a hand.
     """
 
     places: NDArray[np.int64]
@@ -149,7 +152,8 @@ def other_order(poses: Poses, skeleton: Skeleton, table: Mapping[str, Sequence[s
     """Another order of the joints in which they are much more like a hand, if there is one.
 
     Distances between joints are compared with those in rendered hands of many poses, each difference in units of how
-    much the distance varies with the pose. Orders that are tried are those of common data sets and programs, fingers
+    much the distance varies with the pose. Where joints are in no order of hands and none is found, the change has no
+    `off`. Orders that are tried are those of common data sets and programs, fingers
     under each other's names, and two joints under each other's names.
 
     Args:
@@ -180,9 +184,10 @@ def other_order(poses: Poses, skeleton: Skeleton, table: Mapping[str, Sequence[s
         off = far(change.places)
         if off.mean() < least and (off < given).mean() >= OFTEN:
             best, least = change._replace(given=float(given.mean()), off=float(off.mean())), float(off.mean())
-    if best is not None and least > LIKE_A_HAND:
-        return None
-    if best is None or least < CLEAR * given.mean() or not anatomy.bones:
+    if best is None or least > LIKE_A_HAND:
+        unknown = given.mean() > NO_HAND and (given > LIKE_A_HAND).mean() >= OFTEN
+        return Change(same, "", float(given.mean()), float("nan")) if unknown else None
+    if least < CLEAR * given.mean() or not anatomy.bones:
         return best
     shorter = lengths(poses[:, best.places], anatomy.bones).sum(axis=1) < lengths(poses, anatomy.bones).sum(axis=1)
     return best if shorter.mean() >= OFTEN else None
@@ -205,6 +210,7 @@ def _orders(anatomy: Anatomy, skeleton: Skeleton, named: NDArray[np.int64]) -> I
     """Orders that happen."""
     same = np.arange(len(skeleton))
     yield from _known_orders(anatomy, len(skeleton))
+    yield Change(same[::-1].copy(), "from the last to the first")
     if len(anatomy.fingers) == len(FINGERS) and len({len(chain) for chain in anatomy.fingers.values()}) == 1:
         chains = [list(anatomy.fingers[finger]) for finger in FINGERS]
         for order in permutations(range(len(FINGERS))):

@@ -127,7 +127,8 @@ class _Check:
         findings = check_surface(self.hands, frames, self.poses)
         some = self._some(labeled)
         order, change = check_order(self.hands, self.poses[some], some)
-        findings += order
+        # Numbers that are no millimeters are in no order of hands either.
+        findings += [] if findings and change is not None and change.off != change.off else order
         # What is wrong already would only be said again in other words.
         if not findings and change is None:
             findings += check_hand(self.hands, self.poses[some], some)

@@ -93,6 +93,8 @@ def _readings(small: bool, camera: Camera | None) -> Iterator[Reading]:
     """Readings, the simplest first; if labels fit as they are, only those that can be mistaken for them."""
     axes = [Reading("axes", order, signs) for order in (ORDERS[:2] if small else ORDERS) for signs in SIGNS]
     yield from axes[1:]
+    if not small:
+        yield Reading("mirror", mirrored=True)
     if camera is not None:
         yield from _lenses(camera)
     if small:

@@ -37,6 +37,7 @@ class Reading:
         focal: What focal lengths alone are multiplied with.
         swapped: Whether the intrinsics of width and height are taken for each other.
         shift: Added to x, y and z, mm.
+        mirrored: Whether left and right are exchanged within each pose, which stays where it is.
     """
 
     key: str = ""
@@ -49,6 +50,7 @@ class Reading:
     focal: float = 1.0
     swapped: bool = False
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mirrored: bool = False
 
     def camera(self, camera: Camera) -> Camera:
         """The camera that would be the right one."""
@@ -62,6 +64,10 @@ class Reading:
         """Joints `[..., 3]` in mm, x right, y down, z away, if the numbers were to be read like this."""
         values = joints[..., self.order] * np.array(self.signs, np.float64)
         lens = self.camera(camera)
+        if self.mirrored:
+            x = values[..., 0]
+            middle = x[np.isfinite(x)].mean() if np.isfinite(x).any() else 0.0
+            values = np.stack((2 * middle - x, values[..., 1], values[..., 2]), axis=-1)
         if not self.pixels:
             points: NDArray[np.float64] = values * self.unit + np.array(self.shift)
             return points

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqgcn.datasets.hands.checks.anatomy import BENT, BENT_OF_MANY, MANY, Change, anatomy_of, bend, other_order
+from seqgcn.datasets.hands.checks.anatomy import (
+    BENT,
+    BENT_OF_MANY,
+    LIKE_A_HAND,
+    MANY,
+    Change,
+    anatomy_of,
+    bend,
+    other_order,
+)
 from seqgcn.datasets.hands.checks.findings import Finding, Kind
 from seqgcn.datasets.hands.checks.readings import BAD, FEW, POOR, Found, better_reading
 from seqgcn.datasets.hands.checks.surface import Looked, distances, fits
@@ -43,6 +52,7 @@ KINDS: dict[str, Kind] = {
     "intrinsics": "intrinsics",
     "depth scale": "depth scale",
     "offset": "offset",
+    "mirror": "hand",
 }
 
 
@@ -211,8 +221,12 @@ def check_order(
         frame=hands.files[int(rows[0])],
         found="the joints are in another order than their names say; distances between them differ from those in hands "
         f"by {change.given:.2f} times what they vary",
-        expected=f"{change.off:.2f} times, as it is with {_held(joints, change, moved)}",
-        cause=f"the columns hold another order: {change.what}",
+        expected=f"{change.off:.2f} times, as it is with {_held(joints, change, moved)}"
+        if moved
+        else f"{LIKE_A_HAND:g} times at most",
+        cause=f"the columns hold another order: {change.what}"
+        if moved
+        else "the columns hold an order that is not known, or the labels are of no hand",
         cure="Name the columns by what they hold"
         if hands.labels_path is None or hands.labels_path.suffix == ".csv"
         else "Write the joints in the order of this data set",

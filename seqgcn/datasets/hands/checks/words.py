@@ -37,6 +37,11 @@ def cause_of(reading: Reading, camera: Camera) -> tuple[str, str]:
             f"all labels are off by about ({x}, {y}, {z}) mm, as those of another camera beside it are",
             "Convert them from the color camera's frame of reference to the depth camera's",
         )
+    if reading.key == "mirror":
+        return (
+            "left and right are exchanged within each pose, as of crops that were mirrored",
+            "Mirror each pose back, about its own middle",
+        )
     parts, cures = [], []
     if reading.unit != 1:
         unit = UNITS.get(reading.unit, "another unit")

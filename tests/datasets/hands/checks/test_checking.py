@@ -48,6 +48,37 @@ def test_each_mistake_is_named(corruption: Any, lab: Path) -> None:
     assert str(lab) in str(finding.file)
 
 
+def relabel(root: Path, change: Any) -> None:
+    """Change the poses `[n, J, 3]` of a folder's labels."""
+    header, *rows = (line.split(",") for line in (root / "labels.csv").read_text().splitlines())
+    poses = change(np.array([row[1:] for row in rows], np.float64).reshape(len(rows), -1, 3))
+    lines = [[row[0], *map(str, pose.ravel())] for row, pose in zip(rows, poses, strict=True)]
+    (root / "labels.csv").write_text("\n".join(",".join(line) for line in [header, *lines]) + "\n")
+
+
+def test_joints_from_the_last_to_the_first(lab: Path) -> None:
+    relabel(lab, lambda poses: poses[:, ::-1])
+    (finding,) = check(lab).findings
+    assert (finding.kind, finding.whole) == ("order", True)
+    assert "from the last to the first" in str(finding)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_joints_in_no_order_of_hands(lab: Path, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(21)
+    relabel(lab, lambda poses: poses[:, order])
+    (finding,) = check(lab).findings
+    assert (finding.kind, finding.whole) == ("order", True)
+    assert "an order that is not known" in str(finding)
+
+
+def test_poses_that_are_mirrored_where_they_are(lab: Path) -> None:
+    relabel(lab, lambda poses: poses * [-1, 1, 1] + 2 * poses.mean(axis=1, keepdims=True) * [1, 0, 0])
+    (finding,) = check(lab).findings
+    assert (finding.kind, finding.whole) == ("hand", True)
+    assert "left and right are exchanged within each pose" in str(finding)
+
+
 @pytest.mark.filterwarnings("ignore:.*the complete release")
 @pytest.mark.parametrize("scene", ["bare", "arm", "body", "table", "objects", "mixed"])
 @pytest.mark.parametrize("layout", KINDS)
