@@ -160,7 +160,13 @@ def take(arguments: argparse.Namespace, exports: Sequence[str | Path]) -> int:
 
 
 def _tell_of_unknown(checked: Checked) -> None:
-    """Say how frames are known, where some are not."""
+    """Say how frames are known, where some are not, and that an export may be that of another round."""
+    elsewhere = {problem.item for problem in checked.problems if problem.what == "not in this round"}
+    if elsewhere and len(elsewhere) >= len(checked.valid):
+        log.info(
+            f"{len(elsewhere):,} frames are of this data set, but not in this round; is it the export of another round? If "
+            "so, import it into that one"
+        )
     if any(problem.what.startswith("unknown frame") for problem in checked.problems):
         log.info(
             "a frame is known by item in its task's data, else by the name of its picture, as in tasks/images (also "

@@ -300,3 +300,46 @@ def test_pictures_of_other_names(hands: HandDataset, call: Any) -> None:
     assert code == 1
     assert " ".join(lines[1].split()).startswith("renamed.png 1 unknown frame")
     assert "seqgcn: a frame is known by item in its task's data, else by the name of its picture" in said
+
+
+def test_the_export_of_another_round_is_told_as_such(hands: HandDataset, call: Any) -> None:
+    answer(Path("round 01"), hands, Path("e.json"))
+    export = json.loads(Path("e.json").read_text())
+    asked = {task["data"]["item"] for task in export}
+    others = [item for item in hands.files if item not in asked]
+    for task, item in zip(export, others, strict=False):
+        task["data"]["item"] = item
+    Path("e.json").write_text(json.dumps(export))
+    code, _, said = call("round 01", *PLAIN, "--from", "e.json")
+    assert code == 1
+    assert "is it the export of another round?" in said
+
+
+def test_the_page_shows_what_came_back(
+    hands: HandDataset, call: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(Path("round 01"), hands, Path("e.json"))
+    assert call("round 01", *PLAIN, "--from", "e.json")[0] == 0
+    page = Path("round 01/report.html").read_text()
+    assert "imported-1.csv, from e.json" in page
+    for words in ("Who answered", "joints moved", "mean mm from prediction", "By the poses that are predicted"):
+        assert words in page
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("seqgcn.cli.report._has_desktop", lambda: True)
+    assert main(["report", "round 01"]) == 0
+    assert opened == []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["report", "round 01", "--no-open"]) == 0
+    assert opened == []
+    assert main(["report", "round 01"]) == 0
+    assert opened == [Path("round 01/report.html").absolute().as_uri()]
+    assert main(["report", "round 01", "--out", "copy.html"]) == 0
+    assert Path("copy.html").read_text() == page
+    assert "report: copy.html" in capsys.readouterr().out
+
+
+def test_a_round_without_its_page(hands: HandDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("round 01/report.html").unlink()
+    assert main(["report", "round 01"]) == 1
+    assert "--resume" in capsys.readouterr().err
