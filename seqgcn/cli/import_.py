@@ -164,8 +164,8 @@ def _tell_of_unknown(checked: Checked) -> None:
     elsewhere = {problem.item for problem in checked.problems if problem.what == "not in this round"}
     if elsewhere and len(elsewhere) >= len(checked.valid):
         log.info(
-            f"{len(elsewhere):,} frames are of this data set, but not in this round; is it the export of another round? If "
-            "so, import it into that one"
+            f"{len(elsewhere):,} frames are of the data set, but not in this round; is it the export of another round? "
+            "Then import it there"
         )
     if any(problem.what.startswith("unknown frame") for problem in checked.problems):
         log.info(
