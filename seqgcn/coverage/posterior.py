@@ -117,7 +117,7 @@ def design_greedily(
     picks, gains = [], []
     for number in range(budget):
         # Where rounding is all that is left, neither is below 0.
-        score = told * reduced.clamp(min=0) / (1 + v * variance.clamp(min=0))
+        score = (told * reduced.clamp(min=0)).div_(variance.clamp(min=0).mul_(v).add_(1))
         pick = int(score.masked_fill(~open_, -torch.inf).argmax())
         picks.append(pick)
         gains.append(float(score[pick]))
@@ -126,8 +126,9 @@ def design_greedily(
         share = float(v[pick]) / (1 + float(v[pick]) * float(phi[pick].double() @ q))
         gq = g @ q
         towards, cross = columns @ q.to(phi.dtype), columns @ (s @ gq).to(phi.dtype)
-        reduced += -2 * share * towards * cross + share**2 * float(q @ gq) * towards.square()
-        variance -= share * towards.square()
+        # In few steps: each is a barrier between threads, which is dear where others compute too.
+        reduced.addcmul_(cross.mul_(-2 * share).add_(towards, alpha=share**2 * float(q @ gq)), towards)
+        variance.addcmul_(towards, towards, value=-share)
         s -= share * torch.outer(q, q)
         if progress is not None:
             progress(stage, number + 1, budget)

@@ -46,8 +46,8 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
     """A selector as a query strategy of scikit-activeml.
 
     It can be cloned, and wrapped in `SubSamplingWrapper`, as any other. `ParallelUtilityEstimationWrapper` is not
-    supported: it asks for the utility of each candidate alone, and selectors pick candidates together. What a selector may change in training (another learner, pseudo-labels,
-    generated items) has no place there, and is left out.
+    supported: it asks for the utility of each candidate alone, and selectors pick candidates together. What a selector
+    may change in training (another learner, pseudo-labels, generated items) has no place there, and is left out.
 
     Args:
         selector: Any selector.
