@@ -233,6 +233,8 @@ def options_of(values: Mapping[str, Any], path: str | Path, config: type = RunCo
             raise ConfigError(f"{path}: set must be a mapping such as {{selector.margin: 0.2}}, got {settings!r}")
         result["set"] = _flat(settings)
     if features:
+        if twice := sorted(features.keys() & result.get("set", {}).keys()):
+            raise ConfigError(f"{path}: {twice[0].partition('.')[2]} and set.{twice[0]} mean the same option; keep one")
         result["set"] = {**result.get("set", {}), **features}
     return result
 
@@ -254,6 +256,9 @@ def means_features(values: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"{flags[0]} goes with --dataset features, not with {dataset}; leave one of them out")
     if "features" not in given:
         raise ConfigError(f"{flags[0]} goes with --features FILE")
+    for name in given:
+        if not isinstance(value := values["set"][f"dataset.{name}"], str):
+            raise ConfigError(f"{name.replace('_', '-')} must be the path of a file, got {value!r}")
     # So that a run goes on from any working directory.
     paths = {f"dataset.{name}": os.path.abspath(os.path.expanduser(values["set"][f"dataset.{name}"])) for name in given}
     return {**values, "dataset": "features", "set": {**values["set"], **paths}}

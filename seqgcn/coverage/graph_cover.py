@@ -46,10 +46,14 @@ def self_tuning_graph(neighbors: Neighbors, scale_neighbor: int = 10) -> csr_mat
     if k == 0:
         return csr_matrix((n, n))
     finite = np.where(np.isfinite(distance), distance, 0.0)
+    # By a power of two, which changes no digit: so that products neither overflow nor vanish.
+    power = -int(np.frexp(finite.max())[1])
+    distance, finite = np.ldexp(distance, power), np.ldexp(finite, power)
     scale = finite[:, min(scale_neighbor, k) - 1]
     # Among many duplicates the scale would be 0, and anything else infinitely far.
     scale = np.where(scale > 0, scale, finite.max(axis=1))
-    scale = np.where(scale > 0, scale, 1.0)
+    # Where all neighbors are duplicates, what is usual here.
+    scale = np.where(scale > 0, scale, np.median(scale[scale > 0]) if (scale > 0).any() else 1.0)
     rows, there = np.repeat(np.arange(n), k), (index >= 0).ravel()
     rows, columns, apart = rows[there], index.ravel()[there], distance.ravel()[there]
     similarity = np.exp(-(apart**2) / (scale[rows] * scale[columns]))

@@ -110,10 +110,14 @@ def design_greedily(
     norm = phi.square().sum(dim=1)
     confidence = (1 - noise * variance / norm.clamp(min=torch.finfo(phi.dtype).tiny)).clamp(0, 1)
     reduced = ((smoothed @ g.to(phi.dtype)) * smoothed).sum(dim=1)
+    # Column by column in memory, in which products with a vector are a few times quicker.
+    columns = phi.T.contiguous().T
     open_ = candidates.clone()
+    told = factor_of_score.to(phi) * v
     picks, gains = [], []
     for number in range(budget):
-        score = factor_of_score.to(phi) * v * reduced / (1 + v * variance)
+        # Where rounding is all that is left, neither is below 0.
+        score = (told * reduced.clamp(min=0)).div_(variance.clamp(min=0).mul_(v).add_(1))
         pick = int(score.masked_fill(~open_, -torch.inf).argmax())
         picks.append(pick)
         gains.append(float(score[pick]))
@@ -121,10 +125,10 @@ def design_greedily(
         q = s @ phi[pick].double()
         share = float(v[pick]) / (1 + float(v[pick]) * float(phi[pick].double() @ q))
         gq = g @ q
-        along = phi @ torch.stack([q, s @ gq], dim=1).to(phi.dtype)
-        towards, cross = along[:, 0], along[:, 1]
-        reduced += -2 * share * towards * cross + share**2 * float(q @ gq) * towards.square()
-        variance -= share * towards.square()
+        towards, cross = columns @ q.to(phi.dtype), columns @ (s @ gq).to(phi.dtype)
+        # In few steps: each is a barrier between threads, which is dear where others compute too.
+        reduced.addcmul_(cross.mul_(-2 * share).add_(towards, alpha=share**2 * float(q @ gq)), towards)
+        variance.addcmul_(towards, towards, value=-share)
         s -= share * torch.outer(q, q)
         if progress is not None:
             progress(stage, number + 1, budget)

@@ -163,6 +163,8 @@ def read_targets(path: str | Path, names: Sequence[str] | None, n: int) -> tuple
             f"{path}, line 1: the header must be item,class, or item and a name for each number, "
             f"got {','.join(header)[:100]!r}"
         )
+    if blank := [name for name in header if name != name.strip()]:
+        raise DataFileError(f"{path}, line 1: the header has spaces beside {blank[0].strip()!r}; remove them")
     rows = read_table(path, header)
     if not rows:
         raise DataFileError(f"{path} has a header and no row")
@@ -203,7 +205,10 @@ def _from_array(path: Path, n: int) -> tuple[Tensor, tuple[str, ...]]:
     try:
         values: NDArray[Any] = np.load(path, allow_pickle=False)
     except Exception as error:  # of nearly every type, of damaged files
-        raise DataFileError(f"{path} cannot be read as .npy: {error}") from error
+        raise DataFileError(
+            f"{path} cannot be read as .npy: {error}; a target must be a number, or a class as a whole number or text, "
+            "which np.asarray(classes, dtype=str) makes of objects"
+        ) from error
     if not isinstance(values, np.ndarray) or values.ndim not in (1, 2) or len(values) != n:
         raise DataFileError(f"{path} must hold a target for each of {n:,} rows, got {list(np.shape(values))}")
     if values.dtype.kind == "U":

@@ -63,7 +63,8 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     """Two-sided p of the signed-rank test that paired differences are centered on 0 (Wilcoxon 1945).
 
     Exact for any n, with ties (mid-ranks) too, where SciPy's exact mode assumes none and its answer changes
-    with its version. Zeros are left out; with nothing but zeros p is 1.
+    with its version. Zeros are left out; with nothing but zeros p is 1. Differences are equal, or 0, if they are when
+    rounded to 12 decimals, so that subtraction's own rounding breaks no tie.
 
     Args:
         differences: One difference a seed, `[n]`.
@@ -71,7 +72,7 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     Raises:
         ArgumentError: No difference, or one that is not finite.
     """
-    values = _checked_differences(differences)
+    values = _checked_differences(differences).round(12)
     values = values[values != 0]
     _, place, ties = np.unique(np.abs(values), return_inverse=True, return_counts=True)
     ranks = (2 * ties.cumsum() - ties + 1)[place]  # twice the mid-ranks, so that they are integers

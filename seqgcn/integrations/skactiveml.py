@@ -17,12 +17,12 @@ from torch_geometric.data import Data
 from seqgcn.exceptions import ArgumentError, MissingPackageError
 from seqgcn.selectors.selector import Query, Selection, Selector
 from seqgcn.utils.seeding import derive_seed, generator
-from seqgcn.utils.validation import check_whole
+from seqgcn.utils.validation import check_bool, check_whole, kind_of
 
 try:
     import skactiveml.pool
     from skactiveml.base import SingleAnnotatorPoolQueryStrategy, SkactivemlClassifier
-    from skactiveml.utils import MISSING_LABEL, is_labeled
+    from skactiveml.utils import MISSING_LABEL, check_equal_missing_label, is_labeled
 except ImportError as error:
     raise MissingPackageError('the adapter needs scikit-activeml: pip install "seqgcn[skactiveml]"') from error
 
@@ -45,8 +45,9 @@ STRATEGIES: dict[str, tuple[str, ...]] = {
 class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # scikit-activeml is untyped
     """A selector as a query strategy of scikit-activeml.
 
-    It can be wrapped and cloned as any other. What a selector may change in training (another learner, pseudo-labels,
-    generated items) has no place there, and is left out.
+    It can be cloned, and wrapped in `SubSamplingWrapper`, as any other. `ParallelUtilityEstimationWrapper` is not
+    supported: it asks for the utility of each candidate alone, and selectors pick candidates together. What a selector
+    may change in training (another learner, pseudo-labels, generated items) has no place there, and is left out.
 
     Args:
         selector: Any selector.
@@ -79,7 +80,8 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
         Args:
             X: Embeddings of all samples, `[n, d]`, a selector's `data.x`.
             y: Labels `[n]`, `missing_label` where there is none; which class it is, no selector asks.
-            clf: Classifier that gives the class probabilities, for selectors that read them.
+            clf: Classifier that gives the class probabilities, for selectors that read them: one of scikit-activeml,
+                with the same `missing_label`, or any that is fitted.
             fit_clf: Whether to fit a clone of it on X and y first.
             candidates: Indices of the unlabeled samples that may be picked, all of them by default. Samples that are
                 not in X cannot be candidates.
@@ -92,7 +94,7 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
             row i is the score of pick i. The rest is NaN: selectors do not score what they do not pick.
 
         Raises:
-            ArgumentError: `selector` is none, or cannot use what it is given.
+            ArgumentError: `selector` is none, or cannot use what it is given; or the classifier cannot.
         """
         if not isinstance(self.selector, Selector):
             raise ArgumentError(f"selector must be a Selector such as CoreSet(), got {self.selector!r}")
@@ -101,7 +103,8 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict=features
         )
         _, free = self._transform_candidates(candidates, X, y, enforce_mapping=True, allow_only_unlabeled=True)
-        readable = {*self.selector.requires, *self.selector.requires_any, "edge_index", "edge_weight"} - {"x"}
+        read = (*self.selector.requires, *self.selector.requires_any, *self.selector.optional)
+        readable = {*read, "edge_index", "edge_weight"} - {"x"}
         unknown = sorted(attributes.keys() - readable)
         if unknown:
             raise ArgumentError(
@@ -109,6 +112,8 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
                 f"{', '.join(sorted(readable))}"
             )
         if clf is not None and "prob" in readable and "prob" not in attributes:
+            check_bool("fit_clf", fit_clf)
+            self._check_classifier(clf, fit_clf)
             attributes["prob"] = (clone(clf).fit(X, y) if fit_clf else clf).predict_proba(X)
         data = Data(x=torch.tensor(X), **{name: torch.tensor(np.asarray(array)) for name, array in attributes.items()})
         data.train_mask = torch.tensor(is_labeled(y, missing_label=self.missing_label_))
@@ -124,6 +129,24 @@ class AsQueryStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  
         utilities = np.full((batch_size, len(X)), np.nan)
         utilities[np.arange(batch_size), picks] = selection.score.numpy()
         return picks, utilities
+
+    def _check_classifier(self, clf: Any, fit_clf: bool) -> None:
+        if not hasattr(clf, "predict_proba"):
+            raise ArgumentError(f"clf must be a classifier with predict_proba, got {kind_of(clf)}")
+        if not fit_clf:
+            return
+        if not isinstance(clf, SkactivemlClassifier):
+            raise ArgumentError(
+                f"clf is to be fitted to labels that are missing in part, which {type(clf).__name__} would take for a "
+                "class; wrap it in skactiveml.classifier.SklearnClassifier, or fit it and give fit_clf=False"
+            )
+        try:
+            check_equal_missing_label(clf.missing_label, self.missing_label)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"missing_label of clf is {clf.missing_label!r}, but that of the strategy {self.missing_label!r}; "
+                "give both the same"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

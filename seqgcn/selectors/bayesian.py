@@ -27,8 +27,7 @@ def max_entropy(samples: Samples) -> Tensor:
 
 def bald(samples: Samples) -> Tensor:
     r"""Mutual information of prediction and network, :math:`H[\bar p] - \frac1t \sum_t H[p_t] \ge 0`, nats, `[n]`."""
-    # Identical passes leave a rounding residue on either side of 0.
-    return (max_entropy(samples) - entropy(samples).mean(dim=1)).clamp(min=0)
+    return _exactly_zero_of_alike((max_entropy(samples) - entropy(samples).mean(dim=1)).clamp(min=0), samples)
 
 
 def variation_ratio(samples: Samples) -> Tensor:
@@ -46,12 +45,17 @@ def vote_ratio(samples: Samples) -> Tensor:
 
 def mean_std(samples: Samples) -> Tensor:
     r"""Standard deviation over the passes, averaged over the classes, `[n]` (Kampffmeyer et al., CVPRW 2016)."""
-    return samples.std(dim=1, correction=0).mean(dim=1)
+    return _exactly_zero_of_alike(samples.std(dim=1, correction=0).mean(dim=1), samples)
 
 
 def total_variance(samples: Samples) -> Tensor:
     """Variance over the passes, summed over the coordinates, `[n]`: mm² where they are in mm."""
-    return samples.var(dim=1, correction=0).sum(dim=1)
+    return _exactly_zero_of_alike(samples.var(dim=1, correction=0).sum(dim=1), samples)
+
+
+def _exactly_zero_of_alike(score: Tensor, samples: Samples) -> Tensor:
+    """The score, 0 where all passes are the same: rounding leaves a residue there, which would rank."""
+    return score.masked_fill((samples == samples[:, :1]).flatten(1).all(dim=1), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,8 @@ class PosteriorDesign(Selector):
             if self.margin and known
             else torch.ones_like(counted)
         )
+        if not bool((u[query.candidates] > 0).any()):
+            u = torch.ones_like(counted)
         if self.kernel == "cosine":
             factor = cosine_factor(x[pool], self.rank)
         else:

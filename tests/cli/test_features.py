@@ -54,6 +54,20 @@ def test_a_yaml_file(here: Path) -> None:
     assert main(["run", "--config", "out/config.yaml", "--out", "again", "--quiet"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("features: [1, 2]\ntargets: y.csv\n", "features must be the path of a file, got [1, 2]"),
+        ("features: x.npy\ntargets: 5\n", "targets must be the path of a file, got 5"),
+        ("features: x.npy\nset:\n  dataset.features: z.npy\n", "features and set.dataset.features mean the same"),
+    ],
+)
+def test_a_yaml_file_with_mistakes(here: Path, capsys: pytest.CaptureFixture[str], content: str, message: str) -> None:
+    (here / "run.yaml").write_text(content)
+    assert main(["run", "--config", "run.yaml", "--out", "out"]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_rows_with_a_target_are_labeled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--features", "x.npy", "--targets", "some.csv", "--budget", "4"]
     assert main(["select", *options, "--selector", "margin", "--out", "out"]) == 0

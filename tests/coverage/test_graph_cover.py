@@ -75,6 +75,13 @@ def test_duplicates_are_covered_by_one_another() -> None:
     assert np.isfinite(one_apart).all()
 
 
+@pytest.mark.parametrize("scale", [2.0**-520, 2.0**-10, 2.0**10, 2.0**600])
+def test_similarities_do_not_hang_on_the_unit(scale: float) -> None:
+    points = torch.cat([torch.zeros(6, 2), torch.rand(9, 2, generator=torch.Generator().manual_seed(0))]).double()
+    one, other = (self_tuning_graph(nearest_neighbors(each, 3), 2).toarray() for each in (points, points * scale))
+    assert np.allclose(one, other)
+
+
 def test_progress_is_told_of_every_pick() -> None:
     told: list[tuple[str, int, int]] = []
     cover_greedily(csr_matrix((3, 3)), np.ones(3), np.arange(3), 2, progress=lambda *args: told.append(args))

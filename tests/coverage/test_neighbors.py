@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqgcn.coverage import neighbors
 from seqgcn.coverage.neighbors import nearest_neighbors
 
 
@@ -45,3 +46,31 @@ def test_cells_miss_few(clusters: int, share: float) -> None:
     assert (near.distance[:, 0] >= exact.distance[:, 0] - 1e-6).all()
     again = nearest_neighbors(points, 10, exact=100)
     assert (again.index == near.index).all()
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-12, 1e12, 1e25])
+def test_the_unit_of_the_points_does_not_matter(scale: float) -> None:
+    points = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    found, scaled = nearest_neighbors(points, 4), nearest_neighbors(points * scale, 4)
+    assert (found.index == scaled.index).all()
+    assert np.allclose(found.distance * scale, scaled.distance, rtol=1e-5, atol=0)
+
+
+def test_small_distances_within_far_groups_are_told_apart_in_single_precision() -> None:
+    draw = torch.Generator().manual_seed(0)
+    points = 1000 * torch.randn(8, 6, generator=draw).repeat_interleave(20, dim=0)
+    points += torch.randint(200, points.shape, generator=draw) / 128
+    found, exact = nearest_neighbors(points, 5), nearest_neighbors(points.double(), 5)
+    assert np.mean(found.index == exact.index) > 0.95
+    assert np.allclose(found.distance, exact.distance, rtol=1e-2)
+
+
+def test_many_duplicates_need_no_memory_for_all_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    original = neighbors._squared
+    monkeypatch.setattr(neighbors, "_BLOCK", 2**14)
+    monkeypatch.setattr(neighbors, "_squared", lambda a, b: sizes.append(len(a) * len(b)) or original(a, b))
+    points = torch.cat([torch.zeros(900, 3), torch.randn(600, 3, generator=torch.Generator().manual_seed(0))])
+    found = nearest_neighbors(points, 4, exact=100)
+    assert max(sizes[1:]) <= 2**14  # the first is the distances to the cells' centers
+    assert (found.distance[:900] == 0).all()

@@ -121,6 +121,7 @@ def test_classes_by_number_keep_the_order_of_numbers(tmp_path: Path) -> None:
         ("item,animal\n0,dog\n", "line 2: 'dog' is no finite number.*class"),
         ("item,x,y\n0,1,nan\n", "line 2: 'nan' is no finite number"),
         ("item,x,x\n0,1,2\n", "line 1"),
+        ("item, class\n0,a\n", "line 1: the header has spaces beside 'class'"),
     ],
 )
 def test_a_table_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> None:
@@ -145,7 +146,7 @@ def test_an_array_that_cannot_be_used(tmp_path: Path, values: Any, message: str)
 
 def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
-    with pytest.raises(DataFileError, match=r"y\.npy cannot be read"):
+    with pytest.raises(DataFileError, match=r"y\.npy cannot be read.*dtype=str"):
         read_targets(tmp_path / "y.npy", None, 2)
 
 

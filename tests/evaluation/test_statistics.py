@@ -152,6 +152,12 @@ def test_wilcoxon_is_scipys_without_ties(n: int) -> None:
     assert wilcoxon_p(differences.tolist()) == pytest.approx(expected)
 
 
+def test_wilcoxon_ties_are_not_broken_by_rounding() -> None:
+    rounded = [0.3 - 0.1, 0.5 - 0.3, 0.1 - 0.3, 0.4 - 0.2, 0.7 - 0.5, (0.1 + 0.2) - 0.3, 0.9 - 0.6, 1.1 - 0.7]
+    assert len({abs(value) for value in rounded}) > 4
+    assert wilcoxon_p(rounded) == wilcoxon_p([0.2, 0.2, -0.2, 0.2, 0.2, 0.0, 0.3, 0.4])
+
+
 def test_wilcoxon_of_many_is_near_the_normal_approximation() -> None:
     differences = np.random.default_rng(0).normal(0.1, 1.0, 200)
     ranks = stats.rankdata(np.abs(differences))

@@ -9,12 +9,13 @@ import torch
 from contract_pools import Contract
 from contracts import CONTRACTS, parameters_change_something
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from torch_geometric.data import Data
 
 from seqgcn.datasets import ImageDataset
 from seqgcn.exceptions import ArgumentError, MissingPackageError
 from seqgcn.runs.loop import ActiveLearning
-from seqgcn.selectors import BALD, CoreGCN, CoreSet, Entropy, Margin, Random, Selector
+from seqgcn.selectors import BALD, CoreGCN, CoreSet, Entropy, GraphHerding, Margin, Random, Selector
 from seqgcn.selectors.selector import for_cycle
 from seqgcn.utils.seeding import derive_seed
 
@@ -87,6 +88,43 @@ def test_class_probabilities_come_from_an_array_or_a_classifier() -> None:
     assert strategy.query(x, y, fitted, fit_clf=False, batch_size=5).tolist() == expected
     with pytest.raises(ArgumentError, match=r"class probabilities are missing: attach them as data\.prob"):
         strategy.query(x, y)
+
+
+def test_probabilities_that_a_selector_can_do_without_are_read_where_there_is_a_classifier() -> None:
+    x, y, data = samples()
+    sharp = ParzenWindowClassifier(classes=[0, 1, 2], metric_dict={"gamma": 30.0}, random_state=0)
+    data.prob = torch.tensor(clone(sharp).fit(x, y).predict_proba(x))
+    expected = GraphHerding().select(data, 8).index.tolist()
+    assert expected != GraphHerding().select(Data(x=data.x, train_mask=data.train_mask), 8).index.tolist()
+    assert AsQueryStrategy(GraphHerding()).query(x, y, clf=sharp, batch_size=8).tolist() == expected
+    prob = data.prob.numpy()
+    assert AsQueryStrategy(GraphHerding()).query(x, y, prob=prob, batch_size=8).tolist() == expected
+
+
+def test_a_classifier_that_would_learn_missing_labels_is_refused() -> None:
+    x, y, _ = samples()
+    whole = np.where(np.isnan(y), -1, y).astype(int)
+    strategy = AsQueryStrategy(Margin(), missing_label=-1)
+    with pytest.raises(ArgumentError, match=r"LogisticRegression .*SklearnClassifier"):
+        strategy.query(x, whole, clf=LogisticRegression())
+    with pytest.raises(ArgumentError, match=r"missing_label of clf is nan, .* -1"):
+        strategy.query(x, whole, clf=clone(CLASSIFIER))
+    right = ParzenWindowClassifier(classes=[0, 1, 2], missing_label=-1, random_state=0)
+    expected = AsQueryStrategy(Margin()).query(x, y, clf=clone(CLASSIFIER), batch_size=5).tolist()
+    assert strategy.query(x, whole, clf=right, batch_size=5).tolist() == expected
+    labeled = ~np.isnan(y)
+    fitted = LogisticRegression().fit(x[labeled], y[labeled])
+    assert len(strategy.query(x, whole, clf=fitted, fit_clf=False, batch_size=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"clf": "tree"}, "clf must be .*predict_proba"), ({"clf": CLASSIFIER, "fit_clf": "no"}, "fit_clf must be")],
+)
+def test_what_is_no_classifier_is_refused(arguments: dict[str, Any], message: str) -> None:
+    x, y, _ = samples()
+    with pytest.raises(ArgumentError, match=message):
+        AsQueryStrategy(Margin()).query(x, y, **arguments)
 
 
 def test_a_misspelt_argument_is_named() -> None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -244,3 +245,12 @@ def test_targets_with_wrong_axes_are_refused(selector: Selector) -> None:
 def test_unusable_members_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         EnsembleSelector(**change)
+
+
+@pytest.mark.parametrize("score", [bald, mean_std, total_variance])
+def test_passes_that_are_the_same_score_exactly_zero(score: Callable[[Tensor], Tensor]) -> None:
+    one = torch.rand(500, 1, 7, generator=torch.Generator().manual_seed(0)).softmax(dim=2)
+    samples = one.repeat(1, 11, 1)
+    assert (score(samples) == 0).all()
+    samples[3, 0] = samples[4, 0]
+    assert (score(samples) > 0).nonzero().flatten().tolist() == [3]

@@ -35,6 +35,8 @@ def test_certain_everywhere_is_as_without_probabilities() -> None:
     plain = PosteriorDesign().select(data, 4)
     data.prob = torch.tensor([[1.0, 0.0]]).repeat(40, 1)
     assert PosteriorDesign().select(data, 4).index.tolist() == plain.index.tolist()
+    by_margin = PosteriorDesign(fisher=False, margin=True).select(data, 4)
+    assert by_margin.index.tolist() == plain.index.tolist()
 
 
 def test_the_same_picks_in_single_and_double_precision() -> None:
@@ -44,3 +46,12 @@ def test_the_same_picks_in_single_and_double_precision() -> None:
     double = PosteriorDesign().select(Data(x=x, train_mask=mask), 30).index
     single = PosteriorDesign().select(Data(x=x.float(), train_mask=mask), 30).index
     assert len(set(double.tolist()) & set(single.tolist())) >= 29
+
+
+def test_no_score_is_below_zero_where_only_rounding_is_left() -> None:
+    x = torch.zeros(60, 4)
+    x[::3] = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    data = Data(x=x, train_mask=torch.arange(60) < 5)
+    selection = PosteriorDesign(kernel="cosine", noise=1e-12).select(data, 55)
+    assert (selection.score >= 0).all()
+    assert selection.score.isfinite().all()
