@@ -29,7 +29,8 @@ class Neighbors:
     """The k nearest other points of each of n points.
 
     Args:
-        index: `[n, k]` int64, nearest first, of equally near ones the lowest; -1 where fewer were found.
+        index: `[n, k]` int64, nearest first, of equally near ones the lowest; -1 where fewer were found. Of more than k
+            points at the same distance any k may be found, the same ones each time.
         distance: `[n, k]`, infinite where fewer were found.
     """
 
