@@ -45,7 +45,7 @@ __all__ = [
 QUICK = {"epochs": 4, "hidden_channels": 5, "steps": 4, "image_size": 8, "batch_size": 8}
 """Parameters of the selectors that train, as far as each has them."""
 
-NEW_FILES: frozenset[str] = frozenset({"classes.csv", "classes.json"})
+NEW_FILES: frozenset[str] = frozenset({"answers.json", "classes.csv", "classes.json"})
 """Files in the folders of runs and rounds that there are today and were not when the record was made."""
 
 ARRIVED: frozenset[str] = frozenset({"select.image_prefix", "select.document_root", "select.train_on"})

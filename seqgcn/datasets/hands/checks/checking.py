@@ -127,8 +127,9 @@ class _Check:
         findings = check_surface(self.hands, frames, self.poses)
         some = self._some(labeled)
         order, change = check_order(self.hands, self.poses[some], some)
-        # Numbers that are no millimeters are in no order of hands either.
-        findings += [] if findings and change is not None and change.off != change.off else order
+        # Numbers that are no millimeters are in no order of hands either, and releases keep the order that is known.
+        unknown = change is not None and np.isnan(change.off)
+        findings += [] if unknown and (findings or self.hands.labels_path is None) else order
         # What is wrong already would only be said again in other words.
         if not findings and change is None:
             findings += check_hand(self.hands, self.poses[some], some)
