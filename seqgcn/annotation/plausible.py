@@ -42,6 +42,9 @@ UNITS = (2.5, 4.0)
 LEAST_MM = 40.0
 """A distance from the prediction that is shorter is never more than a good network's bad frame."""
 
+SURE_LABELS = 100
+"""Labels from which on the error on the held-out tenth of them says what the network's error is."""
+
 LEAST_LABELS = 5
 """Labels it takes to tell a left hand from a right one; at most `MOST_LABELS` are compared with."""
 
@@ -74,10 +77,20 @@ class Plausibility:
         poses: Known labels, `[n, J, 3]` mm, before this round.
         skeleton: Names the joints and the bones.
         error: Mean joint error of the network on held-out labels, mm, if it is known.
+        sequences: Folders of the frames with known labels, of which the error is; None for those of all frames. A
+            frame elsewhere may be as far from its prediction as it likes: it was picked since it is unlike the labels.
     """
 
-    def __init__(self, surface: Surface, poses: Tensor, skeleton: Skeleton, error: float | None = None) -> None:
+    def __init__(
+        self,
+        surface: Surface,
+        poses: Tensor,
+        skeleton: Skeleton,
+        error: float | None = None,
+        sequences: Collection[str] | None = None,
+    ) -> None:
         self._surface, self._skeleton, self._error = surface, skeleton, error
+        self._sequences, self._sure = sequences, len(poses) >= SURE_LABELS
         self._bones: Bones = bone_lengths(poses.double(), skeleton)
         step = max(1, -(-len(poses) // MOST_LABELS))
         whole = poses[poses.isfinite().flatten(1).all(dim=1)].double()
@@ -162,7 +175,9 @@ class Plausibility:
         if mm < LEAST_MM:
             return 0.0, UNITS, ""
         units = mm / self._error
-        return units, UNITS, f"{mm:.0f} mm from the prediction, {units:.1f} times the network's error"
+        alike = self._sequences is None or preview.item.rpartition("/")[0] in self._sequences
+        limits = UNITS if self._sure and alike else (UNITS[0], float("inf"))
+        return units, limits, f"{mm:.0f} mm from the prediction, {units:.1f} times the network's error"
 
 
 def _misfits(pose: Tensor, known: Tensor) -> tuple[float, float]:

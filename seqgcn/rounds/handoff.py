@@ -257,7 +257,8 @@ def _import(folder: Path, config: SelectConfig, exports: Sequence[str | Path], t
         leave_out=_left_out(terms, grammar),
     )
     checked, again = _leave_out_known(checked, annotations, tasks, poses)
-    plausibility = Plausibility(Surface(hands), before, tasks.skeleton, error)
+    sequences = {item.rpartition("/")[0] for item in poses if tasks.find(item) is None}
+    plausibility = Plausibility(Surface(hands), before, tasks.skeleton, error, sequences)
     checked, odd = _without_impossible(checked, plausibility.doubts(checked.valid, tasks), force=terms.force)
     again += len({annotation.frame for annotation in given} - {annotation.frame for annotation in annotations})
     if checked.problems and not (terms.partial and checked.valid):

@@ -81,9 +81,18 @@ def test_what_is_wrong_with_most_frames_is_wrong_with_all(doubts: Callable[..., 
     ]
 
 
-@pytest.mark.parametrize(("error", "kinds"), [(10.0, (1, 0)), (20.0, (0, 1)), (40.0, (0, 0)), (None, (0, 0))])
+@pytest.mark.parametrize(
+    ("error", "labels", "kinds"),
+    [
+        (10.0, 100, (1, 0)),
+        (10.0, 99, (0, 1)),
+        (20.0, 100, (0, 1)),
+        (40.0, 100, (0, 0)),
+        (None, 100, (0, 0)),
+    ],
+)
 def test_distance_to_the_prediction_in_units_of_its_error(
-    hands: ICVL, tasks: Tasks, error: float | None, kinds: tuple[int, int]
+    hands: ICVL, tasks: Tasks, error: float | None, labels: int, kinds: tuple[int, int]
 ) -> None:
     """The prediction is 60 mm to the right of where the annotator saw the hand."""
     preview = tasks.previews[0]
@@ -91,9 +100,12 @@ def test_distance_to_the_prediction_in_units_of_its_error(
         preview, predicted=tuple(g and g._replace(u=g.u + 60 / g.d * tasks.camera.fx) for g in preview.predicted)
     )
     other = replace(tasks, previews=(far,))
-    plausibility = Plausibility(Surface(hands), hands.joints, ICVL16, error)
+    known = hands.joints[torch.arange(labels) % len(hands.joints)]
+    plausibility = Plausibility(Surface(hands), known, ICVL16, error)
     found = plausibility.doubts([label(preview.item, hands.joints[0].double())], other)
     assert (len(found.impossible), len(found.odd)) == kinds
+    elsewhere = Plausibility(Surface(hands), known, ICVL16, error, sequences={"another"})
+    assert elsewhere.doubts([label(preview.item, hands.joints[0].double())], other).impossible == ()
     if kinds == (1, 0):
         assert "times the network's error, more than 4" in found.impossible[0].what
     if kinds == (0, 1):
