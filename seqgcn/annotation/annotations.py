@@ -5,9 +5,10 @@ Exports are files from elsewhere: whatever is in them gives an answer or a `Data
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from seqgcn.exceptions import DataFileError, MissingFileError
 
@@ -74,10 +75,35 @@ class Annotation(NamedTuple):
     starred: bool = False
 
 
-def time_of(annotation: Annotation) -> datetime:
-    """When an annotation was last changed; long ago, where nobody knows. Without a time zone, UTC is meant."""
+class Dated(Protocol):
+    """An answer of which a tool may export several states."""
+
+    @property
+    def identity(self) -> str:
+        """What no other answer in the world has, where the tool gives it such a thing; else empty."""
+
+    @property
+    def updated(self) -> str:
+        """When it was last changed, as ISO 8601 has it, where the tool tells; else empty."""
+
+
+D = TypeVar("D", bound=Dated)
+
+
+def newest(answers: Sequence[D]) -> list[D]:
+    """Of each answer that is there more than once its newest state, of equally new ones the last."""
+    found: dict[str, D] = {}
+    for number, answer in enumerate(answers):
+        key = answer.identity or str(number)
+        if key not in found or _time(answer.updated) >= _time(found[key].updated):
+            found[key] = answer
+    return list(found.values())
+
+
+def _time(updated: str) -> datetime:
+    """When that was; long ago, where nobody knows. Without a time zone, UTC is meant."""
     try:
-        time = datetime.fromisoformat(annotation.updated)
+        time = datetime.fromisoformat(updated)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return datetime.min.replace(tzinfo=UTC)
@@ -108,6 +134,23 @@ def read_json(path: Path) -> Any:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DataFileError(f"{path} is no JSON file: {printable(error, 200)}") from error
+
+
+def read_record(path: Path, version: int) -> dict[str, Any]:
+    """The record of what was handed off.
+
+    Args:
+        path: The file.
+        version: Of what is in it.
+
+    Raises:
+        MissingFileError: The hand-off was not finished, or is in another folder.
+        DataFileError: It is damaged, or of another version.
+    """
+    content = need(read_json(path), dict, str(path))
+    if content.get("version") != version:
+        raise DataFileError(f"{path} is of another version than {version}; import with the version that wrote it")
+    return content
 
 
 def printable(value: object, most: int = 80) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from seqgcn.annotation.annotations import Annotation, time_of
+from seqgcn.annotation.annotations import Annotation, newest
 from seqgcn.annotation.automatic import Automatic
 from seqgcn.annotation.checked import Agreement as Agreement
 from seqgcn.annotation.checked import Checked as Checked
@@ -186,16 +186,6 @@ def _lift_all(
 def _hidden(annotations: Sequence[Annotation]) -> set[str]:
     """Joints that anybody calls hidden."""
     return {keypoint.joint for annotation in annotations for keypoint in annotation.keypoints if keypoint.hidden}
-
-
-def newest(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Of each annotation that is there more than once its newest state."""
-    found: dict[str, Annotation] = {}
-    for number, annotation in enumerate(annotations):
-        key = annotation.identity or str(number)
-        if key not in found or time_of(annotation) >= time_of(found[key]):
-            found[key] = annotation
-    return list(found.values())
 
 
 def _faults(

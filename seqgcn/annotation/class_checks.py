@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from seqgcn.annotation.annotations import printable
+from seqgcn.annotation.annotations import newest, printable
 from seqgcn.annotation.class_exports import ClassAnswer
 from seqgcn.annotation.class_tasks import ClassTask, ClassTasks, picture_name
 from seqgcn.utils.class_names import are_numbers, composed, fault_of_name, folded, similar_to
@@ -340,22 +339,8 @@ def _settle(
 
 def _counting(answers: Sequence[ClassAnswer]) -> list[ClassAnswer]:
     """The answers that count: the newest state of each, not skipped, and only those of the ground truth if any are."""
-    newest: dict[str, ClassAnswer] = {}
-    for number, answer in enumerate(answers):
-        key = answer.identity or str(number)
-        if key not in newest or _time(answer) >= _time(newest[key]):
-            newest[key] = answer
-    given = [each for each in newest.values() if not each.skipped and not each.draft and (each.classes or each.fault)]
+    given = [each for each in newest(answers) if not each.skipped and not each.draft and (each.classes or each.fault)]
     return [each for each in given if each.starred] or given
-
-
-def _time(answer: ClassAnswer) -> datetime:
-    """When an answer was last changed; long ago, where nobody knows. Without a time zone, UTC is meant."""
-    try:
-        time = datetime.fromisoformat(answer.updated)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return datetime.min.replace(tzinfo=UTC)
 
 
 def _unanswered(item: str, answers: Sequence[ClassAnswer]) -> list[ClassProblem]:

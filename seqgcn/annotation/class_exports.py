@@ -7,14 +7,15 @@ import csv
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from seqgcn.annotation.annotations import MOST_BYTES, key_of, need, printable, read_json
+from seqgcn.annotation.annotations import MOST_BYTES, fault_of, key_of, need, printable, read_json
 from seqgcn.annotation.class_tasks import CLASS, NEW_CLASS
+from seqgcn.annotation.label_studio_users import annotator_of, text_of, users_of
 from seqgcn.exceptions import DataFileError, MissingFileError
 
 ITEM_COLUMNS = ("item", "image", "picture", "path", "file", "filename", "file_name")
@@ -103,7 +104,7 @@ def _of_json(content: Any, path: Path) -> list[ClassAnswer]:
             raise DataFileError(f"{path} is not known to hold classes; {WAYS}")
         return list(_of_coco(content, path))
     answers: list[ClassAnswer] = []
-    names = _users(content)
+    names = users_of(content)
     for place, task in enumerate(content, start=1):
         where = f"{path}, task {place}"
         try:
@@ -112,31 +113,8 @@ def _of_json(content: Any, path: Path) -> list[ClassAnswer]:
             else:
                 answers += _of_task(need(task, dict, where), names, where)
         except DataFileError as error:
-            answers.append(ClassAnswer("", "", where, fault=_fault(error, where)))
+            answers.append(ClassAnswer("", "", where, fault=fault_of(error, where)))
     return answers
-
-
-def _fault(error: DataFileError, where: str) -> str:
-    """What is wrong, without the place in the file, which `ClassAnswer.where` has."""
-    return str(error).removeprefix(where).lstrip(",: ")
-
-
-def _users(tasks: Sequence[Any]) -> dict[int, str]:
-    """Names of Label Studio's users by their numbers, as far as any annotation of an export tells them."""
-    names: dict[int, str] = {}
-    for task in tasks:
-        entries = task.get("annotations") if isinstance(task, dict) else None
-        for entry in entries if isinstance(entries, list) else ():
-            by = entry.get("completed_by") if isinstance(entry, dict) else None
-            if isinstance(by, dict) and isinstance(by.get("id"), int) and (name := _full_name(by)):
-                names[by["id"]] = name
-    return names
-
-
-def _full_name(by: Mapping[str, Any]) -> str:
-    words = (by.get("first_name"), by.get("last_name"))
-    name = " ".join(word.strip() for word in words if isinstance(word, str) and word.strip())
-    return printable(name or _string(by.get("email")))
 
 
 def _of_task(task: Mapping[str, Any], names: Mapping[int, str], where: str) -> Iterator[ClassAnswer]:
@@ -148,22 +126,22 @@ def _of_task(task: Mapping[str, Any], names: Mapping[int, str], where: str) -> I
         try:
             yield _annotation(need(entry, dict, spot), item, names, spot)
         except DataFileError as error:
-            yield ClassAnswer(item, "", spot, fault=_fault(error, spot))
+            yield ClassAnswer(item, "", spot, fault=fault_of(error, spot))
     drafts = task.get("drafts")
     for count, entry in enumerate(drafts if isinstance(drafts, list) else (), start=1):
-        who = _string(entry.get("created_username")) if isinstance(entry, dict) else ""
+        who = text_of(entry.get("created_username")) if isinstance(entry, dict) else ""
         yield ClassAnswer(item, printable(who.rpartition(", ")[0] or who), f"{where}, draft {count}", draft=True)
 
 
 def _annotation(entry: Mapping[str, Any], item: str, names: Mapping[int, str], where: str) -> ClassAnswer:
     answer = ClassAnswer(
         item,
-        _annotator(entry, names, where),
+        annotator_of(entry, names, where),
         where,
         skipped=bool(entry.get("was_cancelled")),
         starred=entry.get("ground_truth") is True,
-        identity=_string(entry.get("unique_id")),
-        updated=_string(entry.get("updated_at")),
+        identity=text_of(entry.get("unique_id")),
+        updated=text_of(entry.get("updated_at")),
     )
     if answer.skipped:
         return answer
@@ -182,21 +160,6 @@ def _strings(region: Mapping[str, Any], key: str, where: str) -> list[str]:
     if isinstance(value, str):
         return [value]
     return [need(each, str, f"{where}: {key}") for each in need(value, list, f"{where}: {key}")]
-
-
-def _annotator(entry: Mapping[str, Any], names: Mapping[int, str], where: str) -> str:
-    by = entry.get("completed_by")
-    if isinstance(by, dict):
-        by = _full_name(by) or by.get("id")
-    if isinstance(by, int) and by in names:
-        by = names[by]
-    if by is None:
-        by = f"of annotation {key_of(entry.get('id', '?'), f'{where}: the id')}"
-    return printable(key_of(by, f"{where}: completed_by"))
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _item(data: Mapping[str, Any], where: str) -> str:
@@ -218,14 +181,14 @@ def _of_row(row: Mapping[str, Any], path: str, where: str) -> ClassAnswer:
         item,
         printable(by if isinstance(by, str | int) and not isinstance(by, bool) and by != "" else Path(path).name),
         where,
-        updated=_string(row.get("updated_at")),
+        updated=text_of(row.get("updated_at")),
     )
     column = next((name for name in CLASS_COLUMNS if name in row), None)
     try:
         names = [] if column is None else _cell(row[column], f"{where}: {column}")
         names += [name for name in _cell(row.get(NEW_CLASS, ""), f"{where}: {NEW_CLASS}") if name.strip()]
     except DataFileError as error:
-        return answer._replace(fault=_fault(error, where))
+        return answer._replace(fault=fault_of(error, where))
     return answer._replace(classes=tuple(dict.fromkeys(names)))
 
 
@@ -273,7 +236,7 @@ def _of_table(text: str, path: Path) -> Iterator[ClassAnswer]:
             try:
                 yield _of_row(dict(zip(header, row, strict=True)), str(path), where)
             except DataFileError as error:
-                yield ClassAnswer("", path.name, where, fault=_fault(error, where))
+                yield ClassAnswer("", path.name, where, fault=fault_of(error, where))
     except csv.Error as error:
         raise DataFileError(f"{path}, line {table.line_num} is no CSV: {printable(error, 200)}") from error
 
@@ -302,7 +265,7 @@ def _of_coco(content: Mapping[str, Any], path: Path) -> Iterator[ClassAnswer]:
                 missing = f"image {image_id}" if image_id not in images else f"category {category_id}"
                 raise DataFileError(f"{where}: the file has no {printable(missing)}")
         except DataFileError as error:
-            yield ClassAnswer("", path.name, where, fault=_fault(error, where))
+            yield ClassAnswer("", path.name, where, fault=fault_of(error, where))
             continue
         item, name = images[image_id], categories[category_id]
         held = found.setdefault(item, ClassAnswer(item, path.name, where))

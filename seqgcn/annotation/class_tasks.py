@@ -1,11 +1,9 @@
 """The hand-off of a round that asks for classes: pictures, files for labeling tools, and a record of it."""
 
 import colorsys
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -16,9 +14,9 @@ from xml.etree import ElementTree as ET
 
 from PIL import Image
 
-from seqgcn.annotation.annotations import need, number, printable, read_json
+from seqgcn.annotation.annotations import need, number, printable, read_record
 from seqgcn.annotation.label_studio import IMAGE, NOT_XML
-from seqgcn.annotation.tasks import IMAGES, LOCAL_FILES
+from seqgcn.annotation.tasks import IMAGES, LOCAL_FILES, as_json, remove_others
 from seqgcn.exceptions import ArgumentError, DataFileError
 from seqgcn.training import Progress
 from seqgcn.utils.files import csv_text, make_folder, write_bytes, write_text
@@ -160,14 +158,15 @@ def write_class_tasks(
             write_bytes(folder / IMAGES / task.picture, content)
             if progress is not None:
                 progress("previews", done, len(tasks.tasks))
-        _remove_others(folder / IMAGES, tasks)
-        write_text(folder / "coco_classes.json", _json(_coco(tasks, sizes)))
+        others = (path for path in (folder / IMAGES).iterdir() if not path.name.startswith("."))
+        remove_others(others, tasks.by_picture)
+        write_text(folder / "coco_classes.json", as_json(_coco(tasks, sizes)))
     write_text(folder / "label_studio.xml", setup)
-    write_text(folder / "label_studio.json", _json(_label_studio(tasks, image_prefix)))
-    write_text(folder / "cvat_labels.json", _json(cvat_labels(tasks.classes)))
+    write_text(folder / "label_studio.json", as_json(_label_studio(tasks, image_prefix)))
+    write_text(folder / "cvat_labels.json", as_json(cvat_labels(tasks.classes)))
     write_text(folder / "classes.csv", csv_text(_table(tasks)))
     write_text(folder / "frames.txt", "".join(f"{task.item}\n" for task in tasks.tasks))
-    write_text(folder / RECORD, _json({"version": VERSION, **asdict(tasks)}))
+    write_text(folder / RECORD, as_json({"version": VERSION, **asdict(tasks)}))
 
 
 def cvat_labels(classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -230,18 +229,6 @@ def _size(content: bytes, item: str) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _remove_others(folder: Path, tasks: ClassTasks) -> None:
-    """Remove pictures of an earlier hand-off into the folder, which somebody could be given to label."""
-    for path in folder.iterdir():
-        if path.name not in tasks.by_picture and not path.name.startswith("."):
-            with suppress(OSError):
-                path.unlink()
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def read_class_tasks(folder: str | Path) -> ClassTasks:
     """What was handed off, from the folder that `write_class_tasks` wrote.
 
@@ -250,9 +237,7 @@ def read_class_tasks(folder: str | Path) -> ClassTasks:
         DataFileError: Its record is damaged or of another version.
     """
     path = Path(folder) / RECORD
-    content = need(read_json(path), dict, str(path))
-    if content.get("version") != VERSION:
-        raise DataFileError(f"{path} is of another version than {VERSION}; import with the version that wrote it")
+    content = read_record(path, VERSION)
     try:
         where = str(path)
         texts = need(content["classes"], list, f"{where}: classes")

@@ -25,6 +25,7 @@ from seqgcn.annotation.annotations import (
     printable,
     read_json,
 )
+from seqgcn.annotation.label_studio_users import annotator_of, text_of, users_of
 from seqgcn.annotation.preview import Preview
 from seqgcn.datasets.hands.skeleton import Skeleton
 from seqgcn.exceptions import ArgumentError, DataFileError
@@ -175,7 +176,7 @@ def read_label_studio(path: str | Path) -> list[Annotation]:
     tasks = read_json(path)
     if not isinstance(tasks, list):
         raise DataFileError(f"{path} must be a list of tasks; export from Label Studio in the format JSON")
-    names = _users(tasks)
+    names = users_of(tasks)
     annotations, damaged = list[Annotation](), list[DataFileError]()
     for place, task in enumerate(tasks, start=1):
         where = f"{path}, task {place}"
@@ -210,41 +211,17 @@ def _of_task(task: Any, names: Mapping[int, str], where: str) -> Iterator[Annota
         yield Annotation(frame, _drafted_by(entry), spot, (), submitted=False, draft=True)
 
 
-def _users(tasks: list[Any]) -> dict[int, str]:
-    """Names of users by their numbers, as far as any annotation or draft of an export tells them."""
-    names: dict[int, str] = {}
-    for task in tasks:
-        for key in ("annotations", "drafts") if isinstance(task, dict) else ():
-            entries = task.get(key)
-            for entry in entries if isinstance(entries, list) else ():
-                if not isinstance(entry, dict):
-                    continue
-                by = entry.get("completed_by")
-                if isinstance(by, dict) and isinstance(by.get("id"), int) and (name := _full_name(by)):
-                    names[by["id"]] = name
-                # As "Ann Lee ann@lab.org, 7".
-                name, _, number_of = _text(entry.get("created_username")).rpartition(", ")
-                if name.strip() and re.fullmatch("[0-9]{1,9}", number_of):
-                    names.setdefault(int(number_of), printable(name.strip()))
-    return names
-
-
-def _full_name(by: Mapping[str, Any]) -> str:
-    name = " ".join(filter(None, (_text(by.get(key)).strip() for key in ("first_name", "last_name"))))
-    return printable(name or _text(by.get("email")))
-
-
 def _drafted_by(entry: Any) -> str:
     if not isinstance(entry, dict):
         return ""
-    name = _text(entry.get("created_username")).rpartition(", ")[0].strip()
-    return printable(name or _text(entry.get("user")))
+    name = text_of(entry.get("created_username")).rpartition(", ")[0].strip()
+    return printable(name or text_of(entry.get("user")))
 
 
 def _named(entry: Any, names: Mapping[int, str], where: str) -> str:
     """Who made a damaged annotation; empty if it does not say."""
     try:
-        return _annotator(need(entry, dict, where), names, where)
+        return annotator_of(need(entry, dict, where), names, where)
     except DataFileError:
         return ""
 
@@ -270,8 +247,8 @@ def picture_name(address: str) -> str:
 
 
 def _annotation(entry: dict[str, Any], frame: str, names: Mapping[int, str], where: str) -> Annotation:
-    annotator = _annotator(entry, names, where)
-    identity, updated = _text(entry.get("unique_id")), _text(entry.get("updated_at"))
+    annotator = annotator_of(entry, names, where)
+    identity, updated = text_of(entry.get("unique_id")), text_of(entry.get("updated_at"))
     if entry.get("was_cancelled"):
         return Annotation(frame, annotator, where, (), skipped=True, identity=identity, updated=updated)
     regions = need(entry.get("result"), list, f"{where}: the result")
@@ -297,7 +274,7 @@ def _annotation(entry: dict[str, Any], frame: str, names: Mapping[int, str], whe
         labels = need(value.get("keypointlabels", []), list, f"{spot}: keypointlabels")
         texts = [need(label, str, f"{spot}: a label") for label in labels]
         x, y = (number(value.get(axis), f"{spot}: {axis}") for axis in "xy")
-        marks.append((name, x, y, texts, _text(region.get("origin"))))
+        marks.append((name, x, y, texts, text_of(region.get("origin"))))
         if "original_width" in region:
             size = (number(region.get(key), f"{spot}: {key}") for key in ("original_width", "original_height"))
             sizes.add((next(size), next(size)))
@@ -320,18 +297,3 @@ def _annotation(entry: dict[str, Any], frame: str, names: Mapping[int, str], whe
         absent=absent,
         starred=entry.get("ground_truth") is True,
     )
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _annotator(entry: Mapping[str, Any], names: Mapping[int, str], where: str) -> str:
-    by = entry.get("completed_by")
-    if isinstance(by, dict):
-        by = _full_name(by) or by.get("id")
-    if isinstance(by, int) and by in names:
-        by = names[by]
-    if by is None:
-        by = f"of annotation {key_of(entry.get('id', '?'), f'{where}: the id')}"
-    return printable(key_of(by, f"{where}: completed_by"))

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from seqgcn.annotation.annotations import need, number, printable, read_json
+from seqgcn.annotation.annotations import need, number, printable, read_record
 from seqgcn.annotation.coco import make_coco
 from seqgcn.annotation.cvat import make_cvat_labels
 from seqgcn.annotation.label_studio import configuration, make_tasks
@@ -164,22 +164,22 @@ def write_tasks(
         previews.append(preview)
         if progress is not None:
             progress("previews", done, len(frames))
-    _remove_others(folder / IMAGES, {preview.name for preview in previews})
+    remove_others((folder / IMAGES).glob("*.png"), {preview.name for preview in previews})
     several = tuple(cameras) if len(set(cameras)) > 1 else ()
     tasks = Tasks(cameras[0], skeleton, tuple(previews), several, predicted_by)
     model_version = model_version or predicted_by or "seqgcn"
     write_text(folder / "label_studio.xml", setup)
-    write_text(folder / "label_studio.json", _json(make_tasks(previews, skeleton, image_prefix, model_version)))
-    write_text(folder / "coco_keypoints.json", _json(make_coco(previews, skeleton)))
-    write_text(folder / "cvat_labels.json", _json(make_cvat_labels(previews, skeleton)))
+    write_text(folder / "label_studio.json", as_json(make_tasks(previews, skeleton, image_prefix, model_version)))
+    write_text(folder / "coco_keypoints.json", as_json(make_coco(previews, skeleton)))
+    write_text(folder / "cvat_labels.json", as_json(make_cvat_labels(previews, skeleton)))
     write_text(folder / "frames.txt", "".join(f"{item}\n" for item in items))
-    write_text(folder / RECORD, _json(_record(tasks)))
+    write_text(folder / RECORD, as_json(_record(tasks)))
     return tasks
 
 
-def _remove_others(folder: Path, names: set[str]) -> None:
+def remove_others(pictures: Iterable[Path], names: Collection[str]) -> None:
     """Remove pictures of an earlier hand-off into the folder, which somebody could be given to label."""
-    for path in folder.glob("*.png"):
+    for path in pictures:
         if path.name not in names:
             with suppress(OSError):
                 path.unlink()
@@ -202,7 +202,8 @@ def _draw(frame: Drawable, camera: Camera, joints: int) -> tuple[Preview, bytes]
     return frame.draw(camera, joints)
 
 
-def _json(content: Any) -> str:
+def as_json(content: Any) -> str:
+    """JSON as it is handed off."""
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -234,9 +235,7 @@ def read_tasks(folder: str | Path) -> Tasks:
         DataFileError: Its record is damaged or of another version.
     """
     path = Path(folder) / RECORD
-    content = need(read_json(path), dict, str(path))
-    if content.get("version") != VERSION:
-        raise DataFileError(f"{path} is of another version than {VERSION}; import with the version that wrote it")
+    content = read_record(path, VERSION)
     try:
         camera = _camera(content["camera"])
         cameras = tuple(map(_camera, content.get("cameras", ())))

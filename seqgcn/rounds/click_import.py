@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from seqgcn.annotation import PALM, Checked, Labelled, Mark, Preview, Surface, Tasks, check_annotations, write_record
-from seqgcn.annotation.annotations import Annotation
-from seqgcn.annotation.checks import Problem, is_prediction, newest
+from seqgcn.annotation.annotations import Annotation, newest
+from seqgcn.annotation.checks import Problem, is_prediction
 from seqgcn.config.run import as_config_errors
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.hands.centers.files import CERTAIN, WORLD, CenterFile, center_rows, read_center_file

@@ -15,12 +15,11 @@ from torch import Tensor
 from seqgcn.config.select import SelectConfig
 from seqgcn.datasets.round_pool import RoundPool
 from seqgcn.exceptions import ConfigError
+from seqgcn.rounds.record import ROUND
 from seqgcn.utils.messages import log
 
 PREDICTION = "prediction"
 """What `imported-N.csv` says in its column `answer` of a joint that nobody moved."""
-
-ROUND = "round.yaml"
 
 
 def trained_pool(pool: RoundPool, config: SelectConfig) -> RoundPool:
