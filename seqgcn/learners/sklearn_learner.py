@@ -1,5 +1,6 @@
 """scikit-learn's classifiers and regressors as learners, on rows of features."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Collection
 from typing import Any, Literal, Self, cast
@@ -157,8 +158,6 @@ class EstimatorLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         return prob
 
     def _fitted(self, x: NDArray[Any], y: NDArray[Any]) -> Any:
-        import warnings
-
         estimator = self.make_estimator(self.kind_, len(x))
         try:
             with warnings.catch_warnings():
@@ -245,7 +244,38 @@ def _is_estimator(value: Any) -> bool:
     return hasattr(value, "get_params") and (is_classifier(value) or is_regressor(value))
 
 
-class LinearLearner(EstimatorLearner):
+class _StandardizedLearner(EstimatorLearner):
+    """One of this package's own models on standardized features, for classes or numbers as `predicts` says."""
+
+    predicts: Predicts
+
+    @property
+    def kind(self) -> str:
+        """What is predicted, as far as it is known."""
+        return self.predicts
+
+    def check_parameters(self) -> None:
+        """Check the constructor's arguments, as `fit` does first.
+
+        Raises:
+            ArgumentError: One cannot be used.
+        """
+        super().check_parameters()
+        check_choice("predicts", self.predicts, ("auto", CLASSES, NUMBERS))
+
+    def make_estimator(self, targets: str, n: int) -> Any:
+        """Standardization, then the model."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(StandardScaler(), self.make_model(targets, n))
+
+    @abstractmethod
+    def make_model(self, targets: str, n: int) -> Any:
+        """A new model; the arguments are those of `make_estimator`."""
+
+
+class LinearLearner(_StandardizedLearner):
     """Logistic regression of classes, ridge regression of numbers, on standardized features; takes milliseconds.
 
     Args:
@@ -260,11 +290,6 @@ class LinearLearner(EstimatorLearner):
     ) -> None:
         self.l2, self.predicts, self.num_classes, self.seed = l2, predicts, num_classes, seed
 
-    @property
-    def kind(self) -> str:
-        """What is predicted, as far as it is known."""
-        return self.predicts
-
     def check_parameters(self) -> None:
         """Check the constructor's arguments, as `fit` does first.
 
@@ -272,21 +297,17 @@ class LinearLearner(EstimatorLearner):
             ArgumentError: One cannot be used.
         """
         super().check_parameters()
-        check_choice("predicts", self.predicts, ("auto", CLASSES, NUMBERS))
         check_number("l2", self.l2, low=0, open_low=True)
 
-    def make_estimator(self, targets: str, n: int) -> Any:
-        """Standardization, then the linear model."""
+    def make_model(self, targets: str, n: int) -> Any:
+        """The linear model."""
         from sklearn.linear_model import LogisticRegression, Ridge
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         del n
-        model = LogisticRegression(C=1 / self.l2, max_iter=300) if targets == CLASSES else Ridge(alpha=self.l2)
-        return make_pipeline(StandardScaler(), model)
+        return LogisticRegression(C=1 / self.l2, max_iter=300) if targets == CLASSES else Ridge(alpha=self.l2)
 
 
-class KNNLearner(EstimatorLearner):
+class KNNLearner(_StandardizedLearner):
     """The nearest labeled items decide, each by 1 over its distance; on standardized features.
 
     Args:
@@ -301,11 +322,6 @@ class KNNLearner(EstimatorLearner):
     ) -> None:
         self.n_neighbors, self.predicts, self.num_classes, self.seed = n_neighbors, predicts, num_classes, seed
 
-    @property
-    def kind(self) -> str:
-        """What is predicted, as far as it is known."""
-        return self.predicts
-
     def check_parameters(self) -> None:
         """Check the constructor's arguments, as `fit` does first.
 
@@ -313,20 +329,17 @@ class KNNLearner(EstimatorLearner):
             ArgumentError: One cannot be used.
         """
         super().check_parameters()
-        check_choice("predicts", self.predicts, ("auto", CLASSES, NUMBERS))
         check_whole("n_neighbors", self.n_neighbors)
 
-    def make_estimator(self, targets: str, n: int) -> Any:
-        """Standardization, then the neighbors."""
+    def make_model(self, targets: str, n: int) -> Any:
+        """The neighbors."""
         from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         kind = KNeighborsClassifier if targets == CLASSES else KNeighborsRegressor
-        return make_pipeline(StandardScaler(), kind(min(self.n_neighbors, n), weights="distance"))
+        return kind(min(self.n_neighbors, n), weights="distance")
 
 
-class GaussianProcessLearner(EstimatorLearner):
+class GaussianProcessLearner(_StandardizedLearner):
     """An exact Gaussian process with a Gaussian kernel and noise, on standardized features; for some hundred labels.
 
     Numbers are regressed exactly; classes by Laplace's approximation, one against the rest. Fitting takes time cubic
@@ -343,39 +356,21 @@ class GaussianProcessLearner(EstimatorLearner):
         self.predicts, self.num_classes, self.seed = predicts, num_classes, seed
 
     @property
-    def kind(self) -> str:
-        """What is predicted, as far as it is known."""
-        return self.predicts
-
-    @property
     def outputs(self) -> tuple[str, ...]:
         """Attributes that `describe` can give."""
         return ("x", "target_samples") if getattr(self, "kind_", self.kind) == NUMBERS else ("x", "prob")
 
-    def check_parameters(self) -> None:
-        """Check the constructor's arguments, as `fit` does first.
-
-        Raises:
-            ArgumentError: One cannot be used.
-        """
-        super().check_parameters()
-        check_choice("predicts", self.predicts, ("auto", CLASSES, NUMBERS))
-
-    def make_estimator(self, targets: str, n: int) -> Any:
-        """Standardization, then the process."""
+    def make_model(self, targets: str, n: int) -> Any:
+        """The process."""
         from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         del n
         kernel = ConstantKernel(1.0) * RBF(float(self.width_) ** 0.5)
         if targets == CLASSES:
-            model = GaussianProcessClassifier(kernel, random_state=self.seed % 2**32)
-        else:
-            kernel += WhiteKernel(0.1)
-            model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed % 2**32)
-        return make_pipeline(StandardScaler(), model)
+            return GaussianProcessClassifier(kernel, random_state=self.seed % 2**32)
+        kernel += WhiteKernel(0.1)
+        return GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed % 2**32)
 
     def describe(self, inputs: Any, attributes: Collection[str], *, progress: Progress | None = None) -> Data:
         """`Data` with the asked attributes; of numbers `target_samples` `[n, 2, k]` too."""

@@ -5,11 +5,13 @@ from typing import ClassVar, Literal, cast
 
 import torch
 from scipy.sparse import csr_matrix
+from torch import Tensor
 
 from seqgcn.coverage.graph_cover import cover_greedily, self_tuning_graph
 from seqgcn.coverage.neighbors import nearest_neighbors
 from seqgcn.graph import EdgeList, graph_of, unit_rows
 from seqgcn.selectors.selector import Query, Selection, Selector
+from seqgcn.selectors.uncertainty import gini
 from seqgcn.utils.validation import check_bool, check_choice, check_whole
 
 
@@ -54,7 +56,7 @@ class GraphHerding(Selector):
         """Pick for a checked query."""
         weight = gini(query)
         pool = (query.candidates | query.labelled).nonzero().squeeze(1)
-        graph = self._graph(query)[pool.cpu().numpy()][:, pool.cpu().numpy()].tocsr()
+        graph = self._graph(query, pool)
         counted = torch.where(query.candidates, weight, 0)[pool]
         if not bool((counted > 0).any()):
             counted = query.candidates[pool].to(counted)
@@ -75,23 +77,15 @@ class GraphHerding(Selector):
             details={"covered": covered.to(weight.dtype), "uncertainty": weight},
         )
 
-    def _graph(self, query: Query) -> csr_matrix:
-        x, n = query.features(), len(query.candidates)
+    def _graph(self, query: Query, pool: Tensor) -> csr_matrix:
+        """Similarities of the nodes of the pool."""
+        x = query.features()
         if self.graph == "edges" or (self.graph == "auto" and query.data.get("edge_index") is not None):
             edges = cast(EdgeList, graph_of(query.data, x, method="edges"))
             index, weight = edges.edge_index.cpu().numpy(), edges.edge_weight.double().cpu().numpy()
             apart = index[0] != index[1]
-            held = csr_matrix((weight[apart], (index[0][apart], index[1][apart])), shape=(n, n))
-            return held.maximum(held.T).tocsr()
-        pool = (query.candidates | query.labelled).nonzero().squeeze(1)
+            held = csr_matrix((weight[apart], (index[0][apart], index[1][apart])), shape=(len(x), len(x)))
+            ids = pool.cpu().numpy()
+            return held.maximum(held.T).tocsr()[ids][:, ids].tocsr()
         points = unit_rows(x[pool])[0] if self.normalize else x[pool]
-        local = self_tuning_graph(nearest_neighbors(points, self.k), self.scale_neighbor).tocoo()
-        ids = pool.cpu().numpy()
-        return csr_matrix((local.data, (ids[local.row], ids[local.col])), shape=(n, n))
-
-
-def gini(query: Query) -> torch.Tensor:
-    """1 - sum of squared class probabilities of every node, `[n]`; 1 where there are no probabilities."""
-    if query.data.get("prob") is None:
-        return torch.ones(len(query.candidates), dtype=query.features().dtype, device=query.candidates.device)
-    return (1 - query.probabilities().square().sum(dim=1)).clamp(min=0)
+        return self_tuning_graph(nearest_neighbors(points, self.k), self.scale_neighbor)

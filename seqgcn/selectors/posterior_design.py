@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 import torch
 
 from seqgcn.coverage.posterior import cosine_factor, design_greedily, gaussian_factor
-from seqgcn.selectors.graph_herding import gini
 from seqgcn.selectors.selector import Query, Selection, Selector
-from seqgcn.selectors.uncertainty import uncertainty
+from seqgcn.selectors.uncertainty import gini, uncertainty
 from seqgcn.utils.seeding import generator
 from seqgcn.utils.validation import check_bool, check_choice, check_number, check_whole
 

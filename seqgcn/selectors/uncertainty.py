@@ -37,6 +37,13 @@ def entropy(prob: Tensor) -> Tensor:
     return nats
 
 
+def gini(query: Query) -> Tensor:
+    """1 - sum of squared class probabilities of every node, `[n]`; 1 where there are no probabilities."""
+    if query.data.get("prob") is None:
+        return torch.ones(len(query.candidates), dtype=query.features().dtype, device=query.candidates.device)
+    return (1 - query.probabilities().square().sum(dim=1)).clamp(min=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LeastConfidence(Selector):
     r"""Smallest top probability, :math:`\min_i \max_c p_{ic}` (Lewis, Gale, SIGIR 1994).
