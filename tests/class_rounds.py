@@ -96,3 +96,11 @@ def labels(folder: Path) -> dict[str, str]:
     """What is in the labels of a round."""
     with open(folder / "labels.csv", newline="") as file:
         return {row["item"]: row["class"] for row in csv.DictReader(file)}
+
+
+def four_of_twelve(folder: Path) -> tuple[Path, SelectConfig]:
+    """A folder with a round that picked four of twelve pictures, of which two are labeled, and what it was asked."""
+    truth = flat()
+    draw(folder / "pictures", truth)
+    known = table(folder / "known.csv", {name: truth[name] for name in list(truth)[:2]})
+    return folder, ask(folder / "round", folder / "pictures", labelled=str(known))

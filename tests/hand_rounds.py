@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import pytest
 import torch
 from annotation.annotator import label
 from sklearn.base import BaseEstimator
@@ -152,3 +153,14 @@ def record(path: Path) -> list[dict[str, str]]:
     """Rows of `imported-N.csv`."""
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def four_of_ten(folder: Path) -> Path:
+    """A folder with frames in ICVL's layout, three labels, and a round that picked four other frames."""
+    render(folder / "icvl", "icvl")
+    keep_labels("icvl", folder / "icvl", folder / "mine.txt", 3)
+    with pytest.MonkeyPatch.context() as patch:
+        add_mean_pose(patch.setitem)
+        patch.setenv("SEQGCN_CACHE", str(folder / "cache"))
+        make_round(folder / "round", "icvl", folder / "icvl", labelled=str(folder / "mine.txt"))
+    return folder

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import BAD_DATA, DONE
-from seqgcn.cli.crops import DATASETS
-from seqgcn.cli.options import add_threads, setting
+from seqgcn.cli.frames import add_frames, given_words, read_frames
+from seqgcn.cli.options import add_threads
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.progress import Bars
 
@@ -28,22 +28,10 @@ def add_to(commands: Any) -> None:
         "select and run check the same before training. Ends with 1 if something is wrong as a whole.",
     )
     check.set_defaults(command=_check)
-    check.add_argument("root", metavar="ROOT", help="folder of the frames")
-    check.add_argument(
-        "--dataset", choices=DATASETS, default=DATASETS[0], help=f"how the folder is laid out (default: {DATASETS[0]})"
-    )
-    check.add_argument(
-        "--labelled",
-        metavar="FILE",
-        help="file of labels in the data set's own grammar, as for select (default: the data set's own)",
-    )
-    check.add_argument(
-        "--set",
-        action="append",
-        type=setting,
-        default=[],
-        metavar="KEY=VALUE",
-        help="parameter of the data set, as for select (default: none)",
+    add_frames(
+        check,
+        labelled="file of labels in the data set's own grammar, as for select (default: the data set's own)",
+        settings="parameter of the data set, as for select (default: none)",
     )
     check.add_argument(
         "--out",
@@ -66,7 +54,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from seqgcn.datasets.hands.checks.readings import POOR
 
     with Bars(hidden=arguments.quiet):
-        hands = _frames(arguments)
+        hands, _ = read_frames(arguments)
         report = check_dataset(hands, seed=arguments.seed)
     if not arguments.quiet:
         print(report.summary())
@@ -79,20 +67,6 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         _write_page(arguments, hands, report)
     return BAD_DATA if report.wrong and not arguments.accept_labels else DONE
-
-
-def _frames(arguments: argparse.Namespace) -> HandDataset:
-    """The frames that select would pick from."""
-    from seqgcn.config.registry import load
-    from seqgcn.config.run import SelectorSpec, as_config_errors, settle
-    from seqgcn.config.select import SelectConfig
-    from seqgcn.rounds.inputs import list_hands
-
-    settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
-    config = SelectConfig(dataset=arguments.dataset, root=arguments.root, labelled=arguments.labelled)
-    with as_config_errors():
-        hands, _ = list_hands(config, load("dataset", arguments.dataset)(root=arguments.root, **settled))
-    return hands
 
 
 def _write_page(arguments: argparse.Namespace, hands: HandDataset, report: CheckReport) -> None:
@@ -109,15 +83,7 @@ def _write_page(arguments: argparse.Namespace, hands: HandDataset, report: Check
 
 def _command(arguments: argparse.Namespace) -> str:
     """The command that was given, to be given again."""
-    from seqgcn.cli.crops import setting_text
-
-    words = ["seqgcn", "check", arguments.root]
-    if arguments.dataset != DATASETS[0]:
-        words += ["--dataset", arguments.dataset]
-    if arguments.labelled is not None:
-        words += ["--labelled", arguments.labelled]
-    for key, value in arguments.set:
-        words += ["--set", f"{key}={setting_text(value)}"]
+    words = given_words("check", arguments)
     if arguments.seed:
         words += ["--seed", str(arguments.seed)]
     return shlex.join([*words, "--out", arguments.out])

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgcn.cli.codes import DONE
-from seqgcn.cli.options import add_threads, setting
+from seqgcn.cli.frames import add_frames, given_words, read_frames
+from seqgcn.cli.options import add_threads
 from seqgcn.exceptions import ConfigError
 from seqgcn.utils.messages import log
 from seqgcn.utils.progress import Bars
@@ -17,7 +18,6 @@ from seqgcn.utils.progress import Bars
 if TYPE_CHECKING:
     from seqgcn.datasets.hands.hand_dataset import HandDataset
 
-DATASETS = ("depth-folder", "icvl", "nyu", "msra", "hands17")
 PAGE = "crops.html"
 MOST = 200
 FIRST = 24
@@ -34,23 +34,11 @@ def add_to(commands: Any) -> None:
         "or more, a network is trained on them to find hands where the rule is in doubt, as select does.",
     )
     crops.set_defaults(command=_crops)
-    crops.add_argument("root", metavar="ROOT", help="folder of the frames")
-    crops.add_argument(
-        "--dataset", choices=DATASETS, default=DATASETS[0], help=f"how the folder is laid out (default: {DATASETS[0]})"
-    )
-    crops.add_argument(
-        "--labelled",
-        metavar="FILE",
-        help="what is labeled so far, as for select (default: the data set's file of labels)",
-    )
-    crops.add_argument(
-        "--set",
-        action="append",
-        type=setting,
-        default=[],
-        metavar="KEY=VALUE",
-        help="parameter of the data set, as for select: dataset.near=300 and dataset.far=800 (mm), dataset.cube=250 "
-        "(mm), dataset.centers=FILE, dataset.crop=mass (default: none)",
+    add_frames(
+        crops,
+        labelled="what is labeled so far, as for select (default: the data set's file of labels)",
+        settings="parameter of the data set, as for select: dataset.near=300 and dataset.far=800 (mm), "
+        "dataset.cube=250 (mm), dataset.centers=FILE, dataset.crop=mass (default: none)",
     )
     crops.add_argument(
         "--out",
@@ -75,7 +63,7 @@ def _crops(arguments: argparse.Namespace) -> int:
     path, again = Path(arguments.out), _command(arguments)
     level = logging.WARNING if arguments.quiet else logging.INFO
     with Bars(hidden=arguments.quiet) as bars:
-        hands, listed = _frames(arguments)
+        hands, listed = read_frames(arguments)
         # What a look at the first frames finds is told of all of them later.
         log.setLevel(logging.WARNING)
         first = look_at_crops(_first(hands), FIRST) if len(hands) > 2 * FIRST else None
@@ -93,19 +81,6 @@ def _crops(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _frames(arguments: argparse.Namespace) -> tuple[HandDataset, Path | None]:
-    """The frames, not looked at yet, and the list of those that count as labeled, if there is one."""
-    from seqgcn.config.registry import load
-    from seqgcn.config.run import SelectorSpec, as_config_errors, settle
-    from seqgcn.config.select import SelectConfig
-    from seqgcn.rounds.inputs import list_hands
-
-    settled = settle({"dataset": arguments.dataset}, dict(arguments.set), SelectorSpec.parse("random"))["dataset"]
-    config = SelectConfig(dataset=arguments.dataset, root=arguments.root, labelled=arguments.labelled)
-    with as_config_errors():
-        return list_hands(config, load("dataset", arguments.dataset)(root=arguments.root, **settled))
-
-
 def _first(hands: HandDataset) -> HandDataset:
     import torch
 
@@ -114,22 +89,9 @@ def _first(hands: HandDataset) -> HandDataset:
 
 def _command(arguments: argparse.Namespace) -> str:
     """The command that was given, to be given again."""
-    words = ["seqgcn", "crops", arguments.root]
-    if arguments.dataset != DATASETS[0]:
-        words += ["--dataset", arguments.dataset]
-    if arguments.labelled is not None:
-        words += ["--labelled", arguments.labelled]
-    for key, value in arguments.set:
-        words += ["--set", f"{key}={setting_text(value)}"]
+    words = given_words("crops", arguments)
     if arguments.out != PAGE:
         words += ["--out", arguments.out]
     if arguments.most != MOST:
         words += ["--most", str(arguments.most)]
     return shlex.join(words)
-
-
-def setting_text(value: Any) -> str:
-    """A value as `--set` reads it."""
-    import yaml
-
-    return str(yaml.safe_dump(value, default_flow_style=True, width=10**6)).removesuffix("\n").removesuffix("\n...")

@@ -43,19 +43,6 @@ def lab(made: tuple[Path, dict[str, Tensor]], tmp_path: Path, monkeypatch: pytes
     return made[1]
 
 
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Exit code, lines of the output, and what else was said."""
-
-    def call(*arguments: str) -> tuple[int, list[str], str]:
-        capsys.readouterr()
-        code = main(list(arguments))
-        shown = capsys.readouterr()
-        return code, shown.out.splitlines(), shown.err
-
-    return call
-
-
 def clicked(folder: str, palms: dict[str, Tensor], name: str = "export.json", **how: Any) -> str:
     hands = DepthFolder(Path("lab"), "all")
     return str(click(Path(folder), palms, hands, Path(name), **how))

@@ -11,7 +11,7 @@ import hand_rounds
 import killing
 import pytest
 import yaml
-from hand_rounds import answer, content, labels_of, make_round, picks_of, truth
+from hand_rounds import answer, content, labels_of, picks_of, truth
 
 from seqgcn.cli import main
 from seqgcn.config.registry import CATALOGUE
@@ -25,14 +25,7 @@ PLAIN = ("--joint-depth", "prediction")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with frames in ICVL's layout, three labels, and a round that picked four other frames."""
-    folder = tmp_path_factory.mktemp("made")
-    hand_rounds.render(folder / "icvl", "icvl")
-    hand_rounds.keep_labels("icvl", folder / "icvl", folder / "mine.txt", 3)
-    with pytest.MonkeyPatch.context() as patch:
-        hand_rounds.add_mean_pose(patch.setitem)
-        patch.setenv("SEQGCN_CACHE", str(folder / "cache"))
-        make_round(folder / "round", "icvl", folder / "icvl", labelled=str(folder / "mine.txt"))
-    return folder
+    return hand_rounds.four_of_ten(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture

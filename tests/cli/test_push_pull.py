@@ -7,9 +7,8 @@ import hand_rounds
 import pytest
 from annotation.annotator import label
 from fake_label_studio import LEGACY, Answer, FakeLabelStudio
-from hand_rounds import make_round, truth
+from hand_rounds import truth
 
-from seqgcn.cli import main
 from seqgcn.integrations.label_studio.tokens import KEY, URL
 
 Call = Callable[..., tuple[int, list[str], str]]
@@ -18,14 +17,7 @@ Call = Callable[..., tuple[int, list[str], str]]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with frames in ICVL's layout, three labels, and a round that picked four other frames."""
-    folder = tmp_path_factory.mktemp("made")
-    hand_rounds.render(folder / "icvl", "icvl")
-    hand_rounds.keep_labels("icvl", folder / "icvl", folder / "mine.txt", 3)
-    with pytest.MonkeyPatch.context() as patch:
-        hand_rounds.add_mean_pose(patch.setitem)
-        patch.setenv("SEQGCN_CACHE", str(folder / "cache"))
-        make_round(folder / "round", "icvl", folder / "icvl", labelled=str(folder / "mine.txt"))
-    return folder
+    return hand_rounds.four_of_ten(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -48,19 +40,6 @@ def answers(made: Path, fake: FakeLabelStudio) -> dict[str, Any]:
     poses = dict(zip(hands.files, hands.joints, strict=True))
     export = label(Path("round 01/tasks"), poses, hands.camera, hands.skeleton.joints)
     return {task["data"]["item"]: task["annotations"][0]["result"] for task in export}
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Exit code, lines of the output, and what else was said."""
-
-    def call(*arguments: str) -> tuple[int, list[str], str]:
-        capsys.readouterr()
-        code = main(list(arguments))
-        shown = capsys.readouterr()
-        return code, shown.out.splitlines(), shown.err
-
-    return call
 
 
 def test_there_and_back(fake: FakeLabelStudio, answers: dict[str, Any], call: Call) -> None:

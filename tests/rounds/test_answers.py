@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from class_rounds import annotation, ask, draw, export, flat, handed_off, table
+from class_rounds import annotation, export, flat, four_of_twelve, handed_off, table
 
 from seqgcn.config.select import SelectConfig
 from seqgcn.exceptions import RunFolderError
@@ -18,10 +18,7 @@ TRUTH = flat()
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SelectConfig]:
     """A round that picked four of twelve pictures, of which two are labeled."""
-    folder = tmp_path_factory.mktemp("made")
-    draw(folder / "pictures", TRUTH)
-    known = table(folder / "known.csv", {name: TRUTH[name] for name in list(TRUTH)[:2]})
-    return folder, ask(folder / "round", folder / "pictures", labelled=str(known))
+    return four_of_twelve(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from class_rounds import annotation, ask, draw, export, flat, handed_off, labels, table
+from class_rounds import annotation, ask, draw, export, flat, four_of_twelve, handed_off, labels, table
 from logged import logged
 from rounds.toys import content
 
@@ -25,10 +25,7 @@ TRUTH = flat()
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SelectConfig]:
     """A round that picked four of twelve pictures, of which two are labeled."""
-    folder = tmp_path_factory.mktemp("made")
-    draw(folder / "pictures", TRUTH)
-    known = table(folder / "known.csv", {name: TRUTH[name] for name in list(TRUTH)[:2]})
-    return folder, ask(folder / "round", folder / "pictures", labelled=str(known))
+    return four_of_twelve(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
